@@ -1,0 +1,110 @@
+// Writes every new critical column as bits over the loops, and finds its pivot, the youngest loop.
+//
+// In: edges, ranks, roles, columns. Out: bits, pivots, state FAILURE and LONGEST. Scratch: lists. Slice: a = places in a
+// list, b = lists a cloud. One thread a column.
+//
+// The column of {e, root} against {e, apex} is four edges. One that merges components is dropped, one that opens a loop
+// flips its bit, any other {x, y} with apex z stands for {x, z} + {y, z}: the list holds those still to be replaced,
+// the youngest first, each at most once (twice is never, over Z/2).
+//#import cloud
+//#import columns
+
+@group(0) @binding(0) var<uniform> slice: Slice;
+@group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
+@group(0) @binding(2) var<storage, read> edges: array<u32>;
+@group(0) @binding(3) var<storage, read> ranks: array<u32>;
+@group(0) @binding(4) var<storage, read> roles: array<u32>;
+@group(0) @binding(5) var<storage, read_write> state: array<atomic<u32>>;
+@group(0) @binding(6) var<storage, read> columns: array<vec2<u32>>;
+@group(0) @binding(7) var<storage, read_write> bits: array<u32>;  // a cloud's bits, then its pivots
+@group(0) @binding(8) var<storage, read_write> lists: array<u32>;
+
+var<private> length: u32;
+var<private> overflow: bool;
+
+// Adds the edge between v and w to the column: at most one change of the list or of one bit.
+fn add(c: Cloud, v: u32, w: u32, slot: u32, thread: u32, threads: u32) {
+    let rank = ranks[c.ranks + v * c.n + w];
+    let role = roles[c.edges + rank];
+    if role == MERGE {
+        return;
+    }
+    if role >= LOOP {
+        let born = role - LOOP;
+        bits[bit_at(c, slot, born / 32u)] ^= 1u << (born % 32u);
+        return;
+    }
+    for (var k = 0u; k < length; k++) {
+        if lists[k * threads + thread] == rank {
+            length--;
+            lists[k * threads + thread] = lists[length * threads + thread];
+            return;
+        }
+    }
+    if length == slice.a {
+        overflow = true;
+        return;
+    }
+    lists[length * threads + thread] = rank;
+    length++;
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = slice.cloud + group.z;
+    let c = clouds[index];
+    let in_slice = group_of(group, groups) * 64u + lane;
+    let slot = slice.first * 64u + in_slice;
+    let made = min(atomicLoad(&state[index * STATE_WORDS + COLUMNS]), c.column_capacity);
+    let pivot_at = bit_at(c, slot, c.bit_words);
+    if c.done == 1u || in_slice >= slice.b || slot >= made || bits[pivot_at] != UNEXPANDED {
+        return;
+    }
+    let threads = slice.b * groups.z;
+    let thread = group.z * slice.b + in_slice;
+    length = 0u;
+    overflow = false;
+    var longest = 0u;
+    let column = columns[c.columns + slot];
+    let edge = edges[c.edges + column.x];
+    let apex = roles[c.edges + column.x];
+    add(c, edge / c.n, apex, slot, thread, threads);
+    add(c, edge % c.n, apex, slot, thread, threads);
+    add(c, edge / c.n, column.y, slot, thread, threads);
+    add(c, edge % c.n, column.y, slot, thread, threads);
+    while length > 0u && !overflow {
+        longest = max(longest, length);
+        var youngest = 0u;
+        var place = 0u;
+        for (var k = 0u; k < length; k++) {
+            let rank = lists[k * threads + thread];
+            if rank >= youngest {
+                youngest = rank;
+                place = k;
+            }
+        }
+        length--;
+        lists[place * threads + thread] = lists[length * threads + thread];
+        let e = edges[c.edges + youngest];
+        let z = roles[c.edges + youngest];
+        add(c, e / c.n, z, slot, thread, threads);
+        add(c, e % c.n, z, slot, thread, threads);
+    }
+    atomicMax(&state[index * STATE_WORDS + LONGEST], longest);
+    if overflow {
+        atomicOr(&state[index * STATE_WORDS + FAILURE], FAILED_LIST);
+    }
+    var pivot = NO_EDGE;
+    for (var word = c.bit_words; word > 0u; word--) {
+        let set = bits[bit_at(c, slot, word - 1u)];
+        if set != 0u {
+            pivot = (word - 1u) * 32u + 31u - countLeadingZeros(set);
+            break;
+        }
+    }
+    bits[pivot_at] = pivot;
+}

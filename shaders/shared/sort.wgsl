@@ -1,0 +1,6 @@
+// Shape of the radix sort. In step with src/topology/wgsl/sort.rs.
+
+const THREADS: u32 = 64u;
+const EACH: u32 = 16u;     // pairs a thread
+const BLOCK: u32 = 1024u;  // pairs a workgroup
+const DIGITS: u32 = 16u;   // four bits

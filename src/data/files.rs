@@ -1,0 +1,92 @@
+//! Files that are there whole or not at all.
+
+use crate::error::{Error, Result};
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// Writes a file beside its place and renames it when it is complete and on the disk.
+///
+/// A full disk or a crash leaves the old file, if there was one, as it was.
+///
+/// # Errors
+/// [`Error::Io`] with the path.
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    let folder = match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".lacuna-").suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // the umask takes its share
+    let mut file = builder.tempfile_in(folder).map_err(Error::io(path, "create"))?;
+    {
+        let mut buffered = BufWriter::new(file.as_file_mut());
+        write(&mut buffered).and_then(|()| buffered.flush()).map_err(Error::io(path, "write"))?;
+    }
+    file.as_file().sync_all().map_err(Error::io(path, "write"))?;
+    file.persist(path).map_err(|e| Error::io(path, "write")(e.error))?;
+    Ok(())
+}
+
+/// [`write_atomically`] for text that is there already.
+///
+/// # Errors
+/// [`Error::Io`] with the path.
+pub fn write_text(path: &Path, text: &str) -> Result<()> {
+    write_atomically(path, |w| w.write_all(text.as_bytes()))
+}
+
+/// Writes a value as indented JSON.
+///
+/// # Errors
+/// [`Error::Io`] with the path.
+pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::Internal(e.to_string()))?;
+    text.push('\n');
+    write_text(path, &text)
+}
+
+/// Reads a JSON file into a value.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::File`] with the line.
+pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).map_err(Error::io(path, "read"))?;
+    serde_json::from_str(&text).map_err(|e| Error::line(path, e.line(), e.to_string()))
+}
+
+/// Makes a folder and those above it.
+///
+/// # Errors
+/// [`Error::Io`] with the path.
+pub fn create_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(Error::io(path, "create"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.txt");
+        write_text(&path, "old").unwrap();
+        let failed = write_atomically(&path, |w| {
+            w.write_all(b"half of the ne")?;
+            Err(std::io::Error::from(std::io::ErrorKind::StorageFull))
+        });
+        assert_eq!(failed.unwrap_err().exit_code(), 1);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_missing_folder_is_the_users_mistake() {
+        let e = write_text(Path::new("/nonexistent/folder/a.txt"), "x").unwrap_err();
+        assert_eq!(e.exit_code(), 2);
+        assert!(e.to_string().contains("/nonexistent/folder/a.txt"));
+    }
+}

@@ -1,0 +1,87 @@
+//! One error type for the library. Every message names what, where and what to do.
+
+use std::path::{Path, PathBuf};
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong, grouped by who has to act on it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A value, a shape or an option that the caller has to change.
+    #[error("{0}")]
+    Input(String),
+    /// A file whose contents are not what they should be.
+    #[error("{}{}: {message}", path.display(), line.map(|l| format!(", line {l}")).unwrap_or_default())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1, where the format has lines.
+        line: Option<usize>,
+        /// What is wrong and what was expected.
+        message: String,
+    },
+    /// Reading or writing failed in the operating system.
+    #[error("{}: cannot {action}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// "read", "write", "create", ...
+        action: &'static str,
+        /// The system's own reason.
+        source: std::io::Error,
+    },
+    /// The work does not fit the memory or a limit of the engine that was asked to do it.
+    #[error("{0}")]
+    TooLarge(String),
+    /// No adapter fits what was asked for.
+    #[error("{0}")]
+    NoAdapter(String),
+    /// The device failed: lost, out of memory, or a shader that it refused.
+    #[error("{0}")]
+    Device(String),
+    /// Stopped by the user; what was finished has been kept.
+    #[error("{0}")]
+    Interrupted(String),
+    /// A promise of ours that did not hold.
+    #[error("internal error: {0} (please report this)")]
+    Internal(String),
+}
+
+impl Error {
+    /// An [`Error::Input`] from anything printable.
+    pub fn input(message: impl Into<String>) -> Self {
+        Error::Input(message.into())
+    }
+
+    /// An [`Error::File`] about a whole file.
+    pub fn file(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
+        Error::File { path: path.as_ref().into(), line: None, message: message.into() }
+    }
+
+    /// An [`Error::File`] about one line of it (counted from 1).
+    pub fn line(path: impl AsRef<Path>, line: usize, message: impl Into<String>) -> Self {
+        Error::File { path: path.as_ref().into(), line: Some(line), message: message.into() }
+    }
+
+    /// Wraps an [`std::io::Error`] with the path and what was being done.
+    pub fn io(path: impl AsRef<Path>, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Error::Io { path, action, source }
+    }
+
+    /// The process exit code: 2 for what the user can mend, 130 for an interruption, 1 for the rest.
+    pub fn exit_code(&self) -> u8 {
+        use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied};
+        match self {
+            Error::Input(_) | Error::File { .. } | Error::TooLarge(_) | Error::NoAdapter(_) => 2,
+            Error::Io { source, .. } => match source.kind() {
+                NotFound | PermissionDenied | IsADirectory | NotADirectory => 2,
+                _ => 1,
+            },
+            Error::Interrupted(_) => 130,
+            Error::Device(_) | Error::Internal(_) => 1,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Which adapters there are, and which one is meant.
+
+use crate::error::{Error, Result};
+use serde::Serialize;
+
+/// One adapter as `lacuna devices` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct AdapterRecord {
+    /// Place in the list, real GPUs first; what `--adapter INDEX` means.
+    pub index: usize,
+    /// The driver's name for it.
+    pub name: String,
+    /// Vulkan, Metal, Dx12 or Gl.
+    pub backend: String,
+    /// Discrete, integrated, virtual, software or other.
+    pub kind: String,
+    /// Driver and its version.
+    pub driver: String,
+    /// PCI address such as `0000:65:00.0`; empty where the driver does not say.
+    pub pci: String,
+    /// Whether it is a software rasteriser on the host's own cores.
+    pub software: bool,
+    /// Largest buffer in bytes.
+    pub max_buffer_bytes: u64,
+    /// Largest part of a buffer that a shader can see at once, in bytes.
+    pub max_binding_bytes: u64,
+    /// Largest single cloud: its `n x n` table of 4-byte ranks must fit one binding.
+    pub max_points: usize,
+    /// Workgroup memory in bytes.
+    pub workgroup_bytes: u32,
+    /// Invocations per workgroup.
+    pub workgroup_invocations: u32,
+    /// Features that make a difference here.
+    pub features: Vec<String>,
+}
+
+/// What `--adapter` says.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum AdapterChoice {
+    /// The first real GPU, or the software one if there is no other.
+    #[default]
+    Best,
+    /// A place in the list, a PCI address, or a part of the name, upper and lower case alike.
+    Named(String),
+}
+
+impl AdapterRecord {
+    pub(super) fn new(index: usize, adapter: &wgpu::Adapter) -> Self {
+        let (info, limits, has) = (adapter.get_info(), adapter.limits(), adapter.features());
+        let kind = match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => "discrete",
+            wgpu::DeviceType::IntegratedGpu => "integrated",
+            wgpu::DeviceType::VirtualGpu => "virtual",
+            wgpu::DeviceType::Cpu => "software",
+            wgpu::DeviceType::Other => "other",
+        };
+        let known = [
+            ("timestamps", wgpu::Features::TIMESTAMP_QUERY),
+            ("subgroups", wgpu::Features::SUBGROUP),
+            ("int64", wgpu::Features::SHADER_INT64),
+            ("f16", wgpu::Features::SHADER_F16),
+        ];
+        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        Self {
+            index,
+            name: info.name,
+            backend: info.backend.to_string(),
+            kind: kind.into(),
+            driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
+            pci: info.device_pci_bus_id,
+            software: info.device_type == wgpu::DeviceType::Cpu,
+            max_buffer_bytes: limits.max_buffer_size,
+            max_binding_bytes: limits.max_storage_buffer_binding_size,
+            max_points: ((binding / 4) as f64).sqrt() as usize,
+            workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            workgroup_invocations: limits.max_compute_invocations_per_workgroup,
+            features: known.iter().filter(|(_, f)| has.contains(*f)).map(|(name, _)| (*name).into()).collect(),
+        }
+    }
+}
+
+/// All adapters that can compute, real GPUs before software ones.
+pub(super) fn enumerate() -> Vec<wgpu::Adapter> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: wgpu::Backends::from_env().unwrap_or(wgpu::Backends::PRIMARY),
+        // No indirect dispatch here, and its validation would lower the largest buffer to 4 GiB.
+        flags: wgpu::InstanceFlags::empty(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    let mut found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    found.retain(|a| a.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
+    let order = |a: &wgpu::Adapter| match a.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    };
+    found.sort_by_key(order);
+    found
+}
+
+/// The adapters of this machine, in the order of their indices.
+pub fn adapters() -> Vec<AdapterRecord> {
+    enumerate().iter().enumerate().map(|(i, a)| AdapterRecord::new(i, a)).collect()
+}
+
+/// Picks the adapter that is meant.
+///
+/// # Errors
+/// [`Error::NoAdapter`] with what there is, when nothing fits.
+pub(super) fn choose(choice: &AdapterChoice) -> Result<(wgpu::Adapter, AdapterRecord)> {
+    let all = enumerate();
+    let records: Vec<_> = all.iter().enumerate().map(|(i, a)| AdapterRecord::new(i, a)).collect();
+    let at = find(&records, choice)?;
+    let adapter = all.into_iter().nth(at).ok_or_else(|| Error::Internal("the adapter list changed".into()))?;
+    Ok((adapter, records[at].clone()))
+}
+
+fn find(records: &[AdapterRecord], choice: &AdapterChoice) -> Result<usize> {
+    if records.is_empty() {
+        return Err(Error::NoAdapter(
+            "no GPU adapter was found: install a Vulkan driver (on Debian or Ubuntu the software one is the package \
+             mesa-vulkan-drivers), or use --engine cpu"
+                .into(),
+        ));
+    }
+    let AdapterChoice::Named(wanted) = choice else { return Ok(0) };
+    let lower = wanted.to_lowercase();
+    let by_index = wanted.parse::<usize>().ok().filter(|&i| i < records.len());
+    let by_pci = || records.iter().position(|r| !r.pci.is_empty() && r.pci.to_lowercase() == lower);
+    let by_name = || records.iter().position(|r| r.name.to_lowercase().contains(&lower));
+    by_index.or_else(by_pci).or_else(by_name).ok_or_else(|| {
+        let have: Vec<_> = records.iter().map(|r| format!("{}: {}", r.index, r.name)).collect();
+        Error::NoAdapter(format!("no adapter is called '{wanted}'; there are {}", have.join("; ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(index: usize, name: &str, pci: &str) -> AdapterRecord {
+        AdapterRecord {
+            index,
+            name: name.into(),
+            backend: "vulkan".into(),
+            kind: "discrete".into(),
+            driver: String::new(),
+            pci: pci.into(),
+            software: false,
+            max_buffer_bytes: 0,
+            max_binding_bytes: 0,
+            max_points: 0,
+            workgroup_bytes: 0,
+            workgroup_invocations: 0,
+            features: vec![],
+        }
+    }
+
+    #[test]
+    fn adapters_are_found_by_index_address_and_name() {
+        let all = [record(0, "Big Card", "0000:65:00.0"), record(1, "llvmpipe", "")];
+        let named = |s: &str| find(&all, &AdapterChoice::Named(s.into()));
+        assert_eq!(find(&all, &AdapterChoice::Best).unwrap(), 0);
+        assert_eq!(named("1").unwrap(), 1);
+        assert_eq!(named("0000:65:00.0").unwrap(), 0);
+        assert_eq!(named("LLVM").unwrap(), 1);
+        assert!(named("7").unwrap_err().to_string().contains("1: llvmpipe"));
+        assert_eq!(find(&[], &AdapterChoice::Best).unwrap_err().exit_code(), 2);
+    }
+}

@@ -1,0 +1,177 @@
+//! A device with its queue, opened with all that the adapter offers.
+
+use super::adapter::{self, AdapterChoice, AdapterRecord};
+use super::kernel::Kernel;
+use crate::error::{Error, Result};
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
+
+/// A device that shaders run on. Cheap to clone; all clones are one device.
+#[derive(Clone)]
+pub struct Gpu {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    adapter: wgpu::Adapter,
+    record: AdapterRecord,
+    /// Why the device was lost, once it is.
+    lost: Arc<Mutex<Option<String>>>,
+    kernels: Mutex<HashMap<&'static str, Arc<Kernel>>>,
+}
+
+impl std::fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gpu").field("adapter", &self.inner.record.name).finish_non_exhaustive()
+    }
+}
+
+impl Gpu {
+    /// Opens the adapter that is meant, with every feature and limit it has.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] when nothing fits, [`Error::Device`] when the driver refuses.
+    pub fn open(choice: &AdapterChoice) -> Result<Self> {
+        let (adapter, record) = adapter::choose(choice)?;
+        // burn decides what it may use from the adapter, not from the device: a device that is to be shared with it
+        // must have everything but mappable primary buffers.
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("lacuna"),
+            required_features: adapter.features()
+                & !wgpu::Features::MAPPABLE_PRIMARY_BUFFERS
+                & !wgpu::Features::all_experimental_mask(),
+            required_limits: adapter.limits(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+            .map_err(|e| Error::Device(format!("{} cannot be opened: {e}", record.name)))?;
+        device.on_uncaptured_error(Arc::new(|e: wgpu::Error| eprintln!("lacuna: the device reports: {e}")));
+        Ok(Self::new(adapter, device, queue, record))
+    }
+
+    /// Takes a device that somebody else created, and leaves its callbacks alone but for the loss of the device.
+    #[cfg(feature = "nn")]
+    pub(crate) fn borrow(adapter: wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        let record = AdapterRecord::new(0, &adapter);
+        Self::new(adapter, device, queue, record)
+    }
+
+    fn new(adapter: wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue, record: AdapterRecord) -> Self {
+        let lost = Arc::new(Mutex::new(None));
+        let noted = Arc::clone(&lost);
+        device.set_device_lost_callback(move |reason, message| {
+            if let Ok(mut slot) = noted.lock() {
+                *slot = Some(format!("{reason:?} {message}").trim().to_string());
+            }
+        });
+        let kernels = Mutex::default();
+        Self { inner: Arc::new(Inner { device, queue, adapter, record, lost, kernels }) }
+    }
+
+    /// The adapter's description.
+    pub fn record(&self) -> &AdapterRecord {
+        &self.inner.record
+    }
+
+    pub(crate) fn device(&self) -> &wgpu::Device {
+        &self.inner.device
+    }
+
+    pub(crate) fn queue(&self) -> &wgpu::Queue {
+        &self.inner.queue
+    }
+
+    /// The adapter under the device.
+    #[cfg(feature = "nn")]
+    pub(crate) fn adapter(&self) -> &wgpu::Adapter {
+        &self.inner.adapter
+    }
+
+    /// Whether passes can be timed.
+    pub(crate) fn has_timestamps(&self) -> bool {
+        self.inner.adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY)
+    }
+
+    /// The largest array of bytes that one binding can show to a shader.
+    pub(crate) fn max_binding(&self) -> u64 {
+        let limits = self.inner.device.limits();
+        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size) & !3
+    }
+
+    /// The kernel of that name, built on its first use.
+    pub(crate) fn kernel(&self, name: &'static str, build: impl FnOnce() -> Result<Kernel>) -> Result<Arc<Kernel>> {
+        let mut kernels = self.inner.kernels.lock().map_err(|_| Error::Internal("a kernel build panicked".into()))?;
+        if let Some(kernel) = kernels.get(name) {
+            return Ok(Arc::clone(kernel));
+        }
+        let kernel = Arc::new(build()?);
+        kernels.insert(name, Arc::clone(&kernel));
+        Ok(kernel)
+    }
+
+    /// Runs `work`, and turns whatever the device objects to into an error that begins with `what`.
+    pub(crate) fn scoped<T>(&self, what: &str, work: impl FnOnce() -> T) -> Result<T> {
+        self.check_alive(what)?;
+        let device = &self.inner.device;
+        let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let value = work();
+        let errors = [validation.pop(), memory.pop(), internal.pop()].map(pollster::block_on);
+        self.check_alive(what)?;
+        match errors.into_iter().flatten().next() {
+            None => Ok(value),
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::TooLarge(format!(
+                "{what}: {} is out of memory; use fewer or smaller clouds, or --engine cpu",
+                self.inner.record.name
+            ))),
+            Some(e) => Err(Error::Device(format!("{what}: {e}"))),
+        }
+    }
+
+    /// Waits until everything submitted so far is done.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the device is lost meanwhile.
+    pub(crate) fn wait(&self, what: &str) -> Result<()> {
+        // wgpu panics in poll when the device is gone.
+        let poll = AssertUnwindSafe(|| self.inner.device.poll(wgpu::PollType::wait_indefinitely()));
+        match quiet_unwind(poll) {
+            Ok(Ok(_)) => self.check_alive(what),
+            Ok(Err(e)) => Err(Error::Device(format!("{what}: {e}"))),
+            Err(()) => {
+                self.check_alive(what)?;
+                Err(Error::Device(format!("{what}: waiting for {} failed", self.inner.record.name)))
+            }
+        }
+    }
+
+    /// An error if the device is gone.
+    pub(crate) fn check_alive(&self, what: &str) -> Result<()> {
+        let lost = self.inner.lost.lock().map_err(|_| Error::Internal("the loss callback panicked".into()))?;
+        match &*lost {
+            None => Ok(()),
+            Some(reason) => Err(Error::Device(format!(
+                "{what}: {} was lost ({reason}); run again, or use --engine cpu",
+                self.inner.record.name
+            ))),
+        }
+    }
+
+    /// Destroys the device as a driver reset would, to see what becomes of the work. For tests.
+    #[doc(hidden)]
+    pub fn simulate_loss(&self) {
+        self.inner.device.destroy();
+        let poll = AssertUnwindSafe(|| self.inner.device.poll(wgpu::PollType::Poll));
+        let _ = quiet_unwind(poll);
+    }
+}
+
+/// Runs `f` and swallows a panic of wgpu's; the message still goes through the panic hook.
+fn quiet_unwind<T>(f: impl FnOnce() -> T + std::panic::UnwindSafe) -> Result<T, ()> {
+    std::panic::catch_unwind(f).map_err(|_| ())
+}

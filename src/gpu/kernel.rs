@@ -1,0 +1,57 @@
+//! One shader with its pipeline.
+
+use super::Gpu;
+use crate::error::{Error, Result};
+
+/// A compiled compute shader; its entry point is `main`, its bindings are group 0, counted from 0.
+pub(crate) struct Kernel {
+    pub name: &'static str,
+    pub pipeline: wgpu::ComputePipeline,
+    pub layout: wgpu::BindGroupLayout,
+}
+
+impl Kernel {
+    /// Compiles `source` after pasting in what it imports from `shared`, with the given override constants.
+    ///
+    /// # Errors
+    /// [`Error::Device`] with the compiler's message when the device refuses it.
+    pub fn new(gpu: &Gpu, name: &'static str, source: &str, shared: &[(&str, &str)], constants: &[(&str, f64)]) -> Result<Self> {
+        let source = expand_imports(source, shared)?;
+        gpu.scoped(name, || {
+            let module = gpu.device().create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(name),
+                source: wgpu::ShaderSource::Wgsl(source.into()),
+            });
+            let pipeline = gpu.device().create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(name),
+                layout: None,
+                module: &module,
+                entry_point: Some("main"),
+                // Every shader here writes its workgroup memory before it reads it.
+                compilation_options: wgpu::PipelineCompilationOptions { constants, zero_initialize_workgroup_memory: false },
+                cache: None,
+            });
+            let layout = pipeline.get_bind_group_layout(0);
+            Self { name, pipeline, layout }
+        })
+    }
+}
+
+/// Replaces every line `//#import name` by the shared piece of that name.
+///
+/// # Errors
+/// [`Error::Internal`] when a shader names a piece that there is not.
+pub(crate) fn expand_imports(source: &str, shared: &[(&str, &str)]) -> Result<String> {
+    let mut out = String::with_capacity(source.len() + 4096);
+    for line in source.lines() {
+        match line.strip_prefix("//#import ") {
+            None => out.push_str(line),
+            Some(name) => {
+                let piece = shared.iter().find(|(n, _)| *n == name.trim());
+                out.push_str(piece.ok_or_else(|| Error::Internal(format!("no shared shader '{name}'")))?.1);
+            }
+        }
+        out.push('\n');
+    }
+    Ok(out)
+}

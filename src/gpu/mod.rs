@@ -1,0 +1,18 @@
+//! Devices, buffers, kernels and submissions. Knows no topology.
+//!
+//! Rules this module keeps so that the shaders run everywhere: limits are asked of the adapter, never assumed; every
+//! creation and submission sits in an error scope and becomes an [`crate::Error`]; long work is cut into short submissions
+//! (Windows resets a device that is busy for about two seconds); every byte that comes back to the host is counted.
+
+mod adapter;
+mod buffer;
+mod device;
+mod kernel;
+mod recorder;
+
+pub use adapter::{AdapterChoice, AdapterRecord, adapters};
+pub use buffer::read_back_bytes;
+pub use device::Gpu;
+pub(crate) use buffer::{download, upload, zeroed};
+pub(crate) use kernel::{Kernel, expand_imports};
+pub(crate) use recorder::{Recorder, Work};

@@ -1,0 +1,193 @@
+//! Collects dispatches into submissions that stay short.
+
+use super::{Gpu, Kernel};
+use crate::error::{Error, Result};
+use std::time::{Duration, Instant};
+use wgpu::util::DeviceExt;
+
+/// How long a submission should take. Windows resets a device that is busy for about two seconds; below 20 ms the fixed cost
+/// of a submission begins to show.
+const AIM: Duration = Duration::from_millis(60);
+/// Pass timings kept until they are read.
+const TIMINGS: u32 = 2048;
+
+/// Records dispatches, cuts them where they would take too long, and submits.
+///
+/// A dispatch tells its cost in steps (roughly, words touched). How many steps fit a submission is learnt from the
+/// submissions that were waited for.
+pub(crate) struct Recorder<'a> {
+    gpu: &'a Gpu,
+    encoder: Option<wgpu::CommandEncoder>,
+    /// Steps recorded and not submitted.
+    pending: f64,
+    /// Steps per second, as measured.
+    speed: f64,
+    timings: Option<Timings>,
+}
+
+struct Timings {
+    set: wgpu::QuerySet,
+    names: Vec<&'static str>,
+    totals: Vec<(&'static str, f64)>,
+}
+
+/// What a kernel works on: bindings 1, 2, ... as (buffer, first byte, bytes); 0 bytes is the whole buffer.
+pub(crate) type Bindings<'a> = &'a [(&'a wgpu::Buffer, u64, u64)];
+
+/// One piece of work: `groups` workgroups for each of `clouds` clouds, with the two numbers of its slice.
+#[derive(Clone, Copy)]
+pub(crate) struct Work {
+    pub groups: u32,
+    pub clouds: u32,
+    pub a: u32,
+    pub b: u32,
+    /// Steps per workgroup.
+    pub cost: f64,
+    /// No dispatch may have more workgroups per cloud than this (the shader's scratch memory ends there); 0 is no limit.
+    pub most_groups: u32,
+}
+
+impl<'a> Recorder<'a> {
+    /// Starts with an empty submission. With `profile`, passes are timed where the adapter can.
+    pub fn new(gpu: &'a Gpu, profile: bool) -> Result<Self> {
+        let timings = if profile && gpu.has_timestamps() {
+            let set = gpu.scoped("timestamps", || {
+                gpu.device().create_query_set(&wgpu::QuerySetDescriptor {
+                    label: Some("timestamps"),
+                    ty: wgpu::QueryType::Timestamp,
+                    count: TIMINGS,
+                })
+            })?;
+            Some(Timings { set, names: Vec::new(), totals: Vec::new() })
+        } else {
+            None
+        };
+        // First guesses; a real GPU is at least this fast, a software one is about this fast.
+        let speed = if gpu.record().software { 2e8 } else { 5e9 };
+        Ok(Self { gpu, encoder: None, pending: 0.0, speed, timings })
+    }
+
+    /// Records `kernel` over all of `work`, in as many dispatches and submissions as it takes.
+    pub fn dispatch(&mut self, kernel: &Kernel, bindings: Bindings<'_>, work: Work) -> Result<()> {
+        if work.groups == 0 || work.clouds == 0 {
+            return Ok(());
+        }
+        let budget = self.speed * AIM.as_secs_f64();
+        let per_cloud = work.cost * f64::from(work.groups);
+        let clouds_each = ((budget / per_cloud) as u32).clamp(1, work.clouds);
+        let most = if work.most_groups == 0 { work.groups } else { work.most_groups.min(work.groups) };
+        let groups_each = ((budget / (work.cost * f64::from(clouds_each))) as u32).clamp(1, most);
+        for cloud in (0..work.clouds).step_by(clouds_each as usize) {
+            let clouds = clouds_each.min(work.clouds - cloud);
+            for first in (0..work.groups).step_by(groups_each as usize) {
+                let groups = groups_each.min(work.groups - first);
+                let cost = work.cost * f64::from(groups) * f64::from(clouds);
+                if self.pending > 0.0 && self.pending + cost > budget {
+                    self.submit_and_learn()?;
+                }
+                self.record(kernel, bindings, [first, cloud, work.a, work.b], groups, clouds)?;
+                self.pending += cost;
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, kernel: &Kernel, bindings: Bindings<'_>, slice: [u32; 4], groups: u32, clouds: u32) -> Result<()> {
+        if self.timings.as_ref().is_some_and(|t| t.names.len() as u32 * 2 + 2 > TIMINGS) {
+            self.submit_and_learn()?;
+            self.collect_timings()?;
+        }
+        let gpu = self.gpu;
+        gpu.scoped(kernel.name, || {
+            let uniform = gpu.device().create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: Some("slice"),
+                contents: bytemuck::cast_slice(&slice),
+                usage: wgpu::BufferUsages::UNIFORM,
+            });
+            let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: uniform.as_entire_binding() }];
+            for (i, (buffer, offset, size)) in bindings.iter().enumerate() {
+                let resource = wgpu::BufferBinding { buffer, offset: *offset, size: wgpu::BufferSize::new(*size) };
+                entries.push(wgpu::BindGroupEntry { binding: i as u32 + 1, resource: wgpu::BindingResource::Buffer(resource) });
+            }
+            let group = gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(kernel.name),
+                layout: &kernel.layout,
+                entries: &entries,
+            });
+            let encoder =
+                self.encoder.get_or_insert_with(|| gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default()));
+            let timestamp_writes = self.timings.as_mut().map(|t| {
+                let at = 2 * t.names.len() as u32;
+                t.names.push(kernel.name);
+                wgpu::ComputePassTimestampWrites {
+                    query_set: &t.set,
+                    beginning_of_pass_write_index: Some(at),
+                    end_of_pass_write_index: Some(at + 1),
+                }
+            });
+            let mut pass =
+                encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(kernel.name), timestamp_writes });
+            pass.set_pipeline(&kernel.pipeline);
+            pass.set_bind_group(0, &group, &[]);
+            let most = gpu.device().limits().max_compute_workgroups_per_dimension;
+            let x = groups.min(most);
+            pass.dispatch_workgroups(x, groups.div_ceil(x), clouds);
+        })
+    }
+
+    /// Submits what is recorded.
+    pub fn submit(&mut self) -> Result<()> {
+        let Some(encoder) = self.encoder.take() else { return Ok(()) };
+        self.pending = 0.0;
+        let gpu = self.gpu;
+        gpu.scoped("submitting", || {
+            gpu.queue().submit([encoder.finish()]);
+        })
+    }
+
+    /// Submits, waits, and adjusts the speed by how long that took.
+    fn submit_and_learn(&mut self) -> Result<()> {
+        let steps = self.pending;
+        self.gpu.wait("running a stage")?;
+        let start = Instant::now();
+        self.submit()?;
+        self.gpu.wait("running a stage")?;
+        let measured = steps / start.elapsed().as_secs_f64().max(1e-6);
+        // Costs are rough and differ by stage: follow slowly upwards, at once downwards.
+        self.speed = if measured < self.speed { measured } else { self.speed.mul_add(0.5, 0.5 * measured) }.max(1e6);
+        Ok(())
+    }
+
+    /// Seconds per kernel so far, in order of first use; empty unless passes are timed. Waits.
+    pub fn collect_timings(&mut self) -> Result<Vec<(&'static str, f64)>> {
+        let Some(timings) = &self.timings else { return Ok(Vec::new()) };
+        let count = 2 * timings.names.len() as u32;
+        if count > 0 {
+            self.submit()?;
+            let gpu = self.gpu;
+            let timings = self.timings.as_mut().ok_or_else(|| Error::Internal("timings vanished".into()))?;
+            let resolved = gpu.scoped("timestamps", || {
+                let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("timestamps"),
+                    size: u64::from(count) * 8,
+                    usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+                    mapped_at_creation: false,
+                });
+                let mut encoder = gpu.device().create_command_encoder(&Default::default());
+                encoder.resolve_query_set(&timings.set, 0..count, &buffer, 0);
+                gpu.queue().submit([encoder.finish()]);
+                buffer
+            })?;
+            let ticks: Vec<u64> = super::download(gpu, &resolved, 0, 2 * count as usize)?;
+            let period = f64::from(gpu.queue().get_timestamp_period()) * 1e-9;
+            for (name, ends) in timings.names.drain(..).zip(ticks.chunks(2)) {
+                let seconds = ends[1].saturating_sub(ends[0]) as f64 * period;
+                match timings.totals.iter_mut().find(|(n, _)| *n == name) {
+                    Some((_, total)) => *total += seconds,
+                    None => timings.totals.push((name, seconds)),
+                }
+            }
+        }
+        Ok(self.timings.as_ref().map(|t| t.totals.clone()).unwrap_or_default())
+    }
+}

@@ -1,0 +1,227 @@
+//! What the engines answer: bars, Betti numbers, Betti curves.
+
+use crate::topology::metric::Metric;
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+
+/// A class that is born at one length and dies at another; `death` is infinite when it never dies.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Bar {
+    /// Diameter of the simplex that creates the class.
+    pub birth: f32,
+    /// Diameter of the simplex that fills it, or infinity.
+    pub death: f32,
+}
+
+impl Bar {
+    /// Whether the class is there in the complex of all simplices of diameter at most `scale`.
+    pub fn alive_at(&self, scale: f32) -> bool {
+        self.birth <= scale && scale < self.death
+    }
+
+    /// `death - birth`.
+    pub fn length(&self) -> f32 {
+        self.death - self.birth
+    }
+}
+
+impl Serialize for Bar {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        (self.birth, self.death.is_finite().then_some(self.death)).serialize(s)
+    }
+}
+
+/// Which engine and device answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineInfo {
+    /// `"cpu"` or `"gpu"`.
+    pub kind: String,
+    /// The adapter's name, or how many threads the native engine had.
+    pub adapter: String,
+}
+
+/// The barcode of one Vietoris-Rips filtration over Z/2. Diameters, not radii.
+///
+/// Bars of length zero are left out. Within a dimension the bars are ordered by birth, then death, so two engines
+/// that agree give equal values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Barcode {
+    /// Number of points.
+    pub n: usize,
+    /// How the distances were made.
+    pub metric: Metric,
+    /// The threshold that was asked for; `None` is the whole filtration.
+    pub threshold: Option<f32>,
+    /// `bars[d]` are those of dimension `d`.
+    pub bars: Vec<Vec<Bar>>,
+}
+
+impl Barcode {
+    /// Highest dimension that was computed.
+    pub fn max_dim(&self) -> usize {
+        self.bars.len() - 1
+    }
+
+    /// Number of classes of dimension `dim` alive at `scale` (0 beyond the computed dimensions).
+    pub fn betti(&self, dim: usize, scale: f32) -> usize {
+        self.bars.get(dim).map_or(0, |bars| bars.iter().filter(|b| b.alive_at(scale)).count())
+    }
+
+    /// Betti numbers of every computed dimension at `scale`.
+    pub fn betti_numbers(&self, scale: f32) -> Vec<usize> {
+        (0..self.bars.len()).map(|d| self.betti(d, scale)).collect()
+    }
+
+    /// The Betti number of dimension `dim` as a step function of the scale.
+    pub fn betti_curve(&self, dim: usize) -> BettiCurve {
+        let mut jumps: Vec<(f32, i64)> = Vec::new();
+        for bar in self.bars.get(dim).into_iter().flatten() {
+            jumps.push((bar.birth, 1));
+            if bar.death.is_finite() {
+                jumps.push((bar.death, -1));
+            }
+        }
+        jumps.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (mut scales, mut values, mut level) = (Vec::new(), Vec::new(), 0i64);
+        for (scale, jump) in jumps {
+            level += jump;
+            if scales.last() == Some(&scale) {
+                *values.last_mut().expect("as long as scales") = level as usize;
+            } else {
+                scales.push(scale);
+                values.push(level as usize);
+            }
+        }
+        BettiCurve { scales, values }
+    }
+
+    /// The largest finite end of any bar, or 0.
+    pub fn largest_end(&self) -> f32 {
+        let ends = self.bars.iter().flatten().flat_map(|b| [b.birth, b.death]);
+        ends.filter(|x| x.is_finite()).fold(0.0, f32::max)
+    }
+}
+
+/// A Betti number as a step function: `values[i]` from `scales[i]` on, 0 before the first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BettiCurve {
+    /// Where the value changes, ascending.
+    pub scales: Vec<f32>,
+    /// The value from there on.
+    pub values: Vec<usize>,
+}
+
+impl BettiCurve {
+    /// The value at `scale`.
+    pub fn at(&self, scale: f32) -> usize {
+        match self.scales.partition_point(|&s| s <= scale) {
+            0 => 0,
+            i => self.values[i - 1],
+        }
+    }
+}
+
+/// A barcode with who computed it and how long it took, in the published JSON shape.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The bars.
+    pub barcode: Barcode,
+    /// Who computed them.
+    pub engine: EngineInfo,
+    /// Wall seconds by step, in order.
+    pub seconds: Vec<(String, f64)>,
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        struct Bars<'a>(&'a [Vec<Bar>]);
+        impl Serialize for Bars<'_> {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_map(self.0.iter().enumerate().map(|(d, bars)| (d.to_string(), bars)))
+            }
+        }
+        struct Seconds<'a>(&'a [(String, f64)]);
+        impl Serialize for Seconds<'_> {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_map(self.0.iter().map(|(k, v)| (k, v)))
+            }
+        }
+        let mut map = s.serialize_map(Some(7))?;
+        map.serialize_entry("n", &self.barcode.n)?;
+        map.serialize_entry("metric", &self.barcode.metric)?;
+        map.serialize_entry("threshold", &self.barcode.threshold)?;
+        map.serialize_entry("max_dim", &self.barcode.max_dim())?;
+        map.serialize_entry("engine", &self.engine)?;
+        map.serialize_entry("bars", &Bars(&self.barcode.bars))?;
+        map.serialize_entry("seconds", &Seconds(&self.seconds))?;
+        map.end()
+    }
+}
+
+/// What an engine returns for one cloud before values are restored: pairs of keys in filtration order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pairs {
+    /// Keys of the minimum spanning forest's edges: the deaths of dimension 0.
+    pub merges: Vec<u32>,
+    /// Keys of birth and death of every class of dimension 1; `None` never dies.
+    pub loops: Vec<(u32, Option<u32>)>,
+}
+
+impl Pairs {
+    /// Turns keys into distances, drops bars of length zero, and orders what is left.
+    ///
+    /// `unscale` undoes the power of two by which the coordinates were multiplied.
+    pub fn into_barcode(self, n: usize, metric: Metric, threshold: Option<f32>, max_dim: usize, unscale: f32) -> Barcode {
+        let value = |key: u32| metric.distance(key) * unscale;
+        let mut zero: Vec<Bar> = self.merges.iter().map(|&k| Bar { birth: 0.0, death: value(k) }).collect();
+        zero.extend((self.merges.len()..n).map(|_| Bar { birth: 0.0, death: f32::INFINITY }));
+        let mut bars = vec![zero];
+        if max_dim >= 1 {
+            let death = |d: Option<u32>| d.map_or(f32::INFINITY, value);
+            bars.push(self.loops.iter().map(|&(b, d)| Bar { birth: value(b), death: death(d) }).collect());
+        }
+        for dim in &mut bars {
+            dim.retain(|b| b.death > b.birth);
+            dim.sort_by(|a, b| a.birth.total_cmp(&b.birth).then(a.death.total_cmp(&b.death)));
+        }
+        Barcode { n, metric, threshold, bars }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Barcode {
+        let pairs = Pairs { merges: vec![0, 1f32.to_bits()], loops: vec![(4f32.to_bits(), Some(9f32.to_bits())), (4f32.to_bits(), None)] };
+        pairs.into_barcode(3, Metric::Euclidean, None, 1, 1.0)
+    }
+
+    #[test]
+    fn zero_bars_go_and_roots_are_taken() {
+        let b = sample();
+        assert_eq!(b.bars[0], [Bar { birth: 0.0, death: 1.0 }, Bar { birth: 0.0, death: f32::INFINITY }]);
+        assert_eq!(b.bars[1], [Bar { birth: 2.0, death: 3.0 }, Bar { birth: 2.0, death: f32::INFINITY }]);
+    }
+
+    #[test]
+    fn betti_numbers_and_curve_agree() {
+        let b = sample();
+        for scale in [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 10.0] {
+            for d in 0..2 {
+                assert_eq!(b.betti_curve(d).at(scale), b.betti(d, scale), "dimension {d} at {scale}");
+            }
+        }
+        assert_eq!(b.betti_numbers(2.5), [1, 2]);
+    }
+
+    #[test]
+    fn json_has_the_published_shape() {
+        let engine = EngineInfo { kind: "cpu".into(), adapter: "2 threads".into() };
+        let a = Answer { barcode: sample(), engine, seconds: vec![("total".into(), 0.5)] };
+        assert_eq!(
+            serde_json::to_string(&a).unwrap(),
+            r#"{"n":3,"metric":"euclidean","threshold":null,"max_dim":1,"engine":{"kind":"cpu","adapter":"2 threads"},"bars":{"0":[[0.0,1.0],[0.0,null]],"1":[[2.0,3.0],[2.0,null]]},"seconds":{"total":0.5}}"#
+        );
+    }
+}

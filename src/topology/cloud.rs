@@ -1,0 +1,327 @@
+//! What the engines are given: points, distances, or a weighted graph.
+
+use crate::error::{Error, Result};
+use crate::topology::metric::{MAX_KEY, NO_EDGE};
+
+/// `len` points in `R^features`, row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointCloud {
+    len: usize,
+    features: usize,
+    data: Vec<f32>,
+}
+
+impl PointCloud {
+    /// Takes `len * features` coordinates, point by point.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the count is wrong, there is no point, or a coordinate is not finite.
+    pub fn new(len: usize, features: usize, data: Vec<f32>) -> Result<Self> {
+        if len == 0 {
+            return Err(Error::input("the point cloud is empty: at least one point is needed"));
+        }
+        if data.len() != len * features {
+            return Err(Error::input(format!(
+                "{} coordinates do not make {len} points in R^{features} ({} are needed)",
+                data.len(),
+                len * features
+            )));
+        }
+        if let Some(at) = data.iter().position(|x| !x.is_finite()) {
+            return Err(Error::input(format!(
+                "point {} has the coordinate {} in column {}: every coordinate must be finite",
+                at / features,
+                data[at],
+                at % features
+            )));
+        }
+        Ok(Self { len, features, data })
+    }
+
+    /// Number of points.
+    #[allow(clippy::len_without_is_empty, reason = "a cloud is never empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Dimension of the space that the points lie in.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// All coordinates, point by point.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// The coordinates of point `i`.
+    pub fn point(&self, i: usize) -> &[f32] {
+        &self.data[i * self.features..(i + 1) * self.features]
+    }
+}
+
+/// Distances between `len` things: the strict lower triangle, row by row (`d(1,0), d(2,0), d(2,1), ...`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct DistanceMatrix {
+    len: usize,
+    lower: Vec<f32>,
+}
+
+impl DistanceMatrix {
+    /// Takes the `len (len-1) / 2` entries of the strict lower triangle. `+inf` means: never an edge.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a wrong count, NaN or a negative distance.
+    pub fn from_lower(len: usize, mut lower: Vec<f32>) -> Result<Self> {
+        if len == 0 {
+            return Err(Error::input("the distance matrix is empty: at least one point is needed"));
+        }
+        let need = len * (len - 1) / 2;
+        if lower.len() != need {
+            return Err(Error::input(format!(
+                "{} entries are not the lower triangle of a {len} x {len} distance matrix ({need} are needed)",
+                lower.len()
+            )));
+        }
+        for (at, d) in lower.iter_mut().enumerate() {
+            if d.is_nan() || *d < 0.0 {
+                let (i, j) = row_and_column(at);
+                return Err(Error::input(format!("the distance between {i} and {j} is {d}: it must be 0 or more")));
+            }
+            *d += 0.0; // -0.0 becomes 0.0: keys are compared by their bits
+        }
+        Ok(Self { len, lower })
+    }
+
+    /// Takes a full square matrix, row by row.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when it is not square, not symmetric or has a non-zero diagonal.
+    pub fn from_square(len: usize, square: &[f32]) -> Result<Self> {
+        if square.len() != len * len {
+            return Err(Error::input(format!("{} entries are not a {len} x {len} matrix", square.len())));
+        }
+        let mut lower = Vec::with_capacity(len * len.saturating_sub(1) / 2);
+        for i in 0..len {
+            if square[i * len + i] != 0.0 {
+                return Err(Error::input(format!(
+                    "the distance matrix has {} on its diagonal (row {i}): it must be 0",
+                    square[i * len + i]
+                )));
+            }
+            for j in 0..i {
+                let (d, e) = (square[i * len + j], square[j * len + i]);
+                // Tables written with few digits may differ in the last place.
+                if (d - e).abs() > 1e-6 * d.abs().max(e.abs()) || d.is_nan() != e.is_nan() {
+                    return Err(Error::input(format!(
+                        "the distance matrix is not symmetric: ({i},{j}) is {d}, ({j},{i}) is {e}"
+                    )));
+                }
+                lower.push(d);
+            }
+        }
+        Self::from_lower(len, lower)
+    }
+
+    /// Number of points.
+    #[allow(clippy::len_without_is_empty, reason = "a matrix is never empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The strict lower triangle, row by row.
+    pub fn lower(&self) -> &[f32] {
+        &self.lower
+    }
+}
+
+/// A weighted graph on `len` vertices. Pairs that are not listed never get an edge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SparseGraph {
+    len: usize,
+    edges: Vec<(u32, u32, f32)>,
+}
+
+impl SparseGraph {
+    /// Takes edges `(i, j, length)` in any order and direction.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a loop, a vertex out of range, a bad length, or the same pair with two lengths.
+    pub fn new(len: usize, edges: Vec<(u32, u32, f32)>) -> Result<Self> {
+        if len == 0 {
+            return Err(Error::input("the graph is empty: at least one vertex is needed"));
+        }
+        let mut sorted = Vec::with_capacity(edges.len());
+        for (i, j, d) in edges {
+            if i == j {
+                return Err(Error::input(format!("the edge ({i},{j}) is a loop")));
+            }
+            if i.max(j) as usize >= len {
+                return Err(Error::input(format!("the edge ({i},{j}) names a vertex beyond the {len} of the graph")));
+            }
+            if d.is_nan() || d < 0.0 {
+                return Err(Error::input(format!("the edge ({i},{j}) has the length {d}: it must be 0 or more")));
+            }
+            sorted.push((i.max(j), i.min(j), d + 0.0));
+        }
+        sorted.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        let mut edges: Vec<(u32, u32, f32)> = Vec::with_capacity(sorted.len());
+        for e in sorted {
+            match edges.last() {
+                Some(last) if (last.0, last.1) == (e.0, e.1) => {
+                    if last.2 != e.2 {
+                        return Err(Error::input(format!(
+                            "the edge ({},{}) is listed with two lengths, {} and {}",
+                            e.0, e.1, last.2, e.2
+                        )));
+                    }
+                }
+                _ => edges.push(e),
+            }
+        }
+        Ok(Self { len, edges })
+    }
+
+    /// Number of vertices.
+    #[allow(clippy::len_without_is_empty, reason = "a graph is never empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Edges `(i, j, length)` with `i > j`, ordered by `(i, j)`.
+    pub fn edges(&self) -> &[(u32, u32, f32)] {
+        &self.edges
+    }
+}
+
+/// Any input of the engines.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cloud {
+    /// Coordinates; the metric is an option of the computation.
+    Points(PointCloud),
+    /// A distance matrix.
+    Distances(DistanceMatrix),
+    /// A weighted graph.
+    Edges(SparseGraph),
+}
+
+impl Cloud {
+    /// Number of points or vertices.
+    #[allow(clippy::len_without_is_empty, reason = "a cloud is never empty")]
+    pub fn len(&self) -> usize {
+        match self {
+            Cloud::Points(p) => p.len(),
+            Cloud::Distances(d) => d.len(),
+            Cloud::Edges(g) => g.len(),
+        }
+    }
+}
+
+impl From<PointCloud> for Cloud {
+    fn from(points: PointCloud) -> Self {
+        Cloud::Points(points)
+    }
+}
+
+impl From<DistanceMatrix> for Cloud {
+    fn from(matrix: DistanceMatrix) -> Self {
+        Cloud::Distances(matrix)
+    }
+}
+
+impl From<SparseGraph> for Cloud {
+    fn from(graph: SparseGraph) -> Self {
+        Cloud::Edges(graph)
+    }
+}
+
+/// Many clouds of points inside one array of numbers, without copying them out of it.
+///
+/// Point `i` of a cloud is the `features` numbers from `offset + i * stride`. An activation tensor
+/// `[samples, channels, height, width]` is `channels` such clouds: offset `c h w`, stride `channels h w`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloudView {
+    /// Number of points.
+    pub len: usize,
+    /// Numbers per point.
+    pub features: usize,
+    /// Where the first point begins.
+    pub offset: usize,
+    /// From the beginning of a point to that of the next.
+    pub stride: usize,
+}
+
+impl CloudView {
+    /// One past the last number that the view reads.
+    pub fn end(&self) -> usize {
+        if self.len == 0 { 0 } else { self.offset + (self.len - 1) * self.stride + self.features }
+    }
+
+    /// The coordinates of point `i` in `data`.
+    pub fn point<'a>(&self, data: &'a [f32], i: usize) -> &'a [f32] {
+        &data[self.offset + i * self.stride..][..self.features]
+    }
+
+    /// Every channel of a `[samples, channels, plane]` tensor as one cloud of `samples` points.
+    pub fn of_channels(samples: usize, channels: usize, plane: usize) -> Vec<CloudView> {
+        (0..channels)
+            .map(|c| CloudView { len: samples, features: plane, offset: c * plane, stride: channels * plane })
+            .collect()
+    }
+}
+
+/// A length as the bits that the engines sort; an infinite one is no edge.
+pub(crate) fn key_of_length(d: f32) -> u32 {
+    let bits = d.to_bits();
+    if bits > MAX_KEY { NO_EDGE } else { bits }
+}
+
+/// Row and column of an entry of a strict lower triangle.
+fn row_and_column(at: usize) -> (usize, usize) {
+    let mut i = ((((8 * at + 1) as f64).sqrt() + 1.0) / 2.0) as usize;
+    while i * (i - 1) / 2 > at {
+        i -= 1;
+    }
+    while i * (i + 1) / 2 <= at {
+        i += 1;
+    }
+    (i, at - i * (i - 1) / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_numbers_are_named() {
+        let e = PointCloud::new(2, 2, vec![0.0, 1.0, f32::NAN, 0.0]).unwrap_err().to_string();
+        assert!(e.contains("point 1") && e.contains("column 0"), "{e}");
+        assert!(PointCloud::new(0, 2, vec![]).is_err());
+        let e = DistanceMatrix::from_lower(4, vec![1.0, 1.0, 1.0, 1.0, -2.0, 1.0]).unwrap_err().to_string();
+        assert!(e.contains("between 3 and 1"), "{e}");
+        let e = DistanceMatrix::from_square(2, &[0.0, 1.0, 2.0, 0.0]).unwrap_err().to_string();
+        assert!(e.contains("not symmetric"), "{e}");
+        assert!(SparseGraph::new(3, vec![(0, 3, 1.0)]).is_err());
+        assert!(SparseGraph::new(3, vec![(0, 1, 1.0), (1, 0, 2.0)]).is_err());
+        assert_eq!(SparseGraph::new(3, vec![(0, 1, 1.0), (1, 0, 1.0)]).unwrap().edges(), &[(1, 0, 1.0)]);
+    }
+
+    #[test]
+    fn lower_triangle_positions() {
+        let mut at = 0;
+        for i in 1..40 {
+            for j in 0..i {
+                assert_eq!(row_and_column(at), (i, j));
+                at += 1;
+            }
+        }
+    }
+
+    #[test]
+    fn channel_views_reach_exactly_the_tensor() {
+        let views = CloudView::of_channels(5, 3, 4);
+        assert_eq!(views.iter().map(CloudView::end).max(), Some(60));
+        let data: Vec<f32> = (0..60).map(|x| x as f32).collect();
+        assert_eq!(views[2].point(&data, 4), &[56.0, 57.0, 58.0, 59.0]);
+    }
+}

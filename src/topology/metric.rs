@@ -1,0 +1,139 @@
+//! How far apart two points are, and the order-preserving key that the engines sort by.
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// A dissimilarity between points, or how the input already gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Metric {
+    /// `sqrt(sum (x-y)^2)`, the default.
+    #[default]
+    Euclidean,
+    /// `sum (x-y)^2`.
+    SqEuclidean,
+    /// `sum |x-y|`.
+    Cityblock,
+    /// `max |x-y|`.
+    Chebyshev,
+    /// `1 - <x,y> / (|x| |y|)`, clamped at 0. Not a metric (no triangle inequality); the barcode needs none.
+    /// A zero vector is at distance 1 from everything.
+    Cosine,
+    /// The input is a distance matrix.
+    Precomputed,
+    /// The input is a weighted graph; an edge that is not listed never enters.
+    Sparse,
+}
+
+/// A length's bits; a pair of points that never gets an edge has this key, which is beyond any length.
+pub(crate) const NO_EDGE: u32 = u32::MAX;
+/// Key of the largest finite length.
+pub(crate) const MAX_KEY: u32 = 0x7F7F_FFFF;
+
+impl Metric {
+    /// The metrics that can be computed from coordinates, by the names of the command line.
+    pub const OF_POINTS: [Metric; 5] =
+        [Metric::Euclidean, Metric::SqEuclidean, Metric::Cityblock, Metric::Chebyshev, Metric::Cosine];
+
+    /// The name on the command line and in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Euclidean => "euclidean",
+            Metric::SqEuclidean => "sqeuclidean",
+            Metric::Cityblock => "cityblock",
+            Metric::Chebyshev => "chebyshev",
+            Metric::Cosine => "cosine",
+            Metric::Precomputed => "precomputed",
+            Metric::Sparse => "sparse",
+        }
+    }
+
+    /// Finds a metric on points by its name.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the known names.
+    pub fn parse(name: &str) -> Result<Self> {
+        Self::OF_POINTS.into_iter().find(|m| m.name() == name).ok_or_else(|| {
+            let known: Vec<_> = Self::OF_POINTS.iter().map(|m| m.name()).collect();
+            Error::input(format!("unknown metric '{name}': use one of {}", known.join(", ")))
+        })
+    }
+
+    /// The value that the engines order by. Euclidean distances are ordered by their squares: the root is taken
+    /// once, at a bar's ends, on the host, so no adapter's square root can reorder two edges.
+    ///
+    /// Every sum runs from the first coordinate to the last by differences (never by the Gram trick, which loses
+    /// all digits far from the origin), the same as the shader does.
+    pub(crate) fn key_of_points(self, x: &[f32], y: &[f32]) -> f32 {
+        let pairs = x.iter().zip(y);
+        match self {
+            Metric::Cityblock => pairs.fold(0.0, |s, (a, b)| s + (a - b).abs()),
+            Metric::Chebyshev => pairs.fold(0.0, |s: f32, (a, b)| s.max((a - b).abs())),
+            Metric::Cosine => {
+                let (mut dot, mut xx, mut yy) = (0.0f32, 0.0f32, 0.0f32);
+                for (a, b) in pairs {
+                    dot += a * b;
+                    xx += a * a;
+                    yy += b * b;
+                }
+                cosine_key(dot, xx, yy)
+            }
+            _ => pairs.fold(0.0, |s, (a, b)| s + (a - b) * (a - b)),
+        }
+    }
+
+    /// From the ordered value (as bits) back to a distance.
+    pub(crate) fn distance(self, key: u32) -> f32 {
+        let value = f32::from_bits(key);
+        if self == Metric::Euclidean { value.sqrt() } else { value }
+    }
+
+    /// The largest key whose distance is not above `threshold`: an edge as long as the threshold is in.
+    pub(crate) fn threshold_key(self, threshold: f32) -> u32 {
+        if threshold.is_nan() || threshold < 0.0 {
+            return 0;
+        }
+        if self != Metric::Euclidean {
+            return threshold.to_bits().min(MAX_KEY);
+        }
+        // The square may round either way; step to the last key whose root still fits.
+        let mut key = (threshold * threshold).to_bits().min(MAX_KEY);
+        while key < MAX_KEY && self.distance(key + 1) <= threshold {
+            key += 1;
+        }
+        while key > 0 && self.distance(key) > threshold {
+            key -= 1;
+        }
+        key
+    }
+}
+
+/// `1 - cos`, clamped at 0; zero vectors are orthogonal to everything.
+pub(crate) fn cosine_key(dot: f32, xx: f32, yy: f32) -> f32 {
+    let norms = xx.sqrt() * yy.sqrt();
+    if norms > 0.0 { (1.0 - dot / norms).max(0.0) } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threshold_key_is_the_last_key_that_fits() {
+        for t in [0.0f32, 1e-12, 0.1, 0.35, 0.9, 1.0, 1.2, 3.0, 1234.567, 1e18] {
+            let key = Metric::Euclidean.threshold_key(t);
+            assert!(Metric::Euclidean.distance(key) <= t);
+            assert!(Metric::Euclidean.distance(key + 1) > t);
+        }
+        assert_eq!(Metric::Euclidean.threshold_key(f32::INFINITY), MAX_KEY);
+        assert_eq!(Metric::Cityblock.threshold_key(2.5), 2.5f32.to_bits());
+    }
+
+    #[test]
+    fn names_come_back() {
+        for m in Metric::OF_POINTS {
+            assert_eq!(Metric::parse(m.name()).unwrap(), m);
+        }
+        assert!(Metric::parse("taxi").unwrap_err().to_string().contains("cityblock"));
+    }
+}

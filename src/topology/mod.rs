@@ -1,0 +1,22 @@
+//! Vietoris-Rips persistent homology of point clouds, distance matrices and weighted graphs.
+//!
+//! [`Engine`] is the way in. Its two engines, [`cpu`](EngineKind::Cpu) and [`gpu`](EngineKind::Gpu), follow one method and
+//! give one answer: from the same distances the same bars, bit for bit.
+//!
+//! # Method
+//! Edges are totally ordered by (length, index). When an edge enters, only its *link* matters: the flag complex on its
+//! lune, the points closer to both ends than the edge is long. An empty link merges two components or opens a loop; a
+//! link of `k` components gives `k - 1` critical triangles, columns of four edges each, which kill loops (or open voids).
+//! After Koyama, Memoli, Robins and Turner (arXiv 2307.16333).
+
+mod barcode;
+mod cloud;
+mod cpu;
+mod engine;
+mod metric;
+mod wgsl;
+
+pub use barcode::{Answer, Bar, Barcode, BettiCurve, EngineInfo};
+pub use cloud::{Cloud, CloudView, DistanceMatrix, PointCloud, SparseGraph};
+pub use engine::{Batch, DeviceNumbers, Engine, EngineKind, Options};
+pub use metric::Metric;

@@ -1,0 +1,32 @@
+//! `shaders/distances.wgsl`: points to keys.
+
+use super::batch::{Batch, all};
+use super::layout::SHARED;
+use crate::error::Result;
+use crate::gpu::{Kernel, Recorder};
+use crate::gpu::Work;
+use crate::topology::metric::Metric;
+
+/// Fills the tables of all clouds that have points, which are `size` bytes of `points` from byte `offset` on.
+pub(super) fn record(batch: &Batch<'_>, recorder: &mut Recorder<'_>, points: (&wgpu::Buffer, u64, u64), metric: Metric) -> Result<()> {
+    let (name, code) = match metric {
+        Metric::Cityblock => ("distances cityblock", 1.0),
+        Metric::Chebyshev => ("distances chebyshev", 2.0),
+        Metric::Cosine => ("distances cosine", 3.0),
+        _ => ("distances squared", 0.0),
+    };
+    let kernel = batch.gpu.kernel(name, || {
+        Kernel::new(batch.gpu, name, include_str!("../../../shaders/distances.wgsl"), &SHARED, &[("METRIC", code)])
+    })?;
+    let tiles = batch.most(|r| r.n.div_ceil(16));
+    let features = batch.most(|r| r.features);
+    let work = Work {
+        groups: tiles * tiles,
+        clouds: batch.len(),
+        a: 0,
+        b: 0,
+        cost: 128.0 * f64::from(features + 8),
+        most_groups: 0,
+    };
+    recorder.dispatch(&kernel, &[all(&batch.clouds), points, all(&batch.state), all(&batch.ranks)], work)
+}

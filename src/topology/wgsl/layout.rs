@@ -1,0 +1,116 @@
+//! What the shaders and the host agree on. In step with `shaders/shared/*.wgsl`.
+
+/// The shared pieces by the names that shaders import.
+pub(super) const SHARED: [(&str, &str); 3] = [
+    ("cloud", include_str!("../../../shaders/shared/cloud.wgsl")),
+    ("sort", include_str!("../../../shaders/shared/sort.wgsl")),
+    ("columns", include_str!("../../../shaders/shared/columns.wgsl")),
+];
+
+/// One cloud of a batch: `Cloud` in `shaders/shared/cloud.wgsl`, where the fields are explained.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct CloudRecord {
+    pub n: u32,
+    pub features: u32,
+    pub offset: u32,
+    pub stride: u32,
+    pub ranks: u32,
+    pub edges: u32,
+    pub pairs: u32,
+    pub vertices: u32,
+    pub empties: u32,
+    pub histogram: u32,
+    pub adjacency: u32,
+    pub words: u32,
+    pub columns: u32,
+    pub column_capacity: u32,
+    pub bits: u32,
+    pub bit_words: u32,
+    pub loops: u32,
+    pub births: u32,
+    pub done: u32,
+    pub pad: u32,
+}
+
+/// What the stages found out about a cloud: the `STATE_WORDS` words of `shaders/shared/cloud.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct State {
+    pub limit: u32,
+    pub entered: u32,
+    pub births: u32,
+    pub merges: u32,
+    pub columns: u32,
+    pub deaths: u32,
+    pub failure: u32,
+    pub longest: u32,
+}
+
+/// Words of a [`State`].
+pub(super) const STATE_WORDS: usize = 8;
+/// [`State::failure`]: a distance is not a number.
+pub(super) const FAILED_NAN: u32 = 1;
+/// Pivot of a column whose bits have not been made yet.
+pub(super) const UNEXPANDED: u32 = 0xFFFF_FFFE;
+/// [`CloudRecord::stride`] of a cloud whose distances the host gave.
+pub(super) const NO_POINTS: u32 = u32::MAX;
+/// Edges that a workgroup of the radix sort takes.
+pub(super) const SORT_BLOCK: u32 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::expand_imports;
+    use wgpu::naga;
+
+    /// Every shader of the folder is valid WGSL without any optional capability, keeps to 8 storage buffers, 256
+    /// invocations and 16 KiB of workgroup memory, and agrees with the host on sizes and constants.
+    #[test]
+    fn every_shader_is_portable() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|e| e != "wgsl") {
+                continue;
+            }
+            seen += 1;
+            let source = expand_imports(&std::fs::read_to_string(&path).unwrap(), &SHARED).unwrap();
+            let module = naga::front::wgsl::parse_str(&source).unwrap_or_else(|e| panic!("{}: {}", path.display(), e.emit_to_string(&source)));
+            let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
+            validator.validate(&module).unwrap_or_else(|e| panic!("{}: {}", path.display(), e.emit_to_string(&source)));
+            let mut layouter = naga::proc::Layouter::default();
+            layouter.update(module.to_ctx()).unwrap();
+            let (mut storage, mut workgroup) = (0, 0);
+            for (_, variable) in module.global_variables.iter() {
+                match variable.space {
+                    naga::AddressSpace::Storage { .. } => storage += 1,
+                    naga::AddressSpace::WorkGroup => workgroup += layouter[variable.ty].size,
+                    _ => {}
+                }
+            }
+            assert!(storage <= 8, "{}: {storage} storage buffers", path.display());
+            assert!(workgroup <= 16 * 1024, "{}: {workgroup} bytes of workgroup memory", path.display());
+            let entry = &module.entry_points[0];
+            assert_eq!(entry.name, "main");
+            assert!(entry.workgroup_size.iter().product::<u32>() <= 256);
+            for (handle, ty) in module.types.iter() {
+                match ty.name.as_deref() {
+                    Some("Cloud") => assert_eq!(layouter[handle].size as usize, size_of::<CloudRecord>()),
+                    Some("Slice") => assert_eq!(layouter[handle].size, 16),
+                    _ => {}
+                }
+            }
+            for (name, value) in [("STATE_WORDS", STATE_WORDS as u32), ("UNEXPANDED", UNEXPANDED), ("FAILED_NAN", FAILED_NAN), ("BLOCK", SORT_BLOCK)] {
+                let found = module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name));
+                if let Some((_, constant)) = found {
+                    let literal = &module.global_expressions[constant.init];
+                    assert!(matches!(literal, naga::Expression::Literal(naga::Literal::U32(v)) if *v == value), "{name} in {}", path.display());
+                }
+            }
+        }
+        assert!(seen >= 15, "only {seen} shaders found");
+        assert_eq!(size_of::<State>(), 4 * STATE_WORDS);
+    }
+}

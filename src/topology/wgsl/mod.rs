@@ -1,0 +1,251 @@
+//! The GPU engine: the method of [`super::cpu`] as compute shaders, a batch of clouds at a time.
+//!
+//! Stage by stage over all clouds of a batch: distances, enclosing radii, edge lists, sort, ranks, empty lunes, forest, then
+//! blocks of links and rounds of the reduction. What comes back to the host is a few words per cloud between stages and
+//! the ends of the bars. Where a cloud's columns outgrow the memory set aside for them, the host finishes it from the
+//! device's sorted edges: the same order, so the same bars.
+
+mod batch;
+mod columns;
+mod distances;
+mod edges;
+mod layout;
+mod lunes;
+mod sort;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, Recorder, download, upload};
+use crate::topology::barcode::Pairs;
+use crate::topology::cloud::{Cloud, CloudView};
+use crate::topology::cpu::{Filtration, Source, key_table};
+use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
+use batch::{Batch, Shape, bytes_per_cloud};
+use columns::Columns;
+use layout::FAILED_NAN;
+use std::time::Instant;
+
+/// Where the clouds' numbers are.
+#[derive(Clone, Copy)]
+pub(crate) enum Input<'a> {
+    /// Clouds of their own on the host.
+    Clouds(&'a [Cloud]),
+    /// Views of shared numbers on the host.
+    Host(&'a [f32], &'a [CloudView]),
+    /// Views of `bytes` bytes of a device buffer from byte `offset` on.
+    Device { buffer: &'a wgpu::Buffer, offset: u64, bytes: u64, views: &'a [CloudView] },
+}
+
+impl Input<'_> {
+    pub fn len(&self) -> usize {
+        match self {
+            Input::Clouds(c) => c.len(),
+            Input::Host(_, v) | Input::Device { views: v, .. } => v.len(),
+        }
+    }
+
+    fn shape(&self, i: usize) -> Shape {
+        match self {
+            Input::Clouds(c) => match &c[i] {
+                Cloud::Points(p) => Shape::Points(CloudView { len: p.len(), features: p.features(), offset: 0, stride: p.features() }),
+                other => Shape::Table(other.len()),
+            },
+            Input::Host(_, v) | Input::Device { views: v, .. } => Shape::Points(v[i]),
+        }
+    }
+}
+
+/// Sizes that a test can lower to reach the overflow paths.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tuning {
+    /// Room for this many critical columns per loop, ...
+    pub columns_per_loop: u32,
+    /// ... and this many more.
+    pub columns_spare: u32,
+    /// Edges that a column may hold while it is expanded.
+    pub list_places: u32,
+    /// Most edges of a cloud per block.
+    pub block: u32,
+    /// Device memory that a batch of several clouds may take, in bytes.
+    pub batch_bytes: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { columns_per_loop: 4, columns_spare: 256, list_places: 128, block: 4096, batch_bytes: 512 << 20 }
+    }
+}
+
+/// What a run gives.
+pub(crate) struct Outcome {
+    pub pairs: Vec<Pairs>,
+    /// Clouds that the host finished because their columns outgrew the device memory set aside for them.
+    pub finished_on_host: usize,
+    /// Wall seconds, or seconds per kernel when profiling.
+    pub seconds: Vec<(String, f64)>,
+}
+
+/// Pairs of every cloud, in order, in dimensions 0 to `max_dim` (0 or 1).
+///
+/// # Errors
+/// [`Error::TooLarge`] for a cloud beyond the adapter's limits, [`Error::Input`] when a distance is not a number (device
+/// input is not checked before), [`Error::Device`] when the device fails.
+pub(crate) fn pairs(
+    gpu: &Gpu,
+    input: Input<'_>,
+    metric: Metric,
+    threshold: Option<f32>,
+    max_dim: usize,
+    tuning: Tuning,
+    profile: bool,
+) -> Result<Outcome> {
+    let total = Instant::now();
+    let mut outcome = Outcome { pairs: Vec::with_capacity(input.len()), finished_on_host: 0, seconds: Vec::new() };
+    let mut recorder = Recorder::new(gpu, profile)?;
+    let mut start = 0;
+    while start < input.len() {
+        let end = start + how_many_fit(gpu, input, start, tuning)?;
+        run_batch(gpu, input, start..end, metric, threshold, max_dim, tuning, &mut recorder, &mut outcome)?;
+        start = end;
+    }
+    outcome.seconds = recorder.collect_timings()?.into_iter().map(|(name, s)| (name.to_string(), s)).collect();
+    outcome.seconds.push(("total".into(), total.elapsed().as_secs_f64()));
+    Ok(outcome)
+}
+
+/// How many clouds from `start` on fit the device together: at least one, or an error that names the limit.
+fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Result<usize> {
+    let binding = gpu.max_binding();
+    let (mut tables, mut points, mut bytes, mut count) = (0u64, 0u64, 0u64, 0usize);
+    for i in start..input.len() {
+        let shape = input.shape(i);
+        let n = shape.len() as u64;
+        if 4 * n * n > binding {
+            return Err(Error::TooLarge(format!(
+                "a cloud of {n} points needs a table of {} bytes; {} shows at most {binding} bytes to a shader, which is {} \
+                 points: sample the cloud, or use --engine cpu",
+                4 * n * n,
+                gpu.record().name,
+                ((binding / 4) as f64).sqrt() as u64
+            )));
+        }
+        if let (Shape::Points(v), Input::Clouds(_) | Input::Host(..)) = (shape, input) {
+            points += 4 * (v.len * v.features) as u64;
+        }
+        tables += 4 * n * n;
+        bytes += bytes_per_cloud(shape.len());
+        let room = tables <= binding && points <= binding && bytes <= tuning.batch_bytes && count < 65_535;
+        if count > 0 && !room {
+            break;
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+#[allow(clippy::too_many_arguments, reason = "one call site; the options travel together through two levels")]
+fn run_batch(
+    gpu: &Gpu,
+    input: Input<'_>,
+    range: std::ops::Range<usize>,
+    metric: Metric,
+    threshold: Option<f32>,
+    max_dim: usize,
+    tuning: Tuning,
+    recorder: &mut Recorder<'_>,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let first = range.start;
+    let mut shapes: Vec<Shape> = range.clone().map(|i| input.shape(i)).collect();
+    let of_cloud = |shape: &Shape| if let Shape::Table(_) = shape { Metric::Precomputed } else { metric };
+    let limits: Vec<u32> =
+        shapes.iter().map(|s| threshold.map_or(MAX_KEY, |t| of_cloud(s).threshold_key(t))).collect();
+    let mut tables = Vec::new();
+    if let Input::Clouds(clouds) = input {
+        for cloud in clouds[range.clone()].iter().filter(|c| !matches!(c, Cloud::Points(_))) {
+            tables.push(key_table(&Source::Cloud(cloud), Metric::Precomputed, true));
+        }
+    }
+    let packed = pack_points(input, range, &mut shapes);
+    let mut batch = Batch::new(gpu, &shapes, &limits, &tables)?;
+    drop(tables);
+    if shapes.iter().any(|s| matches!(s, Shape::Points(_))) {
+        match input {
+            Input::Device { buffer, offset, bytes, .. } => {
+                distances::record(&batch, recorder, (buffer, offset, bytes), metric)?;
+            }
+            _ => {
+                let points = upload(gpu, "points", &packed)?;
+                distances::record(&batch, recorder, (&points, 0, 0), metric)?;
+            }
+        }
+    }
+    edges::record(&batch, recorder)?;
+    sort::record(&batch, recorder)?;
+    lunes::record(&batch, recorder)?;
+    recorder.submit()?;
+    let state = batch.read_state()?;
+    if let Some(bad) = state.iter().position(|s| s.failure & FAILED_NAN != 0) {
+        return Err(Error::input(format!("cloud {} has distances that are not numbers: its points hold NaN or infinity", first + bad)));
+    }
+    let merges = read_merges(&batch, &state)?;
+    if max_dim == 0 {
+        outcome.pairs.extend(merges.into_iter().map(|merges| Pairs { merges, loops: Vec::new() }));
+        return Ok(());
+    }
+    let mut columns = Columns::new(&mut batch, &state, tuning)?;
+    columns.run(&mut batch, recorder, &state)?;
+    recorder.submit()?;
+    let bars = columns.bars(&batch)?;
+    for (i, merges) in merges.into_iter().enumerate() {
+        if columns.failed[i] {
+            outcome.finished_on_host += 1;
+            outcome.pairs.push(finish_on_host(&batch, i, state[i].entered as usize, max_dim)?);
+            continue;
+        }
+        let r = batch.records[i];
+        let loops = &bars[r.loops as usize..][..r.births as usize];
+        let loops = loops.iter().map(|&[b, d]| (b, (d != NO_EDGE).then_some(d))).collect();
+        outcome.pairs.push(Pairs { merges, loops });
+    }
+    Ok(())
+}
+
+/// Points of a range of host clouds, packed; their shapes then point into the packed array.
+fn pack_points(input: Input<'_>, range: std::ops::Range<usize>, shapes: &mut [Shape]) -> Vec<f32> {
+    let mut packed = Vec::new();
+    for (i, shape) in range.zip(shapes) {
+        let Shape::Points(view) = shape else { continue };
+        let offset = packed.len();
+        match input {
+            Input::Clouds(clouds) => {
+                if let Cloud::Points(p) = &clouds[i] {
+                    packed.extend_from_slice(p.data());
+                }
+            }
+            Input::Host(data, _) => (0..view.len).for_each(|p| packed.extend_from_slice(view.point(data, p))),
+            Input::Device { .. } => continue,
+        }
+        *view = CloudView { offset, stride: view.features, ..*view };
+    }
+    packed
+}
+
+/// The keys of the edges that merge components, cloud by cloud.
+fn read_merges(batch: &Batch<'_>, state: &[layout::State]) -> Result<Vec<Vec<u32>>> {
+    let last = batch.records.last().map_or(0, |r| 2 * (r.vertices + r.n) as usize);
+    let forest: Vec<u32> = download(batch.gpu, &batch.forest, 0, last)?;
+    let of_cloud = |(r, s): (&layout::CloudRecord, &layout::State)| {
+        forest[(2 * r.vertices + r.n) as usize..][..s.merges as usize].to_vec()
+    };
+    Ok(batch.records.iter().zip(state).map(of_cloud).collect())
+}
+
+/// The native engine's answer from the edges that the device has sorted.
+fn finish_on_host(batch: &Batch<'_>, cloud: usize, entered: usize, max_dim: usize) -> Result<Pairs> {
+    let r = batch.records[cloud];
+    let keys = download(batch.gpu, &batch.keys, r.edges as usize, entered)?;
+    let edges = download(batch.gpu, &batch.edges, r.edges as usize, entered)?;
+    Ok(Filtration::from_sorted(r.n as usize, keys, edges, Vec::new()).pairs(max_dim, true))
+}
