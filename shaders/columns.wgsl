@@ -100,9 +100,9 @@ fn main(
     }
     var pivot = NO_EDGE;
     for (var word = c.bit_words; word > 0u; word--) {
-        let set = bits[bit_at(c, slot, word - 1u)];
-        if set != 0u {
-            pivot = (word - 1u) * 32u + 31u - countLeadingZeros(set);
+        let found = bits[bit_at(c, slot, word - 1u)];
+        if found != 0u {
+            pivot = (word - 1u) * 32u + 31u - countLeadingZeros(found);
             break;
         }
     }

@@ -24,8 +24,8 @@ const REACHED: u32 = 1u;  // the component that is being flooded
 const FRONT: u32 = 2u;    // those of it whose neighbours have not been taken yet
 
 // Place of a word of a set of this thread: words of neighbouring threads are neighbours.
-fn at(set: u32, word: u32, words: u32, threads: u32, thread: u32) -> u32 {
-    return (set * words + word) * threads + thread;
+fn at(kind: u32, word: u32, words: u32, threads: u32, thread: u32) -> u32 {
+    return (kind * words + word) * threads + thread;
 }
 
 @compute @workgroup_size(64)

@@ -43,10 +43,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>) {
     var merged = 0u;
     var born = 0u;
     for (var word = 0u; word * 32u < entered; word++) {
-        var set = empties[c.empties + word];
-        while set != 0u {
-            let rank = word * 32u + countTrailingZeros(set);
-            set &= set - 1u;
+        var left = empties[c.empties + word];
+        while left != 0u {
+            let rank = word * 32u + countTrailingZeros(left);
+            left &= left - 1u;
             let edge = edges[c.edges + rank];
             let a = find(parents, edge / c.n);
             let b = find(parents, edge % c.n);

@@ -319,7 +319,7 @@ mod tests {
         let f = read(&write("True", &[1., 4., 2., 5., 3., 6.])).unwrap();
         assert_eq!(c, f);
         let cut = write("False", &[1., 2., 3., 4.]);
-        assert!(read(&cut).unwrap_err().to_string().contains("too short"));
+        assert!(read(&cut).unwrap_err().to_string().contains("truncated"));
         assert!(read(&cut[..20]).unwrap_err().to_string().contains("not a readable .npy"));
     }
 

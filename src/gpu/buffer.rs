@@ -76,7 +76,8 @@ pub(crate) fn download<T: bytemuck::Pod>(gpu: &Gpu, buffer: &wgpu::Buffer, first
         staging
     })?;
     gpu.wait("reading results back")?;
-    match receiver.try_recv() {
+    // Another thread's poll may be the one that calls back, a moment later.
+    match receiver.recv_timeout(std::time::Duration::from_secs(60)) {
         Ok(Ok(())) => {}
         Ok(Err(e)) => return Err(Error::Device(format!("reading results back: {e}"))),
         Err(_) => return Err(Error::Device("reading results back: the device never answered".into())),

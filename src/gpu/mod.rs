@@ -14,5 +14,7 @@ pub use adapter::{AdapterChoice, AdapterRecord, adapters};
 pub use buffer::read_back_bytes;
 pub use device::Gpu;
 pub(crate) use buffer::{download, upload, zeroed};
-pub(crate) use kernel::{Kernel, expand_imports};
+pub(crate) use kernel::Kernel;
+#[cfg(test)]
+pub(crate) use kernel::expand_imports;
 pub(crate) use recorder::{Recorder, Work};

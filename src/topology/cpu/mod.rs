@@ -36,6 +36,14 @@ impl Source<'_> {
             Source::View(_, v) => v.len,
         }
     }
+
+    /// What the keys mean, given the metric for points: matrices and graphs bring their own lengths.
+    fn metric(&self, of_points: Metric) -> Metric {
+        match self {
+            Source::Cloud(Cloud::Points(_)) | Source::View(..) => of_points,
+            Source::Cloud(_) => Metric::Precomputed,
+        }
+    }
 }
 
 /// Pairs of every cloud, in order, in dimensions 0 to `max_dim` (0 or 1).
@@ -52,6 +60,7 @@ pub(crate) fn pairs(clouds: &[Source<'_>], metric: Metric, threshold: Option<f32
     }
     let threads = rayon::current_num_threads();
     let one = |cloud: &Source<'_>, parallel: bool| {
+        let metric = cloud.metric(metric);
         let table = key_table(cloud, metric, parallel);
         let filtration = Filtration::new(cloud.len(), table, metric, threshold, parallel);
         filtration.pairs(max_dim, parallel)
