@@ -3,6 +3,13 @@
 pub mod data;
 pub mod error;
 pub mod gpu;
+#[cfg(feature = "nn")]
+pub mod nn;
+pub mod progress;
+#[cfg(feature = "nn")]
+pub mod prune;
 pub mod topology;
+#[cfg(feature = "nn")]
+pub mod train;
 
 pub use error::{Error, Result};

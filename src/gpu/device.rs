@@ -50,17 +50,6 @@ impl Gpu {
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
             .map_err(|e| Error::Device(format!("{} cannot be opened: {e}", record.name)))?;
         device.on_uncaptured_error(Arc::new(|e: wgpu::Error| eprintln!("lacuna: the device reports: {e}")));
-        Ok(Self::new(adapter, device, queue, record))
-    }
-
-    /// Takes a device that somebody else created, and leaves its callbacks alone but for the loss of the device.
-    #[cfg(feature = "nn")]
-    pub(crate) fn borrow(adapter: wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Self {
-        let record = AdapterRecord::new(0, &adapter);
-        Self::new(adapter, device, queue, record)
-    }
-
-    fn new(adapter: wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue, record: AdapterRecord) -> Self {
         let lost = Arc::new(Mutex::new(None));
         let noted = Arc::clone(&lost);
         device.set_device_lost_callback(move |reason, message| {
@@ -68,6 +57,31 @@ impl Gpu {
                 *slot = Some(format!("{reason:?} {message}").trim().to_string());
             }
         });
+        Ok(Self::new(adapter, device, queue, record, lost))
+    }
+
+    /// Takes a device that burn created, and leaves its callbacks to burn.
+    #[cfg(feature = "nn")]
+    pub(crate) fn borrow(adapter: wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue, index: usize) -> Self {
+        let record = AdapterRecord::new(index, &adapter);
+        Self::new(adapter, device, queue, record, Arc::default())
+    }
+
+    /// The adapter that is meant, and how many of its kind come before it in the list.
+    #[cfg(feature = "nn")]
+    pub(crate) fn find(choice: &AdapterChoice) -> Result<(AdapterRecord, usize)> {
+        let (_, record) = adapter::choose(choice)?;
+        let before = adapter::adapters().iter().take(record.index).filter(|r| r.kind == record.kind).count();
+        Ok((record, before))
+    }
+
+    fn new(
+        adapter: wgpu::Adapter,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        record: AdapterRecord,
+        lost: Arc<Mutex<Option<String>>>,
+    ) -> Self {
         let kernels = Mutex::default();
         Self { inner: Arc::new(Inner { device, queue, adapter, record, lost, kernels }) }
     }
@@ -83,12 +97,6 @@ impl Gpu {
 
     pub(crate) fn queue(&self) -> &wgpu::Queue {
         &self.inner.queue
-    }
-
-    /// The adapter under the device.
-    #[cfg(feature = "nn")]
-    pub(crate) fn adapter(&self) -> &wgpu::Adapter {
-        &self.inner.adapter
     }
 
     /// Whether passes can be timed.

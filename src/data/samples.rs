@@ -1,0 +1,132 @@
+//! Labelled samples, whatever they are of.
+
+use crate::error::{Error, Result};
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::SeedableRng;
+
+/// The numbers of labelled samples.
+#[derive(Clone, Debug, PartialEq)]
+enum Values {
+    /// Pixels; a network sees `(pixel / 255 - mean) / deviation`.
+    Bytes(Vec<u8>, f32, f32),
+    /// As they are.
+    Floats(Vec<f32>),
+}
+
+/// Labelled samples of one shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples {
+    /// `[channels, height, width]` of images, `[features]` of vectors.
+    pub shape: Vec<usize>,
+    /// The class of each sample.
+    pub labels: Vec<u8>,
+    values: Values,
+}
+
+impl Samples {
+    /// Images as bytes, channel by channel, row by row; labels below 256. `mean` and `deviation` are of pixels over 255.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the counts do not fit.
+    pub fn images(shape: [usize; 3], pixels: Vec<u8>, labels: Vec<u8>, mean: f32, deviation: f32) -> Result<Self> {
+        let need = labels.len() * shape.iter().product::<usize>();
+        if pixels.len() != need {
+            return Err(Error::input(format!("{} pixels for {} labels: {need} are needed", pixels.len(), labels.len())));
+        }
+        Ok(Self { shape: shape.to_vec(), labels, values: Values::Bytes(pixels, mean, deviation) })
+    }
+
+    /// Vectors of `features` numbers.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the counts do not fit.
+    pub fn vectors(features: usize, numbers: Vec<f32>, labels: Vec<u8>) -> Result<Self> {
+        if numbers.len() != labels.len() * features {
+            return Err(Error::input(format!("{} numbers for {} labels in R^{features}", numbers.len(), labels.len())));
+        }
+        Ok(Self { shape: vec![features], labels, values: Values::Floats(numbers) })
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Numbers per sample.
+    pub fn width(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// What a network sees of some samples, one after the other.
+    pub fn gather(&self, which: &[usize]) -> Vec<f32> {
+        let width = self.width();
+        let mut out = Vec::with_capacity(which.len() * width);
+        for &i in which {
+            match &self.values {
+                Values::Bytes(bytes, mean, deviation) => {
+                    let scaled = |b: &u8| (f32::from(*b) / 255.0 - mean) / deviation;
+                    out.extend(bytes[i * width..(i + 1) * width].iter().map(scaled));
+                }
+                Values::Floats(numbers) => out.extend_from_slice(&numbers[i * width..(i + 1) * width]),
+            }
+        }
+        out
+    }
+
+    /// All indices in an order that depends on the seed alone.
+    pub fn shuffled(&self, seed: u64) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.shuffle(&mut StdRng::seed_from_u64(seed));
+        order
+    }
+
+    /// Indices of the samples of one class.
+    pub fn of_class(&self, class: u8) -> Vec<usize> {
+        (0..self.len()).filter(|&i| self.labels[i] == class).collect()
+    }
+}
+
+/// Samples to learn from and samples to judge by.
+#[derive(Clone, Debug)]
+pub struct DataSet {
+    /// What it is called in results.
+    pub name: String,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// To learn from.
+    pub train: Samples,
+    /// To judge by.
+    pub test: Samples,
+}
+
+impl DataSet {
+    /// Checks that labels have names and both parts have one shape.
+    ///
+    /// # Errors
+    /// [`Error::Input`] otherwise, or when a part is empty.
+    pub fn checked(self) -> Result<Self> {
+        for (part, samples) in [("training", &self.train), ("test", &self.test)] {
+            if samples.is_empty() {
+                return Err(Error::input(format!("{}: there are no {part} samples", self.name)));
+            }
+            if let Some(at) = samples.labels.iter().position(|&l| usize::from(l) >= self.classes.len()) {
+                return Err(Error::input(format!(
+                    "{}: {part} sample {at} has the label {}, but there are {} classes",
+                    self.name,
+                    samples.labels[at],
+                    self.classes.len()
+                )));
+            }
+        }
+        if self.train.shape != self.test.shape {
+            return Err(Error::input(format!("{}: training and test samples differ in shape", self.name)));
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,94 @@
+//! Where networks and the topology engine run: one device for both.
+
+use crate::error::{Error, Result};
+use crate::gpu::{AdapterChoice, AdapterRecord, Gpu};
+use crate::topology::{Engine, EngineKind};
+use burn::tensor::wgpu::{MemoryConfiguration, wgpu as burn_wgpu};
+use burn::tensor::{Device, DeviceKind};
+use std::sync::Mutex;
+
+/// A burn device and the engine that reads its tensors.
+///
+/// On a GPU both are the same wgpu device, so activations reach the shaders without leaving it. Without one, burn-flex trains
+/// and the native engine computes.
+#[derive(Clone, Debug)]
+pub struct Compute {
+    /// For plain tensors; `.autodiff()` for training.
+    pub device: Device,
+    /// Computes barcodes.
+    pub engine: Engine,
+}
+
+/// burn creates a device once per process and adapter; those that it has created.
+static CREATED: Mutex<Vec<(usize, Device, Gpu)>> = Mutex::new(Vec::new());
+
+impl Compute {
+    /// Native training and the native engine.
+    pub fn cpu() -> Self {
+        Self { device: Device::flex(), engine: Engine::cpu() }
+    }
+
+    /// What is asked for: see [`Engine::new`].
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] when a GPU is asked for and there is none, [`Error::Device`] when it cannot be opened.
+    pub fn new(kind: EngineKind, adapter: &AdapterChoice) -> Result<Self> {
+        let named = *adapter != AdapterChoice::Best;
+        let wants_gpu = match kind {
+            EngineKind::Gpu => true,
+            EngineKind::Cpu => false,
+            EngineKind::Auto => named || Engine::auto_choice().0,
+        };
+        if !wants_gpu {
+            return Ok(Self { device: Device::flex(), engine: Engine::new(kind, adapter)? });
+        }
+        let (device, gpu) = shared_device(adapter)?;
+        Ok(Self { device, engine: Engine::on(gpu) })
+    }
+}
+
+fn shared_device(choice: &AdapterChoice) -> Result<(Device, Gpu)> {
+    let (record, nth_of_kind) = Gpu::find(choice)?;
+    let mut created = CREATED.lock().map_err(|_| Error::Internal("creating a device panicked".into()))?;
+    if let Some((_, device, gpu)) = created.iter().find(|(index, ..)| *index == record.index) {
+        return Ok((device.clone(), gpu.clone()));
+    }
+    let failed = |why: String| Error::Device(format!("{} cannot be opened for training: {why}", record.name));
+    let (device, setup) = Device::wgpu_options()
+        .device_kind(kind_of(&record, nth_of_kind))
+        // Each tensor in a buffer of its own: shared pages cannot be read and written in one dispatch.
+        .memory_config(MemoryConfiguration::ExclusivePages)
+        .init_with_setup()
+        .map_err(|e| failed(e.to_string()))?;
+    let opened = setup.adapter.get_info();
+    if opened.name != record.name {
+        return Err(failed(format!("the driver opened {} instead", opened.name)));
+    }
+    let adapter: burn_wgpu::Adapter = setup.adapter;
+    let gpu = Gpu::borrow(adapter, setup.device, setup.queue, record.index);
+    created.push((record.index, device.clone(), gpu.clone()));
+    Ok((device, gpu))
+}
+
+fn kind_of(record: &AdapterRecord, nth: usize) -> DeviceKind {
+    match record.kind.as_str() {
+        "discrete" => DeviceKind::DiscreteGpu(nth),
+        "integrated" => DeviceKind::IntegratedGpu(nth),
+        "virtual" => DeviceKind::VirtualGpu(nth),
+        "software" => DeviceKind::Cpu,
+        _ => DeviceKind::DefaultDevice,
+    }
+}
+
+/// Makes burn's implicit default device the native one.
+///
+/// burn puts an optimiser's saved state on its default device before it moves it to the right one. That would be a GPU, and
+/// a panic where there is none. To be called first thing in `main`, before there are threads.
+///
+/// # Safety
+/// No other thread may read or write the environment meanwhile.
+#[allow(unsafe_code, reason = "burn reads this choice from the environment and from nowhere else")]
+pub unsafe fn pin_default_device() {
+    // SAFETY: the caller's promise.
+    unsafe { std::env::set_var("BURN_DEVICE", "flex") };
+}

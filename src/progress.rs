@@ -1,0 +1,22 @@
+//! How long work tells how far it is, and hears that it should stop.
+
+/// Watches long work. The library calls it; the command line shows it.
+pub trait Watch {
+    /// `done` of `total` steps of what `what` names.
+    fn at(&mut self, what: &str, done: u64, total: u64);
+    /// Something worth a line of its own.
+    fn note(&mut self, line: &str);
+    /// Whether the user wants to stop.
+    fn stopped(&self) -> bool {
+        false
+    }
+}
+
+/// Watches nothing and never stops.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn at(&mut self, _what: &str, _done: u64, _total: u64) {}
+    fn note(&mut self, _line: &str) {}
+}

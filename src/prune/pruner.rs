@@ -1,0 +1,262 @@
+//! From a trained run to a smaller one: score, choose, cut, recover, report.
+
+use super::cost::Cost;
+use super::criteria::{Criterion, LayerScores};
+use super::surgery::{Keep, cut};
+use crate::data::files::{create_folder, read_json, write_json};
+use crate::data::{DataSet, Samples};
+use crate::error::{Error, Result};
+use crate::nn::{Compute, Net};
+use crate::progress::Watch;
+use crate::topology::EngineInfo;
+use crate::train::{EpochRecord, Run, Trainer, accuracy};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Which filters go, given their scores.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// Those whose score is above this; for criteria whose high scores go.
+    Above(f64),
+    /// This share of each layer, the worst first.
+    Ratio(f64),
+}
+
+/// How a run is pruned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What filters are worth.
+    pub criterion: Criterion,
+    /// Which of them go.
+    pub rule: Rule,
+    /// Filters kept per layer are a multiple of this where the layer has that many.
+    pub round_to: usize,
+    /// Epochs of training after the cut.
+    pub recover: usize,
+}
+
+/// Filters of one convolution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerRow {
+    /// Scores of its filters before the cut.
+    #[serde(flatten)]
+    pub scores: LayerScores,
+    /// Filters that stayed.
+    pub kept: Vec<usize>,
+}
+
+/// How far a pruning has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Cut and saved; recovery is not through.
+    Cut,
+    /// Through.
+    Done,
+}
+
+/// What `prune.json` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The run that was pruned.
+    pub from: String,
+    /// How.
+    pub plan: Plan,
+    /// What computed the Betti numbers.
+    pub engine: EngineInfo,
+    /// Layer by layer.
+    pub layers: Vec<LayerRow>,
+    /// The network before.
+    pub before: Cost,
+    /// Right after the cut.
+    pub after_cut: Cost,
+    /// After the recovery, if there was one.
+    pub recovered: Option<Cost>,
+    /// Seconds for scoring, cutting and recovery.
+    pub seconds: [f64; 3],
+    /// How far it has come.
+    pub stage: Stage,
+}
+
+impl Plan {
+    fn check(&self) -> Result<()> {
+        match self.rule {
+            Rule::Above(_) if !self.criterion.high_goes() => {
+                Err(Error::input(format!("--above is a Betti number; with --by {} give a --ratio", self.criterion.name())))
+            }
+            Rule::Ratio(r) if !(0.0..1.0).contains(&r) => {
+                Err(Error::input(format!("the ratio {r} must be at least 0 and below 1: every layer keeps a filter")))
+            }
+            _ if self.round_to == 0 => Err(Error::input("--round-to must be at least 1")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The filters of a layer that stay, ascending: at least one, the best of the layer.
+    pub fn keep(&self, scores: &[f64]) -> Vec<usize> {
+        // The worst first; of equals the later.
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        let worth = |i: usize| if self.criterion.high_goes() { -scores[i] } else { scores[i] };
+        order.sort_by(|&a, &b| worth(a).total_cmp(&worth(b)).then(b.cmp(&a)));
+        let goes = match self.rule {
+            Rule::Above(limit) => scores.iter().filter(|&&s| s > limit).count(),
+            Rule::Ratio(r) => (r * scores.len() as f64).floor() as usize,
+        };
+        let stays = (scores.len() - goes).max(1).next_multiple_of(self.round_to).min(scores.len());
+        let mut kept = order.split_off(scores.len() - stays);
+        kept.sort_unstable();
+        kept
+    }
+}
+
+/// Scores a network's filters and says which of them stay.
+///
+/// # Errors
+/// [`Error::Input`] for a plan that makes no sense; whatever the criterion says.
+pub fn score(net: &Net, samples: &Samples, plan: &Plan, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<LayerRow>> {
+    plan.check()?;
+    if net.arch.prunable().is_empty() {
+        return Err(Error::input(format!("{} has no convolution whose filters could be removed", net.arch.name)));
+    }
+    let scored = plan.criterion.score(net, samples, compute, watch)?;
+    Ok(scored.into_iter().map(|scores| LayerRow { kept: plan.keep(&scores.scores), scores }).collect())
+}
+
+/// Prunes a run into a new folder. With `resume`, goes on with a recovery that was interrupted there.
+///
+/// # Errors
+/// [`Error::Input`] when the folder is taken or the plan makes no sense, [`Error::Interrupted`] when stopped (the cut network
+/// and the recovery so far are then saved), [`Error::Io`], [`Error::Device`].
+pub fn prune_run(
+    run: &Run,
+    plan: &Plan,
+    out: &Path,
+    data: &DataSet,
+    compute: &Compute,
+    resume: bool,
+    watch: &mut dyn Watch,
+) -> Result<(Outcome, Net)> {
+    plan.check()?;
+    let record = out.join("prune.json");
+    let (mut outcome, cut_net) = if resume {
+        let outcome: Outcome = read_json(&record)?;
+        if outcome.plan != *plan {
+            return Err(Error::file(&record, "was made with other options: resume with the same"));
+        }
+        let pruned = Run::open(out)?;
+        (outcome, Net::load(&pruned.arch, &out.join("cut.safetensors"), &compute.device)?)
+    } else {
+        if record.exists() || out.join("config.json").exists() {
+            return Err(Error::input(format!("{} holds a run already: go on with --resume, or use another --out", out.display())));
+        }
+        cut_run(run, plan, out, data, compute, watch)?
+    };
+    if outcome.stage == Stage::Done {
+        return Ok((outcome, Run::open(out)?.network(compute)?));
+    }
+    let net = if plan.recover == 0 {
+        cut_net
+    } else {
+        let start = std::time::Instant::now();
+        let net = recover(&cut_net, plan, out, data, compute, watch)?;
+        let right = accuracy(&net, &data.test, &compute.device, watch)?;
+        outcome.recovered = Some(Cost::of(&net, right, &compute.device)?);
+        outcome.seconds[2] = start.elapsed().as_secs_f64();
+        net
+    };
+    net.save(&out.join("weights.safetensors"))?;
+    outcome.stage = Stage::Done;
+    write_json(&record, &outcome)?;
+    Ok((outcome, net))
+}
+
+fn cut_run(run: &Run, plan: &Plan, out: &Path, data: &DataSet, compute: &Compute, watch: &mut dyn Watch) -> Result<(Outcome, Net)> {
+    let net = run.network(compute)?;
+    let before = Cost::of(&net, accuracy(&net, &data.test, &compute.device, watch)?, &compute.device)?;
+    let start = std::time::Instant::now();
+    let layers = score(&net, &data.train, plan, compute, watch)?;
+    let scored = start.elapsed().as_secs_f64();
+    let start = std::time::Instant::now();
+    let keep: Keep = layers.iter().map(|l| (l.scores.layer, l.kept.clone())).collect();
+    let cut = cut(&net, &keep, &compute.device)?;
+    let cut_seconds = start.elapsed().as_secs_f64();
+    let after_cut = Cost::of(&cut, accuracy(&cut, &data.test, &compute.device, watch)?, &compute.device)?;
+    let outcome = Outcome {
+        from: run.folder.display().to_string(),
+        plan: plan.clone(),
+        engine: compute.engine.info(),
+        layers,
+        before,
+        after_cut,
+        recovered: None,
+        seconds: [scored, cut_seconds, 0.0],
+        stage: Stage::Cut,
+    };
+    create_folder(out)?;
+    let mut config = run.config.clone();
+    config.settings.epochs = plan.recover;
+    write_json(&out.join("arch.json"), &cut.arch)?;
+    write_json(&out.join("config.json"), &config)?;
+    for name in ["cut.safetensors", "weights.safetensors"] {
+        cut.save(&out.join(name))?;
+    }
+    write_json(&out.join("prune.json"), &outcome)?;
+    Ok((outcome, cut))
+}
+
+fn recover(cut: &Net, plan: &Plan, out: &Path, data: &DataSet, compute: &Compute, watch: &mut dyn Watch) -> Result<Net> {
+    let run = Run::open(out)?;
+    let mut trainer = Trainer::new(cut.clone(), crate::train::Settings { epochs: plan.recover, ..run.config.settings }, &compute.device);
+    let resumed = trainer.load_checkpoint(out)?;
+    let mut metrics: Vec<EpochRecord> = if resumed { run.metrics()? } else { Vec::new() };
+    metrics.truncate(trainer.epochs_done());
+    while trainer.epochs_done() < plan.recover {
+        match trainer.epoch(&data.train, watch) {
+            Ok(mut epoch) => {
+                epoch.test_accuracy = Some(accuracy(&trainer.network(), &data.test, &compute.device, watch)?);
+                watch.note(&format!("recovery {}: test {:.2} %", epoch.epoch, 100.0 * epoch.test_accuracy.unwrap_or(0.0)));
+                metrics.push(epoch);
+                trainer.save_checkpoint(out)?;
+                run.write_metrics(&metrics)?;
+            }
+            Err(Error::Interrupted(why)) => {
+                trainer.save_checkpoint(out)?;
+                return Err(Error::Interrupted(format!("{why}; saved, go on with --resume")));
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(trainer.network())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prune::BettiOptions;
+
+    fn plan(criterion: Criterion, rule: Rule, round_to: usize) -> Plan {
+        Plan { criterion, rule, round_to, recover: 0 }
+    }
+
+    #[test]
+    fn rules_keep_the_right_filters() {
+        let scores = [300.0, 301.0, 10.0, 400.0];
+        let betti = || Criterion::Betti(BettiOptions::default());
+        assert_eq!(plan(betti(), Rule::Above(300.0), 1).keep(&scores), [0, 2]);
+        assert_eq!(plan(betti(), Rule::Above(5.0), 1).keep(&scores), [2], "the best stays");
+        assert_eq!(plan(betti(), Rule::Ratio(0.5), 1).keep(&scores), [0, 2]);
+        assert_eq!(plan(Criterion::L1, Rule::Ratio(0.5), 1).keep(&scores), [1, 3]);
+        assert_eq!(plan(Criterion::L1, Rule::Ratio(0.3), 1).keep(&scores).len(), 3);
+        assert_eq!(plan(Criterion::L1, Rule::Ratio(0.75), 2).keep(&scores), [1, 3]);
+        assert_eq!(plan(Criterion::L1, Rule::Ratio(0.5), 8).keep(&scores).len(), 4);
+        assert_eq!(plan(Criterion::L1, Rule::Ratio(0.5), 1).keep(&[1.0; 4]), [0, 1], "of equals the later go");
+    }
+
+    #[test]
+    fn senseless_plans_are_refused() {
+        for bad in [plan(Criterion::L1, Rule::Above(300.0), 1), plan(Criterion::L1, Rule::Ratio(1.0), 1), plan(Criterion::L1, Rule::Ratio(0.5), 0)] {
+            assert_eq!(bad.check().unwrap_err().exit_code(), 2);
+        }
+    }
+}

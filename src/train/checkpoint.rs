@@ -1,0 +1,70 @@
+//! Everything a stopped training needs to go on, in one folder that is there whole or not at all.
+
+use super::trainer::{Progress, Settings, Trainer};
+use crate::data::files::{create_folder, read_json, write_atomically, write_json};
+use crate::error::{Error, Result};
+use burn::module::Module;
+use burn::store::ModuleRecord;
+use burn::tensor::Bytes;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const NAMES: [&str; 3] = ["checkpoint", "checkpoint.old", "checkpoint.new"];
+
+fn places(run: &Path) -> [PathBuf; 3] {
+    NAMES.map(|n| run.join(n))
+}
+
+/// Where the newest complete checkpoint of a run is, if there is one.
+pub(super) fn find(run: &Path) -> Option<PathBuf> {
+    let [now, old, _] = places(run);
+    [now, old].into_iter().find(|p| p.join("state.json").is_file())
+}
+
+impl Trainer {
+    /// Saves network, optimiser and position under a run's folder, replacing the checkpoint before.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path; the checkpoint before is then still there.
+    pub fn save_checkpoint(&self, run: &Path) -> Result<()> {
+        let [now, old, new] = places(run);
+        let encode = |what: &str, e: &dyn std::fmt::Display| Error::Internal(format!("encoding {what}: {e}"));
+        let remove = |p: &Path| if p.exists() { fs::remove_dir_all(p).map_err(Error::io(p, "remove")) } else { Ok(()) };
+        remove(&new)?;
+        create_folder(&new)?;
+        let net = self.net.valid().into_record().into_bytes().map_err(|e| encode("the network", &e))?;
+        write_atomically(&new.join("model.bpk"), |w| w.write_all(&net))?;
+        let optimiser = self.optimiser.into_bytes().map_err(|e| encode("the optimiser", &e))?;
+        write_atomically(&new.join("optimiser.bpk"), |w| w.write_all(&optimiser))?;
+        write_json(&new.join("state.json"), &(self.settings, self.progress))?;
+        remove(&old)?;
+        if now.exists() {
+            fs::rename(&now, &old).map_err(Error::io(&now, "rename"))?;
+        }
+        fs::rename(&new, &now).map_err(Error::io(&new, "rename"))?;
+        remove(&old)
+    }
+
+    /// Goes on from the newest checkpoint of a run. Returns false, and changes nothing, if there is none.
+    ///
+    /// # Errors
+    /// [`Error::File`] when the checkpoint is damaged or belongs to other settings; a larger number of epochs is fine.
+    pub fn load_checkpoint(&mut self, run: &Path) -> Result<bool> {
+        let Some(folder) = find(run) else { return Ok(false) };
+        let (settings, progress): (Settings, Progress) = read_json(&folder.join("state.json"))?;
+        if (Settings { epochs: self.settings.epochs, ..settings }) != self.settings {
+            return Err(Error::file(&folder, "was saved with other settings: resume with those of config.json"));
+        }
+        let read = |name: &str| {
+            let path = folder.join(name);
+            fs::read(&path).map(Bytes::from_bytes_vec).map_err(Error::io(&path, "read"))
+        };
+        let damaged = |name: &str, e: &dyn std::fmt::Display| Error::file(folder.join(name), format!("damaged: {e}"));
+        let record = ModuleRecord::from_bytes(read("model.bpk")?).map_err(|e| damaged("model.bpk", &e))?;
+        self.net = self.net.clone().try_load_record(record).map_err(|e| damaged("model.bpk", &e))?;
+        let optimiser = self.settings.optimiser.build();
+        self.optimiser = optimiser.from_bytes(read("optimiser.bpk")?).map_err(|e| damaged("optimiser.bpk", &e))?;
+        self.progress = progress;
+        Ok(true)
+    }
+}

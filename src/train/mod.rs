@@ -1,0 +1,8 @@
+//! Training: the loop, its checkpoints, and the folder that a run lives in.
+
+mod checkpoint;
+mod run;
+mod trainer;
+
+pub use run::{Config, EpochRecord, ModelKind, Run, load_data};
+pub use trainer::{Optimiser, OptimiserKind, Settings, Trainer, accuracy, logits};

@@ -1,0 +1,239 @@
+//! The folder of a run: `config.json`, `arch.json`, `weights.safetensors`, `metrics.jsonl`, and a checkpoint while it goes on.
+
+use super::trainer::{Settings, Trainer, accuracy};
+use crate::data::files::{create_folder, read_json, write_json, write_text};
+use crate::data::{DataSet, disks, images};
+use crate::error::{Error, Result};
+use crate::nn::{Activation, Arch, Compute, Net};
+use crate::progress::Watch;
+use crate::topology::EngineInfo;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Which family of networks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelKind {
+    /// `depth` linear layers, `width` numbers between them.
+    Mlp {
+        /// Linear layers in all.
+        depth: usize,
+        /// Numbers between them.
+        width: usize,
+    },
+    /// One convolution block per entry, then a hidden layer.
+    Cnn {
+        /// Filters of each block.
+        filters: Vec<usize>,
+        /// Numbers in the hidden layer.
+        hidden: usize,
+    },
+}
+
+/// All that decides a run's outcome on one kind of device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// `fashion-mnist` (the bundled part, or what `data_dir` holds), `cifar-10`, or `disks`.
+    pub data: String,
+    /// Folder of a complete data set.
+    pub data_dir: Option<PathBuf>,
+    /// The network.
+    pub model: ModelKind,
+    /// Its activation function.
+    pub activation: Activation,
+    /// How it learns; its seed draws the weights too.
+    pub settings: Settings,
+}
+
+/// One line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Optimiser steps so far.
+    pub steps: usize,
+    /// Mean loss of the epoch, while it went on.
+    pub train_loss: f64,
+    /// Share of right answers, while it went on.
+    pub train_accuracy: f64,
+    /// Share of right answers on the test samples afterwards.
+    pub test_accuracy: Option<f64>,
+    /// Seconds of training.
+    pub seconds: f64,
+}
+
+/// The data set of a name, from a folder if there is one.
+///
+/// # Errors
+/// [`Error::Input`] for an unknown name, [`Error::File`] for a folder that does not hold it.
+pub fn load_data(name: &str, folder: Option<&Path>, seed: u64) -> Result<DataSet> {
+    match (name, folder) {
+        ("disks", None) => disks(4000, seed),
+        ("disks", Some(_)) => Err(Error::input("the disks are generated: drop --data-dir")),
+        ("fashion-mnist", None) => images::bundled(),
+        ("fashion-mnist" | "mnist" | "cifar-10", Some(folder)) => images::read_folder(folder),
+        ("mnist" | "cifar-10", None) => Err(Error::input(format!("{name} is not bundled: give its folder with --data-dir"))),
+        _ => Err(Error::input(format!("unknown data set '{name}': use fashion-mnist, mnist, cifar-10 or disks"))),
+    }
+}
+
+/// A run's folder, with what it was made from.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// How it was made.
+    pub config: Config,
+    /// What it trained.
+    pub arch: Arch,
+}
+
+impl Run {
+    /// Makes the folder of a new run.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when there is a run already, or the configuration does not fit the data; [`Error::Io`].
+    pub fn create(folder: &Path, config: Config, data: &DataSet) -> Result<Self> {
+        if folder.join("config.json").exists() {
+            return Err(Error::input(format!("{} holds a run already: go on with --resume, or use another --out", folder.display())));
+        }
+        let arch = arch_for(&config, data)?;
+        create_folder(folder)?;
+        write_json(&folder.join("arch.json"), &arch)?;
+        write_json(&folder.join("config.json"), &config)?;
+        Ok(Self { folder: folder.into(), config, arch })
+    }
+
+    /// Opens a run's folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::File`] naming the file that is missing or damaged.
+    pub fn open(folder: &Path) -> Result<Self> {
+        if !folder.is_dir() {
+            return Err(Error::file(folder, "there is no such run"));
+        }
+        let arch: Arch = read_json(&folder.join("arch.json"))?;
+        arch.shapes().map_err(|e| Error::file(folder.join("arch.json"), e.to_string()))?;
+        Ok(Self { folder: folder.into(), config: read_json(&folder.join("config.json"))?, arch })
+    }
+
+    /// The data that it was trained on.
+    ///
+    /// # Errors
+    /// As [`load_data`]; [`Error::Input`] when it does not fit the network.
+    pub fn data(&self) -> Result<DataSet> {
+        let data = load_data(&self.config.data, self.config.data_dir.as_deref(), self.config.settings.seed)?;
+        if data.train.shape != self.arch.input {
+            return Err(Error::input(format!(
+                "samples of {} have the shape {:?}, the network takes {:?}",
+                data.name, data.train.shape, self.arch.input
+            )));
+        }
+        Ok(data)
+    }
+
+    /// The trained network.
+    ///
+    /// # Errors
+    /// As [`Net::load`].
+    pub fn network(&self, compute: &Compute) -> Result<Net> {
+        Net::load(&self.arch, &self.folder.join("weights.safetensors"), &compute.device)
+    }
+
+    /// The epochs that are through.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::File`] with the line.
+    pub fn metrics(&self) -> Result<Vec<EpochRecord>> {
+        let path = self.folder.join("metrics.jsonl");
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let text = std::fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
+        let parse = |(i, l): (usize, &str)| serde_json::from_str(l).map_err(|e| Error::line(&path, i + 1, e.to_string()));
+        text.lines().enumerate().map(parse).collect()
+    }
+
+    /// Trains to the configured number of epochs, from the last checkpoint if there is one. Saves after every epoch, and
+    /// when it is stopped.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when stopped, after saving; as [`Trainer::epoch`]; [`Error::Io`] when nothing can be saved.
+    pub fn train(&self, data: &DataSet, compute: &Compute, watch: &mut dyn Watch) -> Result<Net> {
+        let settings = self.config.settings;
+        let net = Net::new(&self.arch, settings.seed, &compute.device)?;
+        let mut trainer = Trainer::new(net, settings, &compute.device);
+        let resumed = trainer.load_checkpoint(&self.folder)?;
+        let mut metrics = if resumed { self.metrics()? } else { Vec::new() };
+        metrics.truncate(trainer.epochs_done());
+        if resumed {
+            watch.note(&format!("going on after epoch {}", trainer.epochs_done()));
+        }
+        while trainer.epochs_done() < settings.epochs {
+            let trained = trainer.epoch(&data.train, watch);
+            if let Err(Error::Interrupted(why)) = trained {
+                trainer.save_checkpoint(&self.folder)?;
+                return Err(Error::Interrupted(format!("{why}; saved, go on with --resume")));
+            }
+            let mut record = trained?;
+            let net = trainer.network();
+            record.test_accuracy = Some(accuracy(&net, &data.test, &compute.device, &mut Patient(watch))?);
+            watch.note(&format!(
+                "epoch {}: loss {:.4}, train {:.2} %, test {:.2} %, {:.1} s",
+                record.epoch,
+                record.train_loss,
+                100.0 * record.train_accuracy,
+                100.0 * record.test_accuracy.unwrap_or(0.0),
+                record.seconds
+            ));
+            metrics.push(record);
+            net.save(&self.folder.join("weights.safetensors"))?;
+            self.write_metrics(&metrics)?;
+            trainer.save_checkpoint(&self.folder)?;
+        }
+        Ok(trainer.network())
+    }
+
+    /// Writes `metrics.jsonl` anew.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_metrics(&self, metrics: &[EpochRecord]) -> Result<()> {
+        let line = |m| serde_json::to_string(m).map_err(|e| Error::Internal(e.to_string()));
+        let lines = metrics.iter().map(line).collect::<Result<Vec<_>>>()?;
+        write_text(&self.folder.join("metrics.jsonl"), &(lines.join("\n") + "\n"))
+    }
+
+    /// Notes beside the configuration on what device the run was made.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_engine(&self, info: &EngineInfo) -> Result<()> {
+        write_json(&self.folder.join("engine.json"), info)
+    }
+}
+
+/// Shows progress but is not stopped: an epoch that is through is also tested and saved.
+struct Patient<'a>(&'a mut dyn Watch);
+
+impl Watch for Patient<'_> {
+    fn at(&mut self, what: &str, done: u64, total: u64) {
+        self.0.at(what, done, total);
+    }
+    fn note(&mut self, line: &str) {
+        self.0.note(line);
+    }
+}
+
+fn arch_for(config: &Config, data: &DataSet) -> Result<Arch> {
+    let (classes, activation) = (data.classes.len(), config.activation.clone());
+    match &config.model {
+        ModelKind::Mlp { depth, width } => Arch::mlp(data.train.width(), *depth, *width, classes, activation),
+        ModelKind::Cnn { filters, hidden } => {
+            let [c, h, w] = *data.train.shape else {
+                return Err(Error::input(format!("a cnn needs images, {} are not: use --model mlp", data.name)));
+            };
+            Arch::cnn([c, h, w], filters, *hidden, classes, activation)
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The training loop.
+
+use super::run::EpochRecord;
+use crate::data::Samples;
+use crate::error::{Error, Result};
+use crate::nn::Net;
+use crate::progress::Watch;
+use burn::module::Module;
+use burn::nn::loss::CrossEntropyLoss;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+
+/// Samples per forward pass when nothing is learnt.
+const EVALUATION_BATCH: usize = 500;
+
+/// Which rule turns gradients into steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimiserKind {
+    /// Adam with betas 0.9 and 0.999, epsilon 1e-8.
+    Adam,
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+}
+
+/// A rule with its rates.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Optimiser {
+    /// Which rule.
+    pub kind: OptimiserKind,
+    /// Learning rate.
+    pub rate: f64,
+    /// Momentum, of SGD.
+    pub momentum: f64,
+    /// L2 term added to the gradient.
+    pub weight_decay: f32,
+}
+
+impl Optimiser {
+    /// Adam at this rate.
+    pub fn adam(rate: f64) -> Self {
+        Self { kind: OptimiserKind::Adam, rate, momentum: 0.0, weight_decay: 0.0 }
+    }
+
+    pub(super) fn build(&self) -> ModuleOptimizer {
+        let decay = (self.weight_decay > 0.0).then(|| WeightDecayConfig::new(self.weight_decay));
+        match self.kind {
+            OptimiserKind::Adam => AdamConfig::new().with_epsilon(1e-8).with_weight_decay(decay).init(),
+            OptimiserKind::Sgd => {
+                let momentum = (self.momentum > 0.0)
+                    .then(|| MomentumConfig::new().with_momentum(self.momentum).with_dampening(0.0).with_nesterov(false));
+                SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).init()
+            }
+        }
+    }
+}
+
+/// What the loop needs to know besides network and data.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Passes over the data.
+    pub epochs: usize,
+    /// Samples per step; 0 takes all of them at once.
+    pub batch: usize,
+    /// How steps are made.
+    pub optimiser: Optimiser,
+    /// Decides the order of the samples.
+    pub seed: u64,
+}
+
+/// Where a training run stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Progress {
+    /// Epochs that are through.
+    pub epochs: usize,
+    /// Steps of the epoch under way.
+    pub steps: usize,
+    /// Sum of its losses over samples.
+    pub loss: f64,
+    /// Its right answers.
+    pub correct: f64,
+    /// Its samples.
+    pub seen: usize,
+    /// Seconds it has taken.
+    pub seconds: f64,
+}
+
+/// A network in training.
+#[allow(missing_debug_implementations, reason = "burn's optimiser has none")]
+pub struct Trainer {
+    pub(super) net: Net,
+    pub(super) optimiser: ModuleOptimizer,
+    pub(super) settings: Settings,
+    pub(super) progress: Progress,
+    device: Device,
+}
+
+impl Trainer {
+    /// Starts with a network (on any device) on `device`.
+    pub fn new(net: Net, settings: Settings, device: &Device) -> Self {
+        let device = device.clone().autodiff();
+        let net = net.train();
+        Self { net, optimiser: settings.optimiser.build(), settings, progress: Progress::default(), device }
+    }
+
+    /// Number of epochs that are through.
+    pub fn epochs_done(&self) -> usize {
+        self.progress.epochs
+    }
+
+    /// The network as it stands, for use without training.
+    pub fn network(&self) -> Net {
+        self.net.valid()
+    }
+
+    /// One pass over the training samples, from where it was interrupted if it was.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when the watch says stop (the trainer then stands between two steps), [`Error::Input`] when the
+    /// loss is not a number any more, [`Error::Device`] when the device fails.
+    pub fn epoch(&mut self, train: &Samples, watch: &mut dyn Watch) -> Result<EpochRecord> {
+        let start = Instant::now();
+        let earlier = self.progress.seconds;
+        let batch = if self.settings.batch == 0 { train.len() } else { self.settings.batch };
+        // The order is the seed's and the epoch's alone, so an interrupted epoch goes on with the samples it has not seen.
+        let order = train.shuffled(self.settings.seed.wrapping_mul(1_000_003).wrapping_add(self.progress.epochs as u64));
+        let total = order.len().div_ceil(batch);
+        let loss_of = CrossEntropyLoss::new(None, &self.device);
+        // Sums stay on the device: reading every loss would wait for every step.
+        let mut sums: Option<Tensor<1>> = None;
+        let mut pending = 0;
+        for (step, which) in order.chunks(batch).enumerate().skip(self.progress.steps) {
+            if watch.stopped() {
+                self.take_sums(sums.take(), pending)?;
+                self.progress.seconds = earlier + start.elapsed().as_secs_f64();
+                return Err(Error::Interrupted(format!("stopped in epoch {} after {step} of {total} steps", self.progress.epochs + 1)));
+            }
+            let (x, y) = self.batch(train, which);
+            let logits = self.net.forward(x);
+            let loss = loss_of.forward(logits.clone(), y.clone());
+            let right = logits.inner().argmax(1).squeeze_dim::<1>(1).equal(y.inner()).float().sum();
+            let both = Tensor::cat(vec![loss.clone().inner() * which.len() as f64, right], 0);
+            sums = Some(match sums.take() {
+                None => both,
+                Some(s) => s + both,
+            });
+            let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
+            self.net = self.optimiser.step(self.settings.optimiser.rate, self.net.clone(), gradients);
+            pending += which.len();
+            self.progress.steps = step + 1;
+            if (step + 1) % 16 == 0 || step + 1 == total {
+                self.take_sums(sums.take(), pending)?;
+                pending = 0;
+                let mean = self.progress.loss / self.progress.seen as f64;
+                if !mean.is_finite() {
+                    return Err(Error::input(format!(
+                        "the loss is {mean} in epoch {} at step {}: training diverged; lower the learning rate ({})",
+                        self.progress.epochs + 1,
+                        step + 1,
+                        self.settings.optimiser.rate
+                    )));
+                }
+                watch.at(&format!("epoch {}, loss {mean:.4}", self.progress.epochs + 1), (step + 1) as u64, total as u64);
+            }
+        }
+        let p = self.progress;
+        let record = EpochRecord {
+            epoch: p.epochs + 1,
+            steps: (p.epochs + 1) * total,
+            train_loss: p.loss / p.seen as f64,
+            train_accuracy: p.correct / p.seen as f64,
+            test_accuracy: None,
+            seconds: earlier + start.elapsed().as_secs_f64(),
+        };
+        self.progress = Progress { epochs: p.epochs + 1, ..Progress::default() };
+        Ok(record)
+    }
+
+    fn take_sums(&mut self, sums: Option<Tensor<1>>, samples: usize) -> Result<()> {
+        if let Some(sums) = sums {
+            let values = read(sums)?;
+            self.progress.loss += f64::from(values[0]);
+            self.progress.correct += f64::from(values[1]);
+            self.progress.seen += samples;
+        }
+        Ok(())
+    }
+
+    fn batch(&self, samples: &Samples, which: &[usize]) -> (Tensor<2>, Tensor<1, Int>) {
+        let labels: Vec<i32> = which.iter().map(|&i| i32::from(samples.labels[i])).collect();
+        let x = Tensor::from_data(TensorData::new(samples.gather(which), [which.len(), samples.width()]), &self.device);
+        (x, Tensor::from_data(TensorData::new(labels, [which.len()]), &self.device))
+    }
+}
+
+fn read(tensor: Tensor<1>) -> Result<Vec<f32>> {
+    tensor.try_into_vec_as::<f32>().map_err(|e| Error::Device(format!("reading a tensor: {e}")))
+}
+
+/// Logits of all samples, one row of classes after the other.
+///
+/// # Errors
+/// [`Error::Device`] when the device fails, [`Error::Interrupted`] when the watch says stop.
+pub fn logits(net: &Net, samples: &Samples, device: &Device, watch: &mut dyn Watch) -> Result<Vec<f32>> {
+    let mut all = Vec::new();
+    let order: Vec<usize> = (0..samples.len()).collect();
+    for (i, which) in order.chunks(EVALUATION_BATCH).enumerate() {
+        if watch.stopped() {
+            return Err(Error::Interrupted("stopped while testing".into()));
+        }
+        let x = Tensor::from_data(TensorData::new(samples.gather(which), [which.len(), samples.width()]), device);
+        all.extend(read(net.forward(x).flatten::<1>(0, 1))?);
+        watch.at("testing", (i * EVALUATION_BATCH + which.len()) as u64, samples.len() as u64);
+    }
+    Ok(all)
+}
+
+/// Share of the samples that a network gives their own label.
+///
+/// # Errors
+/// As [`logits`].
+pub fn accuracy(net: &Net, samples: &Samples, device: &Device, watch: &mut dyn Watch) -> Result<f64> {
+    let logits = logits(net, samples, device, watch)?;
+    let classes = logits.len() / samples.len().max(1);
+    let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]).then(b.cmp(&a)));
+    let right = logits.chunks(classes.max(1)).zip(&samples.labels).filter(|(row, l)| best(row) == Some(usize::from(**l))).count();
+    Ok(right as f64 / samples.len().max(1) as f64)
+}
