@@ -8,6 +8,7 @@ pub mod nn;
 pub mod progress;
 #[cfg(feature = "nn")]
 pub mod prune;
+pub mod report;
 pub mod topology;
 #[cfg(feature = "nn")]
 pub mod train;

@@ -1,0 +1,256 @@
+//! Charts as SVG or PNG, in colours that the colour-blind tell apart and a printer keeps.
+
+use crate::data::files::{write_atomically, write_text};
+use crate::error::{Error, Result};
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::register_font;
+use std::path::Path;
+use std::sync::Once;
+
+/// Okabe and Ito's palette.
+const PALETTE: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(90, 90, 90),
+];
+
+/// Colour of the `i`-th series.
+pub(super) fn colour(i: usize) -> RGBColor {
+    PALETTE[i % PALETTE.len()]
+}
+
+/// Why drawing failed, as text: the backends' error types differ.
+pub(super) type Drawn = std::result::Result<(), String>;
+
+/// Turns a backend's error into text.
+pub(super) fn text<T, E: std::fmt::Display>(r: std::result::Result<T, E>) -> std::result::Result<T, String> {
+    r.map_err(|e| e.to_string())
+}
+
+/// Something that can be drawn.
+pub trait Picture {
+    /// Width and height in pixels.
+    fn size(&self) -> (u32, u32);
+
+    /// Draws on an empty area of that size.
+    ///
+    /// # Errors
+    /// What the backend says.
+    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> std::result::Result<(), String>;
+
+    /// The picture as an SVG document.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when it cannot be drawn.
+    fn svg(&self) -> Result<String> {
+        fonts();
+        let mut out = String::new();
+        {
+            let area = SVGBackend::with_string(&mut out, self.size()).into_drawing_area();
+            self.draw(&area).and_then(|()| text(area.present())).map_err(Error::Internal)?;
+        }
+        Ok(out)
+    }
+
+    /// Writes the picture to a `.svg` or `.png` file.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for another ending, [`Error::Io`].
+    fn save(&self, path: &Path) -> Result<()> {
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("svg") => write_text(path, &self.svg()?),
+            Some("png") => {
+                fonts();
+                let (width, height) = self.size();
+                let mut pixels = vec![255u8; 3 * (width * height) as usize];
+                {
+                    let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+                    self.draw(&area).and_then(|()| text(area.present())).map_err(Error::Internal)?;
+                }
+                let image = image::RgbImage::from_raw(width, height, pixels);
+                let image = image.ok_or_else(|| Error::Internal("the picture's buffer is too small".into()))?;
+                let mut bytes = std::io::Cursor::new(Vec::new());
+                image.write_to(&mut bytes, image::ImageFormat::Png).map_err(|e| Error::Internal(e.to_string()))?;
+                write_atomically(path, |w| w.write_all(bytes.get_ref()))
+            }
+            _ => Err(Error::input(format!("{}: a plot ends in .svg or .png", path.display()))),
+        }
+    }
+}
+
+fn fonts() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // The only failure is a damaged font, and these are compiled in.
+        let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
+    });
+}
+
+/// A range that holds all finite values, never empty, with a little air.
+pub(super) fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
+    let (low, high) = values.filter(|v| v.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    if low > high {
+        return 0.0..1.0;
+    }
+    let air = if high > low { 0.05 * (high - low) } else { 0.5 };
+    (if low >= 0.0 && low - air < 0.0 { 0.0 } else { low - air })..high + air
+}
+
+/// Lines over a common axis: Betti numbers per layer, accuracy per epoch.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    /// Above the chart.
+    pub title: String,
+    /// Below the horizontal axis.
+    pub x: String,
+    /// Beside the vertical axis.
+    pub y: String,
+    /// Name and points of each line.
+    pub series: Vec<(String, Vec<(f64, f64)>)>,
+}
+
+impl Picture for Lines {
+    fn size(&self) -> (u32, u32) {
+        (640, 400)
+    }
+
+    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn {
+        text(area.fill(&WHITE))?;
+        let points = || self.series.iter().flat_map(|(_, p)| p);
+        let mut chart = text(
+            ChartBuilder::on(area)
+                .caption(&self.title, ("sans-serif", 18))
+                .margin(12)
+                .x_label_area_size(42)
+                .y_label_area_size(56)
+                .build_cartesian_2d(range(points().map(|p| p.0)), range(points().map(|p| p.1))),
+        )?;
+        text(chart.configure_mesh().x_desc(&self.x).y_desc(&self.y).max_light_lines(0).label_style(("sans-serif", 13)).draw())?;
+        for (i, (name, points)) in self.series.iter().enumerate() {
+            let colour = colour(i);
+            let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
+            text(chart.draw_series(line))?
+                .label(name)
+                .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(3)));
+            // Lines that lie on each other are told apart by their marks.
+            let mark = |&(x, y): &(f64, f64)| Circle::new((x, y), 3 + i as i32 % 3, colour.stroke_width(1));
+            text(chart.draw_series(points.iter().map(mark)))?;
+        }
+        if self.series.len() > 1 {
+            text(
+                chart
+                    .configure_series_labels()
+                    .position(SeriesLabelPosition::UpperRight)
+                    .background_style(WHITE.mix(0.85))
+                    .border_style(BLACK.mix(0.3))
+                    .label_font(("sans-serif", 13))
+                    .draw(),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Two bars side by side per entry: filters before and after, layer by layer.
+#[derive(Clone, Debug, Default)]
+pub struct Pairs {
+    /// Above the chart.
+    pub title: String,
+    /// Beside the vertical axis.
+    pub y: String,
+    /// What the first and the second bar of each entry are.
+    pub names: [String; 2],
+    /// Label and values of each entry.
+    pub entries: Vec<(String, f64, f64)>,
+}
+
+impl Picture for Pairs {
+    fn size(&self) -> (u32, u32) {
+        (640, 360)
+    }
+
+    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn {
+        text(area.fill(&WHITE))?;
+        let high = self.entries.iter().map(|e| e.1.max(e.2)).fold(1.0, f64::max);
+        let mut chart = text(
+            ChartBuilder::on(area)
+                .caption(&self.title, ("sans-serif", 18))
+                .margin(12)
+                .x_label_area_size(36)
+                .y_label_area_size(56)
+                .build_cartesian_2d(0.0..self.entries.len().max(1) as f64, 0.0..high * 1.15),
+        )?;
+        let label = |x: &f64| {
+            let at = (x - 0.5).round();
+            let near = (x - 0.5 - at).abs() < 0.26 && at >= 0.0;
+            if near { self.entries.get(at as usize).map(|e| e.0.clone()).unwrap_or_default() } else { String::new() }
+        };
+        text(
+            chart
+                .configure_mesh()
+                .disable_x_mesh()
+                .x_labels(2 * self.entries.len() + 1)
+                .x_label_formatter(&label)
+                .y_desc(&self.y)
+                .max_light_lines(0)
+                .label_style(("sans-serif", 13))
+                .draw(),
+        )?;
+        for which in 0..2 {
+            let colour = colour(which);
+            let bar = |(i, e): (usize, &(String, f64, f64))| {
+                let left = i as f64 + 0.15 + 0.35 * which as f64;
+                let height = if which == 0 { e.1 } else { e.2 };
+                Rectangle::new([(left, 0.0), (left + 0.33, height)], colour.filled())
+            };
+            text(chart.draw_series(self.entries.iter().enumerate().map(bar)))?
+                .label(&self.names[which])
+                .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], colour.filled()));
+        }
+        text(
+            chart
+                .configure_series_labels()
+                .position(SeriesLabelPosition::UpperRight)
+                .background_style(WHITE.mix(0.85))
+                .border_style(BLACK.mix(0.3))
+                .label_font(("sans-serif", 13))
+                .draw(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines() -> Lines {
+        let series = vec![("a".into(), vec![(0.0, 1.0), (1.0, 3.0)]), ("b".into(), vec![(0.0, 2.0), (1.0, f64::NAN)])];
+        Lines { title: "Title".into(), x: "layer".into(), y: "Betti number".into(), series }
+    }
+
+    #[test]
+    fn both_formats_are_written_and_others_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let svg = dir.path().join("a.svg");
+        lines().save(&svg).unwrap();
+        let drawn = std::fs::read_to_string(&svg).unwrap();
+        assert!(drawn.contains("<svg") && drawn.contains("Betti number") && drawn.trim_end().ends_with("</svg>"));
+        let png = dir.path().join("a.png");
+        lines().save(&png).unwrap();
+        let image = image::open(&png).unwrap().to_rgb8();
+        assert_eq!(image.dimensions(), (640, 400));
+        assert!(image.pixels().any(|p| p.0 == [0, 114, 178]), "the first line is there");
+        assert_eq!(lines().save(&dir.path().join("a.pdf")).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn empty_charts_are_drawn() {
+        assert!(Lines::default().svg().unwrap().contains("<svg"));
+        assert!(Pairs::default().svg().unwrap().contains("<svg"));
+    }
+}
