@@ -2,6 +2,8 @@
 
 pub mod data;
 pub mod error;
+#[cfg(feature = "nn")]
+pub mod experiment;
 pub mod gpu;
 #[cfg(feature = "nn")]
 pub mod nn;
@@ -10,6 +12,8 @@ pub mod progress;
 pub mod prune;
 pub mod report;
 pub mod topology;
+#[cfg(feature = "nn")]
+pub mod trace;
 #[cfg(feature = "nn")]
 pub mod train;
 

@@ -8,6 +8,7 @@ use crate::data::{DataSet, Samples};
 use crate::error::{Error, Result};
 use crate::nn::{Compute, Net};
 use crate::progress::Watch;
+use crate::report::{Pairs, Table};
 use crate::topology::EngineInfo;
 use crate::train::{EpochRecord, Run, Trainer, accuracy};
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,56 @@ pub struct Outcome {
     pub seconds: [f64; 3],
     /// How far it has come.
     pub stage: Stage,
+}
+
+impl Outcome {
+    /// Filters of every layer before and after, with the spread of their scores.
+    pub fn layer_table(&self) -> Table {
+        let mut table = Table::new(&["layer", "filters", "kept", "lowest score", "median", "highest", "scale"]);
+        for row in &self.layers {
+            let mut sorted = row.scores.scores.clone();
+            sorted.sort_by(f64::total_cmp);
+            let number = |x: Option<&f64>| x.map_or(String::new(), |x| format!("{x:.4}").trim_end_matches('0').trim_end_matches('.').into());
+            table.row([
+                format!("conv at {}", row.scores.layer),
+                sorted.len().to_string(),
+                row.kept.len().to_string(),
+                number(sorted.first()),
+                number(sorted.get(sorted.len() / 2)),
+                number(sorted.last()),
+                number(row.scores.scale.as_ref()),
+            ]);
+        }
+        table
+    }
+
+    /// Accuracy and costs before, after the cut, and after recovery.
+    pub fn cost_table(&self) -> Table {
+        let mut table = Table::new(&["network", "accuracy", "parameters", "MACs", "bytes", "ms per 64"]);
+        let recovered = self.recovered.as_ref().map(|c| ("recovered", c));
+        for (name, c) in [("before", &self.before), ("after the cut", &self.after_cut)].into_iter().chain(recovered) {
+            table.row([
+                name.into(),
+                format!("{:.2} %", 100.0 * c.accuracy),
+                c.parameters.to_string(),
+                c.macs.to_string(),
+                c.bytes.to_string(),
+                format!("{:.2}", c.latency_ms),
+            ]);
+        }
+        table
+    }
+
+    /// Filters per layer, before and after.
+    pub fn filters_picture(&self) -> Pairs {
+        let entry = |r: &LayerRow| (format!("conv at {}", r.scores.layer), r.scores.scores.len() as f64, r.kept.len() as f64);
+        Pairs {
+            title: format!("Filters per layer, pruned by {}", self.plan.criterion.name()),
+            y: "filters".into(),
+            names: ["before".into(), "kept".into()],
+            entries: self.layers.iter().map(entry).collect(),
+        }
+    }
 }
 
 impl Plan {

@@ -204,6 +204,14 @@ impl Run {
         write_text(&self.folder.join("metrics.jsonl"), &(lines.join("\n") + "\n"))
     }
 
+    /// Writes `config.json` again after it was changed.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_config(&self) -> Result<()> {
+        write_json(&self.folder.join("config.json"), &self.config)
+    }
+
     /// Notes beside the configuration on what device the run was made.
     ///
     /// # Errors

@@ -1,0 +1,87 @@
+//! `lacuna barcode`
+
+use super::engine::EngineArgs;
+use super::input::InputArgs;
+use super::{print, print_json};
+use clap::{Args, ValueEnum};
+use lacuna::data::{barcode_csv, barcode_npy, barcode_pers, files};
+use lacuna::report::{Persistence, Picture};
+use lacuna::{Error, Result};
+use std::path::PathBuf;
+
+/// How the answer is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OutputFormat {
+    Json,
+    /// dimension,birth,death
+    Csv,
+    /// float32 array of birth, death, dimension
+    Npy,
+    /// GUDHI's text
+    Pers,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct BarcodeCommand {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+    /// Format of the answer [default: by the ending of --out, else json]
+    #[arg(long, value_enum)]
+    output_format: Option<OutputFormat>,
+    /// File for the answer [default: stdout]
+    #[arg(long, short)]
+    out: Option<PathBuf>,
+    /// Draw barcode and diagram into a .svg or .png file
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// Print the time of each stage on stderr
+    #[arg(long)]
+    profile: bool,
+}
+
+impl BarcodeCommand {
+    fn format(&self) -> OutputFormat {
+        let ending = self.out.as_ref().and_then(|p| p.extension()).and_then(|e| e.to_str());
+        self.output_format.unwrap_or(match ending {
+            Some("csv") => OutputFormat::Csv,
+            Some("npy") => OutputFormat::Npy,
+            Some("pers") => OutputFormat::Pers,
+            _ => OutputFormat::Json,
+        })
+    }
+
+    pub fn run(&self, quiet: bool) -> Result<()> {
+        let mut options = self.input.options()?;
+        options.profile = self.profile;
+        let cloud = self.input.cloud()?;
+        let engine = self.engine.engine(quiet)?;
+        let answer = engine.answer(&cloud, &options)?;
+        if self.profile {
+            for (stage, seconds) in &answer.seconds {
+                eprintln!("{stage:<20} {:>10.3} ms", 1e3 * seconds);
+            }
+        }
+        if let Some(path) = &self.plot {
+            Persistence { title: self.input.name(), barcode: &answer.barcode }.save(path)?;
+        }
+        let text = match self.format() {
+            OutputFormat::Json => match &self.out {
+                Some(path) => return files::write_json(path, &answer),
+                None => return print_json(&answer),
+            },
+            OutputFormat::Csv => barcode_csv(&answer.barcode),
+            OutputFormat::Pers => barcode_pers(&answer.barcode),
+            OutputFormat::Npy => {
+                let path = self.out.as_ref().ok_or_else(|| Error::input("an npy file is binary: give it a name with --out"))?;
+                let bytes = barcode_npy(&answer.barcode)?;
+                return files::write_atomically(path, |w| w.write_all(&bytes));
+            }
+        };
+        match &self.out {
+            Some(path) => files::write_text(path, &text),
+            None => print(&text),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `--engine` and `--adapter`, the same for every command.
+
+use clap::{Args, ValueEnum};
+use lacuna::Result;
+use lacuna::gpu::AdapterChoice;
+use lacuna::topology::{Engine, EngineKind};
+
+/// Which engine.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Kind {
+    /// The GPU where there is a real one, else the CPU
+    Auto,
+    /// Compute shaders, on a software adapter too
+    Gpu,
+    /// The native engine
+    Cpu,
+}
+
+/// The options that choose an engine.
+#[derive(Clone, Debug, Args)]
+pub struct EngineArgs {
+    /// Which engine computes (and, for networks, where they train)
+    #[arg(long, value_enum, default_value = "auto")]
+    engine: Kind,
+    /// Adapter: a part of its name, its index in `lacuna devices`, or its PCI address
+    #[arg(long, value_name = "NAME|INDEX|PCI")]
+    adapter: Option<String>,
+}
+
+impl EngineArgs {
+    fn kind(&self) -> EngineKind {
+        match self.engine {
+            Kind::Auto => EngineKind::Auto,
+            Kind::Gpu => EngineKind::Gpu,
+            Kind::Cpu => EngineKind::Cpu,
+        }
+    }
+
+    fn choice(&self) -> AdapterChoice {
+        self.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named)
+    }
+
+    /// The topology engine alone. Says which, and why, unless quiet.
+    pub fn engine(&self, quiet: bool) -> Result<Engine> {
+        let engine = Engine::new(self.kind(), &self.choice())?;
+        announce(&engine, quiet);
+        Ok(engine)
+    }
+
+    /// The device for networks, with its engine. Says which, and why, unless quiet.
+    #[cfg(feature = "nn")]
+    pub fn compute(&self, quiet: bool) -> Result<lacuna::nn::Compute> {
+        let compute = lacuna::nn::Compute::new(self.kind(), &self.choice())?;
+        announce(&compute.engine, quiet);
+        Ok(compute)
+    }
+}
+
+fn announce(engine: &Engine, quiet: bool) {
+    if !quiet {
+        let info = engine.info();
+        eprintln!("engine: {} on {} ({})", info.kind, info.adapter, engine.why());
+    }
+}

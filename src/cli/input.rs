@@ -1,0 +1,48 @@
+//! The input file and the options of the filtration, the same for `barcode` and `betti`.
+
+use clap::Args;
+use lacuna::Result;
+use lacuna::data::points::{InputFormat, read_cloud};
+use lacuna::topology::{Cloud, Metric, Options};
+use std::path::PathBuf;
+
+/// A file and how to filter it.
+#[derive(Clone, Debug, Args)]
+pub struct InputArgs {
+    /// Points, distances or edges: text (csv) or .npy
+    file: PathBuf,
+    /// What the numbers mean: point-cloud, distance, lower-distance, upper-distance, sparse or binary (by the file's name
+    /// if not given: points, but for Ripser's own endings)
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
+    /// Metric on points: euclidean, sqeuclidean, cityblock, chebyshev or cosine
+    #[arg(long, default_value = "euclidean")]
+    metric: String,
+    /// Highest dimension of homology: 0 or 1
+    #[arg(long, visible_alias = "maxdim", default_value_t = 1)]
+    dim: usize,
+    /// Longest edge that enters [default: the enclosing radius, from where on nothing changes]
+    #[arg(long)]
+    threshold: Option<f32>,
+}
+
+impl InputArgs {
+    /// Reads the file.
+    pub fn cloud(&self) -> Result<Cloud> {
+        let format = match &self.format {
+            Some(name) => InputFormat::parse(name)?,
+            None => InputFormat::of_path(&self.file),
+        };
+        read_cloud(&self.file, format)
+    }
+
+    /// The options of the filtration.
+    pub fn options(&self) -> Result<Options> {
+        Ok(Options { max_dim: self.dim, metric: Metric::parse(&self.metric)?, threshold: self.threshold, ..Options::default() })
+    }
+
+    /// The file's name, for titles.
+    pub fn name(&self) -> String {
+        self.file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}

@@ -1,0 +1,92 @@
+//! The command line: each subcommand parses, calls the library, and prints. No logic.
+
+mod barcode;
+mod bench;
+mod betti;
+mod devices;
+mod engine;
+mod input;
+mod progress;
+#[cfg(feature = "nn")]
+mod demo;
+#[cfg(feature = "nn")]
+mod prune;
+#[cfg(feature = "nn")]
+mod train;
+
+use clap::{Parser, Subcommand};
+use lacuna::{Error, Result};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Sees the holes in what a neural network knows, and prunes the network by them.
+#[derive(Debug, Parser)]
+#[command(name = "lacuna", version, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Say nothing on stderr but errors
+    #[arg(long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The whole story on bundled data: activations, Betti numbers, pruning; ends with a page to look at
+    #[cfg(feature = "nn")]
+    Demo(demo::Demo),
+    /// The adapters of this machine, and which engine `auto` takes
+    Devices(devices::Devices),
+    /// Persistent homology of a file of points, distances or edges
+    Barcode(barcode::BarcodeCommand),
+    /// Betti numbers of a file at a scale, or its Betti curves
+    Betti(betti::Betti),
+    /// Train a network into a run folder
+    #[cfg(feature = "nn")]
+    Train(train::Train),
+    /// Remove filters of a trained run into a new run folder
+    #[cfg(feature = "nn")]
+    Prune(prune::Prune),
+    /// Time this machine's engines side by side
+    Bench(bench::Bench),
+}
+
+/// Parses, runs, and turns an error into one line and an exit code.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let quiet = arguments.quiet;
+    let done = match arguments.command {
+        #[cfg(feature = "nn")]
+        Command::Demo(c) => c.run(quiet),
+        Command::Devices(c) => c.run(),
+        Command::Barcode(c) => c.run(quiet),
+        Command::Betti(c) => c.run(quiet),
+        #[cfg(feature = "nn")]
+        Command::Train(c) => c.run(quiet),
+        #[cfg(feature = "nn")]
+        Command::Prune(c) => c.run(quiet),
+        Command::Bench(c) => c.run(quiet),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("lacuna: {e}");
+            ExitCode::from(e.exit_code())
+        }
+    }
+}
+
+/// Prints a result on stdout. A reader that has gone away (`| head`) is no error.
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("stdout", "write")(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a value as indented JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::Internal(e.to_string()))?;
+    print(&(text + "\n"))
+}

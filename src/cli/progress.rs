@@ -1,0 +1,74 @@
+//! Progress on a terminal is a bar, elsewhere plain lines now and then; Ctrl-C asks the work to stop.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use lacuna::progress::Watch;
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// How often a plain line may appear.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Shows progress on stderr.
+pub struct Progress {
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    last: Instant,
+}
+
+impl Progress {
+    /// Begins to listen for Ctrl-C. A second one ends the program at once.
+    pub fn new(quiet: bool) -> Self {
+        // An error means that somebody listens already.
+        let _ = ctrlc::set_handler(|| {
+            if STOP.swap(true, Ordering::SeqCst) {
+                std::process::exit(130);
+            }
+            eprintln!("\nstopping after this step (Ctrl-C again to end at once)");
+        });
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::no_length();
+            if let Ok(style) = ProgressStyle::with_template("{msg:<32} [{bar:40}] {pos}/{len} {elapsed}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self { quiet, bar, last: Instant::now() }
+    }
+}
+
+impl Watch for Progress {
+    fn at(&mut self, what: &str, done: u64, total: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+            bar.set_message(what.to_string());
+        } else if !self.quiet && self.last.elapsed() >= EVERY {
+            self.last = Instant::now();
+            eprintln!("{what}: {done} of {total}");
+        }
+    }
+
+    fn note(&mut self, line: &str) {
+        self.last = Instant::now();
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None if !self.quiet => eprintln!("{line}"),
+            None => {}
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        STOP.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
