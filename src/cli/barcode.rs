@@ -59,9 +59,7 @@ impl BarcodeCommand {
         let engine = self.engine.engine(quiet)?;
         let answer = engine.answer(&cloud, &options)?;
         if self.profile {
-            for (stage, seconds) in &answer.seconds {
-                eprintln!("{stage:<20} {:>10.3} ms", 1e3 * seconds);
-            }
+            super::print_stages(&answer.seconds);
         }
         if let Some(path) = &self.plot {
             Persistence { title: self.input.name(), barcode: &answer.barcode }.save(path)?;

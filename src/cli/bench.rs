@@ -26,6 +26,9 @@ pub struct Bench {
     runs: usize,
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Print the GPU's time per stage on stderr
+    #[arg(long)]
+    profile: bool,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -56,6 +59,7 @@ impl Bench {
         if asked.gpu().is_some() {
             engines.push(asked);
         }
+        let options = Options { profile: self.profile, ..Options::default() };
         let mut rows = Vec::new();
         for engine in &engines {
             let mut times = Vec::new();
@@ -63,7 +67,10 @@ impl Bench {
             // The first run builds pipelines and warms caches.
             for run in 0..=self.runs.max(1) {
                 let start = Instant::now();
-                let barcodes = engine.barcodes(&clouds, &Options::default())?;
+                let (barcodes, seconds) = engine.timed(&clouds, &options)?;
+                if self.profile && run == 1 && engine.gpu().is_some() {
+                    super::print_stages(&seconds);
+                }
                 if run > 0 {
                     times.push(start.elapsed().as_secs_f64());
                 }

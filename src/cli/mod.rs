@@ -6,9 +6,10 @@ mod betti;
 mod devices;
 mod engine;
 mod input;
-mod progress;
 #[cfg(feature = "nn")]
 mod demo;
+#[cfg(feature = "nn")]
+mod progress;
 #[cfg(feature = "nn")]
 mod prune;
 #[cfg(feature = "nn")]
@@ -89,4 +90,11 @@ fn print(text: &str) -> Result<()> {
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::Internal(e.to_string()))?;
     print(&(text + "\n"))
+}
+
+/// Prints the time of each stage on stderr.
+fn print_stages(seconds: &[(String, f64)]) {
+    for (stage, seconds) in seconds {
+        eprintln!("{stage:<20} {:>10.3} ms", 1e3 * seconds);
+    }
 }

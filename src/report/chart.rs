@@ -114,45 +114,63 @@ pub struct Lines {
     pub series: Vec<(String, Vec<(f64, f64)>)>,
 }
 
+/// Room for the names of the series, right of the chart.
+const LEGEND: u32 = 170;
+
+/// Writes names beside marks of their colours, one below the other: over the chart they would hide lines.
+fn legend<B: DrawingBackend>(area: &DrawingArea<B, Shift>, names: &[&str]) -> Drawn {
+    for (i, name) in names.iter().enumerate() {
+        let y = 52 + 24 * i as i32;
+        text(area.draw(&Rectangle::new([(4, y - 6), (22, y + 2)], colour(i).filled())))?;
+        text(area.draw(&Text::new((*name).to_string(), (28, y - 8), ("sans-serif", 13).into_font())))?;
+    }
+    Ok(())
+}
+
+/// Numbers as short as they can be.
+fn short(value: &f64) -> String {
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
 impl Picture for Lines {
     fn size(&self) -> (u32, u32) {
-        (640, 400)
+        (720, 380)
     }
 
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn {
         text(area.fill(&WHITE))?;
+        let (area, names) = area.split_horizontally(self.size().0 - LEGEND);
         let points = || self.series.iter().flat_map(|(_, p)| p);
         let mut chart = text(
-            ChartBuilder::on(area)
+            ChartBuilder::on(&area)
                 .caption(&self.title, ("sans-serif", 18))
                 .margin(12)
                 .x_label_area_size(42)
                 .y_label_area_size(56)
                 .build_cartesian_2d(range(points().map(|p| p.0)), range(points().map(|p| p.1))),
         )?;
-        text(chart.configure_mesh().x_desc(&self.x).y_desc(&self.y).max_light_lines(0).label_style(("sans-serif", 13)).draw())?;
-        for (i, (name, points)) in self.series.iter().enumerate() {
+        text(
+            chart
+                .configure_mesh()
+                .x_desc(&self.x)
+                .y_desc(&self.y)
+                .x_label_formatter(&short)
+                .y_label_formatter(&short)
+                .max_light_lines(0)
+                .label_style(("sans-serif", 13))
+                .draw(),
+        )?;
+        for (i, (_, points)) in self.series.iter().enumerate() {
             let colour = colour(i);
-            let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
-            text(chart.draw_series(line))?
-                .label(name)
-                .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(3)));
-            // Lines that lie on each other are told apart by their marks.
-            let mark = |&(x, y): &(f64, f64)| Circle::new((x, y), 3 + i as i32 % 3, colour.stroke_width(1));
-            text(chart.draw_series(points.iter().map(mark)))?;
+            let finite = || points.iter().copied().filter(|p| p.0.is_finite() && p.1.is_finite());
+            text(chart.draw_series(LineSeries::new(finite(), colour.stroke_width(2))))?;
+            // Lines that lie on each other are told apart by their marks; many points need none.
+            if points.len() <= 40 {
+                text(chart.draw_series(finite().map(|p| Circle::new(p, 3 + i as i32 % 3, colour.stroke_width(1)))))?;
+            }
         }
-        if self.series.len() > 1 {
-            text(
-                chart
-                    .configure_series_labels()
-                    .position(SeriesLabelPosition::UpperRight)
-                    .background_style(WHITE.mix(0.85))
-                    .border_style(BLACK.mix(0.3))
-                    .label_font(("sans-serif", 13))
-                    .draw(),
-            )?;
-        }
-        Ok(())
+        legend(&names, &self.series.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>())
     }
 }
 
@@ -176,9 +194,10 @@ impl Picture for Pairs {
 
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn {
         text(area.fill(&WHITE))?;
+        let (area, names) = area.split_horizontally(self.size().0 - LEGEND);
         let high = self.entries.iter().map(|e| e.1.max(e.2)).fold(1.0, f64::max);
         let mut chart = text(
-            ChartBuilder::on(area)
+            ChartBuilder::on(&area)
                 .caption(&self.title, ("sans-serif", 18))
                 .margin(12)
                 .x_label_area_size(36)
@@ -197,6 +216,7 @@ impl Picture for Pairs {
                 .x_labels(2 * self.entries.len() + 1)
                 .x_label_formatter(&label)
                 .y_desc(&self.y)
+                .y_label_formatter(&short)
                 .max_light_lines(0)
                 .label_style(("sans-serif", 13))
                 .draw(),
@@ -208,19 +228,9 @@ impl Picture for Pairs {
                 let height = if which == 0 { e.1 } else { e.2 };
                 Rectangle::new([(left, 0.0), (left + 0.33, height)], colour.filled())
             };
-            text(chart.draw_series(self.entries.iter().enumerate().map(bar)))?
-                .label(&self.names[which])
-                .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], colour.filled()));
+            text(chart.draw_series(self.entries.iter().enumerate().map(bar)))?;
         }
-        text(
-            chart
-                .configure_series_labels()
-                .position(SeriesLabelPosition::UpperRight)
-                .background_style(WHITE.mix(0.85))
-                .border_style(BLACK.mix(0.3))
-                .label_font(("sans-serif", 13))
-                .draw(),
-        )
+        legend(&names, &[&self.names[0], &self.names[1]])
     }
 }
 
@@ -243,7 +253,7 @@ mod tests {
         let png = dir.path().join("a.png");
         lines().save(&png).unwrap();
         let image = image::open(&png).unwrap().to_rgb8();
-        assert_eq!(image.dimensions(), (640, 400));
+        assert_eq!(image.dimensions(), (720, 380));
         assert!(image.pixels().any(|p| p.0 == [0, 114, 178]), "the first line is there");
         assert_eq!(lines().save(&dir.path().join("a.pdf")).unwrap_err().exit_code(), 2);
     }

@@ -6,7 +6,10 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 /// Bars of a dimension that are drawn; of more, the longest.
-const MOST_BARS: usize = 150;
+const MOST_BARS: usize = 60;
+
+/// Rows that the heading of a dimension takes.
+const HEAD: usize = 6;
 
 /// A barcode to draw: bars on the left, points over the diagonal on the right. What never dies ends at the dashed line.
 #[derive(Clone, Debug)]
@@ -29,7 +32,7 @@ impl Persistence<'_> {
 
 impl Picture for Persistence<'_> {
     fn size(&self) -> (u32, u32) {
-        (960, 440)
+        (960, 480)
     }
 
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn {
@@ -49,7 +52,7 @@ impl Picture for Persistence<'_> {
 impl Persistence<'_> {
     fn bars<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>, never: f64) -> Drawn {
         let dims: Vec<Vec<Bar>> = (0..self.barcode.bars.len()).map(|d| self.drawn(d)).collect();
-        let rows: usize = dims.iter().map(|d| d.len() + 2).sum();
+        let rows: usize = dims.iter().map(|d| d.len() + HEAD).sum();
         let mut chart = text(
             ChartBuilder::on(area)
                 .margin(12)
@@ -66,7 +69,7 @@ impl Persistence<'_> {
             let label = format!("H{dim}: {all} bars{some}");
             let place = (0.02 * never, -(row - 1.0));
             text(chart.draw_series(std::iter::once(Text::new(label, place, ("sans-serif", 13).into_font().color(&colour)))))?;
-            row += 1.0;
+            row += HEAD as f64 - 1.0;
             for bar in bars {
                 let to = if bar.death.is_finite() { f64::from(bar.death) } else { never };
                 let line = PathElement::new(vec![(f64::from(bar.birth), -row), (to, -row)], colour.stroke_width(2));

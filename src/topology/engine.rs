@@ -197,7 +197,13 @@ impl Engine {
         Ok(Answer { barcode, engine: self.info(), seconds })
     }
 
-    fn timed(&self, clouds: &[Cloud], options: &Options) -> Result<(Vec<Barcode>, Vec<(String, f64)>)> {
+    /// [`Engine::barcodes`] with wall seconds by step; of the GPU engine by kernel, when [`Options::profile`] is set and the
+    /// adapter has timestamps.
+    ///
+    /// # Errors
+    /// As [`Engine::barcodes`].
+    #[allow(clippy::type_complexity, reason = "a pair of lists")]
+    pub fn timed(&self, clouds: &[Cloud], options: &Options) -> Result<(Vec<Barcode>, Vec<(String, f64)>)> {
         options.check()?;
         let scales: Vec<f32> = clouds.iter().map(|c| power_of_two_scale(c, options.metric)).collect();
         let scaled: Cow<'_, [Cloud]> = if scales.iter().all(|&s| s == 1.0) {

@@ -90,7 +90,10 @@ impl Columns {
         batch.write_records()?;
         let clouds = batch.len();
         let row = batch.most(|r| r.words).max(1);
-        let block = (SCRATCH_WORDS / (3 * row * clouds)).clamp(64, tuning.block) / 64 * 64;
+        // The adjacency bits of a block's own edges are not there yet: a block must be a small part of the edges.
+        let entered = state.iter().map(|s| s.entered).max().unwrap_or(0);
+        let most = tuning.block.min(entered / 64).max(64);
+        let block = (SCRATCH_WORDS / (3 * row * clouds)).clamp(64, most) / 64 * 64;
         let lists_each = (SCRATCH_WORDS / (tuning.list_places * clouds)).clamp(64, 4096) / 64 * 64;
         Ok(Self {
             kernels: Kernels::new(gpu)?,
