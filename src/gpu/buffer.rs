@@ -13,6 +13,12 @@ pub fn read_back_bytes() -> u64 {
     READ_BACK.load(Ordering::Relaxed)
 }
 
+/// Counts bytes that somebody else's copy has brought back.
+#[cfg(feature = "nn")]
+pub(crate) fn count_read_back(bytes: u64) {
+    READ_BACK.fetch_add(bytes, Ordering::Relaxed);
+}
+
 const USAGE: wgpu::BufferUsages =
     wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
 

@@ -99,6 +99,17 @@ impl Gpu {
         &self.inner.queue
     }
 
+    /// Writes numbers into a buffer of this device from byte `offset` on, after all that was submitted before.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the buffer is too small or the device is lost.
+    pub fn write(&self, buffer: &wgpu::Buffer, offset: u64, numbers: &[f32]) -> Result<()> {
+        self.scoped("writing a buffer", || {
+            self.inner.queue.write_buffer(buffer, offset, bytemuck::cast_slice(numbers));
+            self.inner.queue.submit([]);
+        })
+    }
+
     /// Whether passes can be timed.
     pub(crate) fn has_timestamps(&self) -> bool {
         self.inner.adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY)
@@ -130,8 +141,14 @@ impl Gpu {
         let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let value = work();
         let errors = [validation.pop(), memory.pop(), internal.pop()].map(pollster::block_on);
+        let error = errors.into_iter().flatten().next();
+        if error.is_some() {
+            // What has failed may be the device itself: its loss is told in a poll, once the queue is empty.
+            let patience = wgpu::PollType::Wait { submission_index: None, timeout: Some(std::time::Duration::from_secs(2)) };
+            let _ = quiet_unwind(AssertUnwindSafe(|| self.inner.device.poll(patience)));
+        }
         self.check_alive(what)?;
-        match errors.into_iter().flatten().next() {
+        match error {
             None => Ok(value),
             Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::TooLarge(format!(
                 "{what}: {} is out of memory; use fewer or smaller clouds, or --engine cpu",

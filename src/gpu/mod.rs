@@ -13,6 +13,8 @@ mod recorder;
 pub use adapter::{AdapterChoice, AdapterRecord, adapters};
 pub use buffer::read_back_bytes;
 pub use device::Gpu;
+#[cfg(feature = "nn")]
+pub(crate) use buffer::count_read_back;
 pub(crate) use buffer::{download, upload, zeroed};
 pub(crate) use kernel::Kernel;
 #[cfg(test)]

@@ -23,6 +23,11 @@ pub(crate) struct Recorder<'a> {
     /// Steps per second, as measured.
     speed: f64,
     timings: Option<Timings>,
+    /// The speed is never believed to be more than this.
+    #[cfg(test)]
+    fastest: f64,
+    #[cfg(test)]
+    submissions: usize,
 }
 
 struct Timings {
@@ -64,7 +69,14 @@ impl<'a> Recorder<'a> {
         };
         // First guesses; a real GPU is at least this fast, a software one is about this fast.
         let speed = if gpu.record().software { 2e8 } else { 5e9 };
-        Ok(Self { gpu, encoder: None, pending: 0.0, speed, timings })
+        Ok(Self { gpu, encoder: None, pending: 0.0,
+            speed,
+            timings,
+            #[cfg(test)]
+            fastest: f64::INFINITY,
+            #[cfg(test)]
+            submissions: 0,
+        })
     }
 
     /// Records `kernel` over all of `work`, in as many dispatches and submissions as it takes.
@@ -139,6 +151,10 @@ impl<'a> Recorder<'a> {
     pub fn submit(&mut self) -> Result<()> {
         let Some(encoder) = self.encoder.take() else { return Ok(()) };
         self.pending = 0.0;
+        #[cfg(test)]
+        {
+            self.submissions += 1;
+        }
         let gpu = self.gpu;
         gpu.scoped("submitting", || {
             gpu.queue().submit([encoder.finish()]);
@@ -155,7 +171,25 @@ impl<'a> Recorder<'a> {
         let measured = steps / start.elapsed().as_secs_f64().max(1e-6);
         // Costs are rough and differ by stage: follow slowly upwards, at once downwards.
         self.speed = if measured < self.speed { measured } else { self.speed.mul_add(0.5, 0.5 * measured) }.max(1e6);
+        #[cfg(test)]
+        {
+            self.speed = self.speed.min(self.fastest);
+        }
         Ok(())
+    }
+
+    /// Makes it believe that the device is slow, and keeps it so: every dispatch is cut to pieces.
+    #[cfg(test)]
+    pub fn slow(mut self) -> Self {
+        self.speed = 1.0;
+        self.fastest = 1.0;
+        self
+    }
+
+    /// How often it has submitted.
+    #[cfg(test)]
+    pub fn submissions(&self) -> usize {
+        self.submissions
     }
 
     /// Seconds per kernel so far, in order of first use; empty unless passes are timed. Waits.

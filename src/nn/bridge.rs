@@ -1,6 +1,6 @@
 //! burn tensors as buffers of our pipelines, and buffers as tensors, without a copy to the host.
 //!
-//! The only file that names burn's internals. burn owns the memory in both directions: a tensor's buffer is borrowed for
+//! The only file that names burn's internals, and the only one that reads tensors back. burn owns the memory in both directions: a tensor's buffer is borrowed for
 //! reading, and results are written into a buffer that burn has allocated. Everything goes through one queue, so what has
 //! been submitted first runs first; `get_resource` makes burn submit what it still holds back.
 
@@ -45,6 +45,19 @@ impl TensorBuffer {
     pub fn numbers(&self) -> crate::topology::DeviceNumbers<'_> {
         crate::topology::DeviceNumbers { buffer: &self.buffer, offset: self.offset, bytes: self.bytes }
     }
+}
+
+/// The numbers of a tensor on the host: the one way by which the library reads tensors back.
+///
+/// From a wgpu device the bytes count in [`crate::gpu::read_back_bytes`].
+///
+/// # Errors
+/// [`Error::Device`] when the device fails.
+pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    if is_wgpu(&tensor.device()) {
+        crate::gpu::count_read_back(4 * tensor.shape().num_elements() as u64);
+    }
+    tensor.try_into_vec_as::<f32>().map_err(|e| failed("reading a tensor", e))
 }
 
 /// Whether tensors of this device can be borrowed.

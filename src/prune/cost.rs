@@ -1,7 +1,7 @@
 //! What a network costs.
 
-use crate::error::{Error, Result};
-use crate::nn::Net;
+use crate::error::Result;
+use crate::nn::{Net, bridge};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -38,9 +38,8 @@ impl Cost {
         // The first run compiles kernels and warms caches; it is not counted.
         for run in 0..=LATENCY_RUNS {
             let start = Instant::now();
-            let sum = net.forward(x.clone()).sum();
             // Reading the sum waits for the pass.
-            sum.try_into_vec_as::<f32>().map_err(|e| Error::Device(format!("timing a network: {e}")))?;
+            bridge::read(net.forward(x.clone()).sum())?;
             if run > 0 {
                 times.push(1e3 * start.elapsed().as_secs_f64());
             }

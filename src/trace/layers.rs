@@ -2,8 +2,8 @@
 
 use super::hops::knn_hops;
 use crate::data::Samples;
-use crate::error::{Error, Result};
-use crate::nn::{Compute, Flow, Layer, Net};
+use crate::error::Result;
+use crate::nn::{Compute, Flow, Layer, Net, bridge};
 use crate::topology::{Cloud, Options, PointCloud};
 use burn::tensor::{Tensor, TensorData};
 use serde::Serialize;
@@ -58,8 +58,7 @@ pub fn trace_class(net: &Net, samples: &Samples, class: u8, procedure: Procedure
     let mut found = Vec::new();
     for (layer, tensor) in flows {
         let [_, features] = tensor.dims();
-        let numbers: Vec<f32> = tensor.try_into_vec_as().map_err(|e| Error::Device(format!("reading activations: {e}")))?;
-        let points = distinct(&numbers, features)?;
+        let points = distinct(&bridge::read(tensor)?, features)?;
         found.push(LayerBetti { layer, points: points.len(), betti: [0, 0] });
         // Where nearly all points have become one, fewer neighbours are left than asked for.
         clouds.push(Cloud::Edges(knn_hops(&points, procedure.k.min(points.len()))?));

@@ -3,7 +3,7 @@
 use super::run::EpochRecord;
 use crate::data::Samples;
 use crate::error::{Error, Result};
-use crate::nn::Net;
+use crate::nn::{Net, bridge};
 use crate::progress::Watch;
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLoss;
@@ -182,7 +182,7 @@ impl Trainer {
 
     fn take_sums(&mut self, sums: Option<Tensor<1>>, samples: usize) -> Result<()> {
         if let Some(sums) = sums {
-            let values = read(sums)?;
+            let values = bridge::read(sums)?;
             self.progress.loss += f64::from(values[0]);
             self.progress.correct += f64::from(values[1]);
             self.progress.seen += samples;
@@ -197,10 +197,6 @@ impl Trainer {
     }
 }
 
-fn read(tensor: Tensor<1>) -> Result<Vec<f32>> {
-    tensor.try_into_vec_as::<f32>().map_err(|e| Error::Device(format!("reading a tensor: {e}")))
-}
-
 /// Logits of all samples, one row of classes after the other.
 ///
 /// # Errors
@@ -213,7 +209,7 @@ pub fn logits(net: &Net, samples: &Samples, device: &Device, watch: &mut dyn Wat
             return Err(Error::Interrupted("stopped while testing".into()));
         }
         let x = Tensor::from_data(TensorData::new(samples.gather(which), [which.len(), samples.width()]), device);
-        all.extend(read(net.forward(x).flatten::<1>(0, 1))?);
+        all.extend(bridge::read(net.forward(x))?);
         watch.at("testing", (i * EVALUATION_BATCH + which.len()) as u64, samples.len() as u64);
     }
     Ok(all)

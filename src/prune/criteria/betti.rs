@@ -13,6 +13,8 @@
 //! distance of its points to their mean, so that a filter is not judged by the size of its weights), and the scale is the
 //! median over the layer's filters of the median length at which a cloud's components merge. At that scale a typical filter
 //! leaves half of its samples apart: about `M / 2` components. A filter that has clearly more scatters the samples.
+//! Within 1 % of that median the scale is put into the middle of the widest gap between the ends of any bars of the layer, so
+//! that the last digits of the activations, in which devices differ, decide nothing.
 
 use super::LayerScores;
 use crate::data::Samples;
@@ -111,7 +113,7 @@ fn barcodes(maps: Tensor<4>, compute: &Compute, options: &BettiOptions) -> Resul
         let memory = bridge::buffer_of(maps)?;
         return compute.engine.barcodes_of(Batch::Device(memory.numbers(), &views), &options);
     }
-    let numbers: Vec<f32> = maps.try_into_vec_as().map_err(|e| Error::Device(format!("reading activations: {e}")))?;
+    let numbers = bridge::read(maps)?;
     compute.engine.barcodes_of(Batch::Host(&numbers, &views), &options)
 }
 
@@ -121,8 +123,7 @@ fn spreads(maps: Tensor<4>) -> Result<Vec<f64>> {
     let flat = maps.reshape([samples, channels * height * width]);
     let centred = flat.clone() - flat.mean_dim(0);
     let squares = centred.powi_scalar(2).mean_dim(0).reshape([channels, height * width]).sum_dim(1);
-    let squares: Vec<f32> = squares.try_into_vec_as().map_err(|e| Error::Device(format!("reading activations: {e}")))?;
-    Ok(squares.into_iter().map(|s| f64::from(s).sqrt()).collect())
+    Ok(bridge::read(squares)?.into_iter().map(|s| f64::from(s).sqrt()).collect())
 }
 
 /// Scores of a layer's filters from their barcodes.
@@ -137,8 +138,11 @@ fn of_layer(layer: usize, barcodes: &[Barcode], spreads: &[f64], options: &Betti
                 deaths.resize(b.n.saturating_sub(1), 0.0);
                 median(deaths)
             };
-            let alive = barcodes.iter().zip(spreads).filter(|(_, s)| **s > 0.0);
-            median(alive.map(merges).collect())
+            let alive = || barcodes.iter().zip(spreads).filter(|(_, s)| **s > 0.0);
+            let ends = alive().flat_map(|(b, spread)| {
+                b.bars.iter().flatten().flat_map(|bar| [bar.birth, bar.death]).map(move |x| f64::from(x) / spread)
+            });
+            middle_of_gap(median(alive().map(merges).collect()), ends)
         }
     };
     let betti = |(b, spread): (&Barcode, &f64)| {
@@ -154,6 +158,16 @@ fn of_layer(layer: usize, barcodes: &[Barcode], spreads: &[f64], options: &Betti
         }
     };
     LayerScores { layer, scores: barcodes.iter().zip(spreads).map(betti).collect(), scale: Some(scale) }
+}
+
+/// The middle of the widest gap between values within 1 % of `near`.
+fn middle_of_gap(near: f64, values: impl Iterator<Item = f64>) -> f64 {
+    let window = 0.99 * near..1.01 * near;
+    let mut inside: Vec<f64> = values.filter(|v| window.contains(v)).collect();
+    inside.extend([window.start, window.end]);
+    inside.sort_by(f64::total_cmp);
+    let widest = inside.windows(2).max_by(|a, b| (a[1] - a[0]).total_cmp(&(b[1] - b[0])));
+    widest.map_or(near, |gap| 0.5 * (gap[0] + gap[1]))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

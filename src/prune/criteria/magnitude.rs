@@ -1,15 +1,14 @@
 //! Norms of a filter's own weights.
 
 use super::LayerScores;
-use crate::error::{Error, Result};
-use crate::nn::Net;
+use crate::error::Result;
+use crate::nn::{Net, bridge};
 
 /// Sum of the absolute weights of each filter (Li et al., "Pruning filters for efficient convnets", arXiv 1608.08710).
 pub(super) fn l1(net: &Net) -> Result<Vec<LayerScores>> {
     let of_layer = |((layer, _), conv): ((usize, usize), &burn::nn::conv::Conv2d)| {
         let sums = conv.weight.val().abs().flatten::<2>(1, 3).sum_dim(1);
-        let sums: Vec<f32> = sums.try_into_vec_as().map_err(|e| Error::Device(format!("reading weights: {e}")))?;
-        Ok(LayerScores { layer, scores: sums.into_iter().map(f64::from).collect(), scale: None })
+        Ok(LayerScores { layer, scores: bridge::read(sums)?.into_iter().map(f64::from).collect(), scale: None })
     };
     net.arch.prunable().into_iter().zip(&net.convs).map(of_layer).collect()
 }

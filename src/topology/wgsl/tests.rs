@@ -1,1 +1,267 @@
-mod x {}
+//! Every shader against a plain function on the host, stage by stage over one batch of unlike clouds.
+
+use super::batch::{Batch, Shape};
+use super::columns::Columns;
+use super::layout::State;
+use super::{Tuning, distances, edges, lunes, sort};
+use crate::gpu::{AdapterChoice, Gpu, Recorder, download, upload};
+use crate::topology::cloud::CloudView;
+use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::sync::OnceLock;
+
+fn gpu() -> Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    GPU.get_or_init(|| Gpu::open(&AdapterChoice::Best).expect("the tests need an adapter: install mesa-vulkan-drivers")).clone()
+}
+
+/// Points on a small grid, so that distances are exact and ties are everywhere; sizes around those of tiles and blocks.
+fn grid_clouds() -> (Vec<f32>, Vec<Shape>) {
+    let mut rng = StdRng::seed_from_u64(1);
+    let (mut data, mut shapes) = (Vec::new(), Vec::new());
+    for (len, features, stride) in [(1, 3, 3), (2, 1, 1), (15, 16, 16), (16, 17, 20), (17, 2, 2), (33, 15, 15), (47, 3, 3), (130, 4, 4)] {
+        shapes.push(Shape::Points(CloudView { len, features, offset: data.len(), stride }));
+        data.extend((0..len * stride).map(|_| rng.random_range(0..4) as f32));
+    }
+    (data, shapes)
+}
+
+/// The plain function for the distances: from the definition, on the host.
+fn plain_keys(data: &[f32], view: &CloudView, metric: Metric) -> Vec<u32> {
+    let n = view.len;
+    let mut table = vec![NO_EDGE; n * n];
+    for i in 0..n {
+        for j in 0..i {
+            let key = metric.key_of_points(view.point(data, i), view.point(data, j)).to_bits();
+            table[i * n + j] = key;
+            table[j * n + i] = key;
+        }
+    }
+    table
+}
+
+fn points(shape: &Shape) -> CloudView {
+    match shape {
+        Shape::Points(v) => *v,
+        Shape::Table(_) => panic!("a cloud of points was meant"),
+    }
+}
+
+/// A batch with its distances computed.
+fn with_distances<'a>(gpu: &'a Gpu, data: &[f32], shapes: &[Shape], metric: Metric) -> (Batch<'a>, Recorder<'a>) {
+    let batch = Batch::new(gpu, shapes, &vec![MAX_KEY; shapes.len()], &[]).unwrap();
+    let mut recorder = Recorder::new(gpu, false).unwrap();
+    let points = upload(gpu, "points", data).unwrap();
+    distances::record(&batch, &mut recorder, (&points, 0, 0), metric).unwrap();
+    recorder.submit().unwrap();
+    (batch, recorder)
+}
+
+fn tables(batch: &Batch<'_>) -> Vec<Vec<u32>> {
+    let of = |r: &super::layout::CloudRecord| download(batch.gpu, &batch.ranks, r.ranks as usize, (r.n * r.n) as usize).unwrap();
+    batch.records.iter().map(of).collect()
+}
+
+#[test]
+fn distances_are_those_of_the_definition() {
+    let gpu = gpu();
+    let (data, shapes) = grid_clouds();
+    for metric in Metric::OF_POINTS {
+        let (batch, _) = with_distances(&gpu, &data, &shapes, metric);
+        for (table, shape) in tables(&batch).iter().zip(&shapes) {
+            let want = plain_keys(&data, &points(shape), metric);
+            for (&got, &want) in table.iter().zip(&want) {
+                // Small whole numbers are exact in every metric but the cosine, whose roots and quotient may round otherwise.
+                let (x, y) = (f32::from_bits(got), f32::from_bits(want));
+                let near = metric == Metric::Cosine && (x - y).abs() < 1e-6;
+                assert!(got == want || near, "{}: {x} against {y}", metric.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn real_distances_agree_to_the_last_places() {
+    let gpu = gpu();
+    let mut rng = StdRng::seed_from_u64(2);
+    let view = CloudView { len: 70, features: 40, offset: 0, stride: 40 };
+    let data: Vec<f32> = (0..view.end()).map(|_| rng.random_range(-1.0f32..1.0) + 1000.0).collect();
+    let (batch, _) = with_distances(&gpu, &data, &[Shape::Points(view)], Metric::Euclidean);
+    for (got, want) in tables(&batch)[0].iter().zip(plain_keys(&data, &view, Metric::Euclidean)) {
+        assert!(got.abs_diff(want) <= 8, "{} against {}", f32::from_bits(*got), f32::from_bits(want));
+    }
+}
+
+#[test]
+fn not_a_number_is_reported() {
+    let gpu = gpu();
+    let (mut data, shapes) = grid_clouds();
+    let last = points(&shapes[7]);
+    data[last.offset + 5] = f32::NAN;
+    let (batch, _) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
+    let failures: Vec<u32> = batch.read_state().unwrap().iter().map(|s| s.failure).collect();
+    assert_eq!(failures, [0, 0, 0, 0, 0, 0, 0, super::FAILED_NAN]);
+}
+
+/// The edges that enter, in order, by the standard library's sort.
+fn plain_edges(table: &[u32], n: usize) -> Vec<(u32, u32)> {
+    let farthest = |i: usize| (0..n).filter(|&j| j != i).map(|j| table[i * n + j]).max().unwrap_or(0);
+    let limit = (0..n).map(farthest).min().unwrap_or(0);
+    let all = (0..n).flat_map(|i| (0..i).map(move |j| i * n + j));
+    let mut edges: Vec<(u32, u32)> = all.map(|at| (table[at], at as u32)).filter(|e| e.0 <= limit).collect();
+    edges.sort_unstable();
+    edges
+}
+
+#[test]
+fn edges_are_cut_sorted_and_ranked() {
+    let gpu = gpu();
+    let (data, shapes) = grid_clouds();
+    let (batch, mut recorder) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
+    let keys_before = tables(&batch);
+    edges::record(&batch, &mut recorder).unwrap();
+    sort::record(&batch, &mut recorder).unwrap();
+    lunes::record(&batch, &mut recorder).unwrap();
+    recorder.submit().unwrap();
+    let state = batch.read_state().unwrap();
+    for (i, ((r, table), s)) in batch.records.iter().zip(&keys_before).zip(&state).enumerate() {
+        let n = r.n as usize;
+        let want = plain_edges(table, n);
+        assert_eq!(s.entered as usize, want.len(), "cloud {i}");
+        let keys: Vec<u32> = download(&gpu, &batch.keys, r.edges as usize, want.len()).unwrap();
+        let edges: Vec<u32> = download(&gpu, &batch.edges, r.edges as usize, want.len()).unwrap();
+        assert_eq!(keys.into_iter().zip(edges).collect::<Vec<_>>(), want, "cloud {i}");
+        let mut ranks = vec![NO_EDGE; n * n];
+        for (rank, &(_, at)) in want.iter().enumerate() {
+            let (a, b) = (at as usize / n, at as usize % n);
+            ranks[a * n + b] = rank as u32;
+            ranks[b * n + a] = rank as u32;
+        }
+        assert_eq!(tables(&batch)[i], ranks, "cloud {i}");
+        check_roles(&batch, i, s, &ranks, &want);
+    }
+}
+
+/// Empty lunes, merges and births from their definitions.
+fn check_roles(batch: &Batch<'_>, i: usize, state: &State, ranks: &[u32], edges: &[(u32, u32)]) {
+    let r = batch.records[i];
+    let n = r.n as usize;
+    let mut component: Vec<usize> = (0..n).collect();
+    let (mut merges, mut births) = (Vec::new(), Vec::new());
+    for (rank, &(key, at)) in edges.iter().enumerate() {
+        let (a, b) = (at as usize / n, at as usize % n);
+        let empty = !(0..n).any(|z| ranks[a * n + z] < rank as u32 && ranks[b * n + z] < rank as u32);
+        let (old, new) = (component[a], component[b]);
+        if old != new {
+            assert!(empty, "an edge that merges components has an empty lune");
+            merges.push(key);
+            component.iter_mut().filter(|c| **c == old).for_each(|c| *c = new);
+        } else if empty {
+            births.push(rank as u32);
+        }
+    }
+    assert_eq!((state.merges as usize, state.births as usize), (merges.len(), births.len()), "cloud {i}");
+    let forest: Vec<u32> = download(batch.gpu, &batch.forest, (2 * r.vertices + r.n) as usize, merges.len()).unwrap();
+    assert_eq!(forest, merges);
+    let found: Vec<u32> = download(batch.gpu, &batch.spare_edges, r.edges as usize, births.len()).unwrap();
+    assert_eq!(found, births);
+}
+
+/// Loops and their deaths by the textbook: the boundary matrix of all triangles, reduced column by column.
+fn textbook_loops(ranks: &[u32], n: usize, edges: &[(u32, u32)]) -> Vec<(u32, Option<u32>)> {
+    let mut triangles: Vec<[u32; 3]> = Vec::new();
+    for a in 0..n {
+        for b in 0..a {
+            for c in 0..b {
+                let mut t = [ranks[a * n + b], ranks[a * n + c], ranks[b * n + c]];
+                t.sort_unstable();
+                if t[2] != NO_EDGE {
+                    triangles.push(t);
+                }
+            }
+        }
+    }
+    triangles.sort_by_key(|t| t[2]);
+    let mut owner: Vec<Option<Vec<u32>>> = vec![None; edges.len()];
+    let mut death: Vec<Option<u32>> = vec![None; edges.len()];
+    for t in triangles {
+        let mut column = t.to_vec();
+        while let Some(&pivot) = column.last() {
+            let Some(other) = &owner[pivot as usize] else {
+                death[pivot as usize] = Some(t[2]);
+                owner[pivot as usize] = Some(column);
+                break;
+            };
+            // The symmetric difference of two ascending lists.
+            let mut sum: Vec<u32> = column.iter().chain(other).copied().collect();
+            sum.sort_unstable();
+            column = sum.chunk_by(|a, b| a == b).filter(|c| c.len() % 2 == 1).map(|c| c[0]).collect();
+        }
+    }
+    let mut component: Vec<usize> = (0..n).collect();
+    let mut loops = Vec::new();
+    for (rank, &(key, at)) in edges.iter().enumerate() {
+        let (old, new) = (component[at as usize / n], component[at as usize % n]);
+        if old != new {
+            component.iter_mut().filter(|c| **c == old).for_each(|c| *c = new);
+        } else if death[rank] != Some(rank as u32) {
+            loops.push((key, death[rank].map(|d| edges[d as usize].0)));
+        }
+    }
+    loops
+}
+
+#[test]
+fn columns_are_reduced_as_by_the_textbook() {
+    let gpu = gpu();
+    let (data, mut shapes) = grid_clouds();
+    shapes.truncate(7);
+    for tuning in [Tuning::default(), Tuning { block: 64, ..Tuning::default() }] {
+        let (mut batch, mut recorder) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
+        let tables_before = tables(&batch);
+        edges::record(&batch, &mut recorder).unwrap();
+        sort::record(&batch, &mut recorder).unwrap();
+        lunes::record(&batch, &mut recorder).unwrap();
+        recorder.submit().unwrap();
+        let state = batch.read_state().unwrap();
+        let ranks = tables(&batch);
+        let mut columns = Columns::new(&mut batch, &state, tuning).unwrap();
+        columns.run(&mut batch, &mut recorder, &state).unwrap();
+        recorder.submit().unwrap();
+        let bars = columns.bars(&batch).unwrap();
+        for (i, r) in batch.records.iter().enumerate() {
+            let n = r.n as usize;
+            let want = textbook_loops(&ranks[i], n, &plain_edges(&tables_before[i], n));
+            let got = bars[r.loops as usize..][..r.births as usize].iter().map(|&[b, d]| (b, (d != NO_EDGE).then_some(d)));
+            assert_eq!(got.collect::<Vec<_>>(), want, "cloud {i}");
+            assert!(!columns.failed[i]);
+        }
+    }
+}
+
+#[test]
+fn work_is_cut_into_slices_that_add_up() {
+    // A recorder that believes the device to be slow cuts everything to pieces; the answer is the same.
+    let gpu = gpu();
+    let (data, shapes) = grid_clouds();
+    let whole = with_distances(&gpu, &data, &shapes, Metric::Euclidean).0;
+    let batch = Batch::new(&gpu, &shapes, &vec![MAX_KEY; shapes.len()], &[]).unwrap();
+    let mut recorder = Recorder::new(&gpu, false).unwrap().slow();
+    let points = upload(&gpu, "points", &data).unwrap();
+    distances::record(&batch, &mut recorder, (&points, 0, 0), Metric::Euclidean).unwrap();
+    recorder.submit().unwrap();
+    assert!(recorder.submissions() > 20, "{}", recorder.submissions());
+    assert_eq!(tables(&whole), tables(&batch));
+}
+
+#[test]
+fn a_lost_device_ends_in_an_error() {
+    let gpu = Gpu::open(&AdapterChoice::Best).unwrap();
+    let (data, shapes) = grid_clouds();
+    let (batch, _) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
+    gpu.simulate_loss();
+    let e = batch.read_state().unwrap_err();
+    assert_eq!(e.exit_code(), 1);
+    assert!(e.to_string().contains("was lost"), "{e}");
+}
