@@ -16,7 +16,7 @@ pub struct Betti {
     #[command(flatten)]
     engine: EngineArgs,
     /// Betti numbers of the complex of all simplices of this diameter or less [default: the whole curve]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     scale: Option<f32>,
     /// As JSON
     #[arg(long)]

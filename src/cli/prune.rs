@@ -43,7 +43,7 @@ pub struct Prune {
     #[arg(long, conflicts_with = "ratio")]
     above: Option<f64>,
     /// Remove this share of every layer's filters, the worst first [default for the others: 0.5]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     ratio: Option<f64>,
     /// Keep a multiple of this many filters per layer
     #[arg(long, default_value_t = 1, value_name = "K")]
@@ -58,7 +58,7 @@ pub struct Prune {
     #[arg(long, value_enum, default_value = "sum")]
     betti: Dimension,
     /// Scale of the Betti numbers, a distance between activations [default: chosen per layer]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     scale: Option<f32>,
     /// Decides the samples, and the scores of `random`
     #[arg(long, default_value_t = 0)]

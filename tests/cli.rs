@@ -1,0 +1,312 @@
+//! The program as its users run it: answers, files, and one clear line for every mistake.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn lacuna() -> Command {
+    let mut c = Command::new(env!("CARGO_BIN_EXE_lacuna"));
+    c.env_remove("RUST_BACKTRACE");
+    c
+}
+
+fn run(arguments: &[&str]) -> Output {
+    lacuna().args(arguments).output().unwrap()
+}
+
+fn stdout(o: &Output) -> String {
+    assert!(o.status.success(), "{}", String::from_utf8_lossy(&o.stderr));
+    String::from_utf8(o.stdout.clone()).unwrap()
+}
+
+/// One line on stderr that holds all of `says`, the exit code, and nothing on stdout.
+fn refused(o: &Output, code: i32, says: &[&str]) {
+    let err = String::from_utf8_lossy(&o.stderr);
+    let lines: Vec<&str> = err.lines().filter(|l| l.starts_with("lacuna: ")).collect();
+    assert_eq!(o.status.code(), Some(code), "{err}");
+    assert_eq!(lines.len(), 1, "{err}");
+    assert!(!err.contains("panicked"), "{err}");
+    for s in says {
+        assert!(lines[0].contains(s), "'{s}' is not in: {}", lines[0]);
+    }
+    assert!(o.stdout.is_empty());
+}
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        fs::write(self.path(name), content).unwrap();
+        self.path(name).display().to_string()
+    }
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(self.0.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+const SQUARE: &str = "0,0\n1,0\n1,1\n0,1\n";
+
+fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn barcode_in_every_format() {
+    let f = Folder::new();
+    let square = f.write("square.csv", SQUARE);
+    let o = run(&["barcode", &square, "--engine", "cpu"]);
+    let answer: serde_json::Value = serde_json::from_str(&stdout(&o)).unwrap();
+    let keys: Vec<&String> = answer.as_object().unwrap().keys().collect();
+    assert_eq!(keys.len(), 7);
+    assert_eq!((&answer["n"], &answer["max_dim"], &answer["threshold"]), (&4.into(), &1.into(), &serde_json::Value::Null));
+    assert_eq!(answer["bars"]["1"], serde_json::json!([[1.0, 1.414_213_5]]));
+    assert_eq!(answer["engine"]["kind"], "cpu");
+    assert!(String::from_utf8_lossy(&o.stderr).contains("engine: cpu on"), "it says which engine ran");
+    let csv = stdout(&run(&["barcode", &square, "--output-format", "csv", "--quiet"]));
+    assert!(csv.starts_with("dimension,birth,death\n0,0,1\n") && csv.contains("0,0,inf\n") && csv.contains("1,1,1.4142135\n"), "{csv}");
+    for (name, plot) in [("b.npy", "p.svg"), ("b.pers", "p.png"), ("b.json", "q.svg")] {
+        let (out, plot) = (f.path(name), f.path(plot));
+        assert_eq!(stdout(&run(&["barcode", &square, "-o", out.to_str().unwrap(), "--plot", plot.to_str().unwrap()])), "");
+        assert!(fs::metadata(out).unwrap().len() > 50 && fs::metadata(plot).unwrap().len() > 1000);
+    }
+    assert!(!f.names().iter().any(|n| n.contains("tmp")));
+}
+
+#[test]
+fn every_input_format_is_one_square() {
+    let f = Folder::new();
+    let d = 2f32.sqrt();
+    let full = format!("0 1 {d} 1\n1 0 1 {d}\n{d} 1 0 1\n1 {d} 1 0\n");
+    let files = [
+        (f.write("a.csv", SQUARE), "point-cloud"),
+        (f.write("b.txt", full), "distance"),
+        (f.write("c.txt", format!("1\n{d} 1\n1 {d} 1\n")), "lower-distance"),
+        (f.write("d.txt", format!("0 1 1\n0 2 {d}\n1 2 1\n0 3 1\n1 3 {d}\n2 3 1\n")), "sparse"),
+    ];
+    for engine in ["cpu", "gpu"] {
+        for (file, format) in &files {
+            let o = run(&["betti", file, "--format", format, "--scale", "1.2", "--engine", engine]);
+            assert_eq!(stdout(&o), "1 1\n", "{format} on {engine}");
+        }
+    }
+    let curve = stdout(&run(&["betti", &files[0].0, "--quiet"]));
+    assert_eq!(curve, "dimension,scale,betti\n0,0,4\n0,1,1\n1,1,1\n1,1.4142135,0\n");
+    let o = run(&["betti", &files[0].0, "--scale", "0.5", "--json", "--quiet"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&stdout(&o)).unwrap()["betti"], serde_json::json!([4, 0]));
+}
+
+#[test]
+fn both_engines_write_the_same_bars() {
+    let f = Folder::new();
+    let points: String = (0..120).map(|i| f64::from(i)).map(|t| format!("{},{},{}\n", (t * 0.7).sin(), (t * 1.3).cos(), (t * 0.11).sin())).collect();
+    let file = f.write("p.csv", points);
+    let bars = |engine: &str| {
+        let answer: serde_json::Value = serde_json::from_str(&stdout(&run(&["barcode", &file, "--engine", engine]))).unwrap();
+        assert_eq!(answer["engine"]["kind"], engine);
+        answer["bars"].clone()
+    };
+    assert_eq!(bars("cpu"), bars("gpu"));
+}
+
+#[test]
+fn devices_says_what_auto_takes() {
+    let text = stdout(&run(&["devices"]));
+    assert!(text.contains("--engine auto takes the"), "{text}");
+    let answer: serde_json::Value = serde_json::from_str(&stdout(&run(&["devices", "--json"]))).unwrap();
+    let first = &answer["adapters"][0];
+    assert!(first["max_points"].as_u64().unwrap() > 1000 && first["driver"].is_string());
+    if first["software"] == true {
+        assert_eq!(answer["auto"], "cpu");
+    }
+    let name = first["name"].as_str().unwrap().split(' ').next().unwrap().to_lowercase();
+    let f = Folder::new();
+    let square = f.write("square.csv", SQUARE);
+    let o = run(&["barcode", &square, "--adapter", &name]);
+    assert!(stdout(&o).contains("\"gpu\""), "a named adapter is used even if it is software");
+}
+
+#[test]
+fn bench_shows_both_engines() {
+    let o = run(&["bench", "--clouds", "6", "--points", "40", "--features", "3", "--runs", "1", "--engine", "gpu", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&stdout(&o)).unwrap();
+    let rows = answer["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0]["bars"], rows[1]["bars"]);
+}
+
+#[test]
+fn bad_files_are_explained() {
+    let f = Folder::new();
+    let bad = |name: &str, content: &str, says: &[&str]| refused(&run(&["barcode", &f.write(name, content)]), 2, says);
+    bad("ragged.csv", "1,2\n3,4\n5\n", &["ragged.csv, line 3", "1 numbers"]);
+    bad("nan.csv", "1,2\nnan,4\n", &["nan.csv, line 2", "NaN"]);
+    bad("empty.csv", "", &["empty.csv", "empty"]);
+    bad("words.csv", "1,2\nfoo,4\n", &["words.csv, line 2", "'foo'"]);
+    refused(&run(&["barcode", "/nonexistent.csv"]), 2, &["/nonexistent.csv", "cannot read"]);
+    refused(&run(&["barcode", f.0.path().to_str().unwrap()]), 2, &["cannot read"]);
+}
+
+#[test]
+fn bad_options_are_explained() {
+    let f = Folder::new();
+    let square = f.write("square.csv", SQUARE);
+    refused(&run(&["barcode", &square, "--metric", "taxi"]), 2, &["taxi", "cityblock"]);
+    refused(&run(&["barcode", &square, "--format", "dipha"]), 2, &["dipha", "lower-distance"]);
+    refused(&run(&["barcode", &square, "--dim", "2"]), 2, &["dimension 2"]);
+    refused(&run(&["barcode", &square, "--threshold", "-1"]), 2, &["threshold"]);
+    refused(&run(&["betti", &square, "--scale", "nan"]), 2, &["scale"]);
+    refused(&run(&["barcode", &square, "--plot", "x.pdf"]), 2, &["x.pdf", ".svg or .png"]);
+    refused(&run(&["barcode", &square, "-o", "/nonexistent/x.json"]), 2, &["/nonexistent/x.json"]);
+    refused(&run(&["barcode", &square, "--engine", "cpu", "--adapter", "0"]), 2, &["--adapter"]);
+    refused(&run(&["barcode", &square, "--adapter", "no such card"]), 2, &["no such card"]);
+}
+
+#[test]
+fn no_adapter_is_explained_and_auto_goes_on() {
+    let f = Folder::new();
+    let square = f.write("square.csv", SQUARE);
+    let blind = |engine: &str| {
+        let mut c = lacuna();
+        // Drivers that are not there, in the loader's old and new names.
+        c.env("VK_ICD_FILENAMES", "/nonexistent.json").env("VK_DRIVER_FILES", "/nonexistent.json").env("WGPU_BACKEND", "vulkan");
+        c.args(["barcode", &square, "--engine", engine]).output().unwrap()
+    };
+    refused(&blind("gpu"), 2, &["no GPU adapter", "mesa-vulkan-drivers", "--engine cpu"]);
+    let o = blind("auto");
+    assert!(stdout(&o).contains("\"cpu\""));
+    assert!(String::from_utf8_lossy(&o.stderr).contains("no GPU adapter was found"), "auto says why");
+}
+
+#[test]
+fn a_cloud_beyond_the_device_is_explained() {
+    let devices: serde_json::Value = serde_json::from_str(&stdout(&run(&["devices", "--json"]))).unwrap();
+    let most = devices["adapters"][0]["max_points"].as_u64().unwrap() as usize;
+    let f = Folder::new();
+    let file = f.write("large.csv", (0..=most).map(|i| format!("{i}\n")).collect::<String>());
+    let o = run(&["barcode", &file, "--engine", "gpu", "--dim", "0"]);
+    refused(&o, 2, &[&format!("{} points", most + 1), "bytes", &most.to_string(), "--engine cpu"]);
+    let file = f.write("huge.csv", (0..32_769).map(|i| format!("{i}\n")).collect::<String>());
+    refused(&run(&["barcode", &file, "--engine", "cpu"]), 2, &["32769 points", "32768"]);
+}
+
+#[cfg(feature = "nn")]
+mod networks {
+    use super::*;
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+
+    const SMALL: [&str; 8] = ["--filters", "4,6", "--hidden", "16", "--batch", "100", "--engine", "cpu"];
+
+    fn train(out: &Path, more: &[&str]) -> Output {
+        lacuna().args(["train", "--out"]).arg(out).args(SMALL).args(more).output().unwrap()
+    }
+
+    #[test]
+    fn unknown_data_is_explained() {
+        let f = Folder::new();
+        let out = f.path("run");
+        refused(&train(&out, &["--data", "imagenet"]), 2, &["imagenet", "fashion-mnist"]);
+        refused(&train(&out, &["--data-dir", "/nonexistent"]), 2, &["/nonexistent", "no such folder"]);
+        let dir = f.0.path().to_str().unwrap();
+        refused(&train(&out, &["--data-dir", dir]), 2, &[dir, "train-images-idx3-ubyte"]);
+        for name in ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
+            f.write(name, [0u8, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 28, 0, 0, 0, 28, 1, 2, 3]);
+        }
+        refused(&train(&out, &["--data-dir", dir]), 2, &["train-images-idx3-ubyte", "truncated"]);
+        refused(&train(&out, &["--activation", "rleu"]), 2, &["rleu", "relu"]);
+        refused(&train(&out, &["--filters", "0"]), 2, &["filter"]);
+        refused(&train(&out, &["--filters", "4,4,4,4,4,4"]), 2, &["does not fit"]);
+        assert!(!out.exists(), "nothing is left of runs that could not begin");
+        refused(&run(&["prune", "/nonexistent", "--out", out.to_str().unwrap()]), 2, &["/nonexistent", "no such run"]);
+    }
+
+    #[test]
+    fn a_run_is_trained_pruned_and_pruned_again() {
+        let f = Folder::new();
+        let (a, b, c) = (f.path("a"), f.path("b"), f.path("c"));
+        let told = stdout(&train(&a, &["--epochs", "1", "--seed", "3"]));
+        assert!(told.contains("on 1000 test samples after 1 epochs"), "{told}");
+        for name in ["config.json", "arch.json", "weights.safetensors", "metrics.jsonl", "accuracy.svg", "engine.json"] {
+            assert!(a.join(name).is_file(), "{name}");
+        }
+        refused(&train(&a, &[]), 2, &["holds a run already", "--resume"]);
+        let prune = |from: &Path, out: &Path, more: &[&str]| {
+            lacuna().arg("prune").arg(from).arg("--out").arg(out).args(["--engine", "cpu"]).args(more).output().unwrap()
+        };
+        refused(&prune(&a, &b, &["--by", "l1", "--ratio", "1"]), 2, &["ratio"]);
+        refused(&prune(&a, &b, &["--by", "l1", "--above", "3"]), 2, &["--above"]);
+        refused(&prune(&a, &b, &["--samples", "6001"]), 2, &["6001"]);
+        assert!(!b.exists());
+        let told = stdout(&prune(&a, &b, &["--above", "30", "--samples", "64", "--recover", "1"]));
+        assert!(told.contains("after the cut") && told.contains("recovered"), "{told}");
+        let outcome = json(&b.join("prune.json"));
+        let kept: Vec<usize> = outcome["layers"].as_array().unwrap().iter().map(|l| l["kept"].as_array().unwrap().len()).collect();
+        assert!(kept[0] < 4 || kept[1] < 6, "{kept:?}");
+        assert!(outcome["recovered"]["parameters"].as_u64() < outcome["before"]["parameters"].as_u64());
+        assert_eq!(json(&b.join("arch.json"))["layers"][0]["output"], kept[0]);
+        refused(&prune(&a, &b, &[]), 2, &["holds a run already"]);
+        // A pruned run is a run.
+        let told = stdout(&prune(&b, &c, &["--by", "random", "--ratio", "0.5", "--json"]));
+        let again: serde_json::Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(again["before"]["accuracy"], outcome["recovered"]["accuracy"], "it loads again and answers the same");
+        // A damaged run is explained.
+        fs::write(c.join("weights.safetensors"), b"nothing").unwrap();
+        refused(&prune(&c, &f.path("d"), &[]), 2, &["weights.safetensors"]);
+        fs::write(c.join("arch.json"), "{").unwrap();
+        refused(&prune(&c, &f.path("d"), &[]), 2, &["arch.json, line 1"]);
+    }
+
+    #[test]
+    fn an_interrupted_run_goes_on() {
+        let f = Folder::new();
+        let out = f.path("run");
+        let mut child = lacuna()
+            .args(["train", "--out"])
+            .arg(&out)
+            .args(SMALL)
+            .args(["--epochs", "400"])
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(std::result::Result::ok);
+        lines.find(|l| l.starts_with("epoch 1:")).expect("the first epoch is told");
+        let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let rest: Vec<String> = lines.collect();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+        assert!(rest.iter().any(|l| l.contains("saved, go on with --resume")), "{rest:?}");
+        let done = fs::read_to_string(out.join("metrics.jsonl")).unwrap().lines().count();
+        assert!(out.join("checkpoint/state.json").is_file());
+        let total = (done + 1).to_string();
+        let o = train(&out, &["--resume", "--epochs", &total]);
+        assert!(stdout(&o).contains(&format!("after {total} epochs")));
+        assert!(String::from_utf8_lossy(&o.stderr).contains(&format!("going on after epoch {done}")));
+    }
+
+    /// A file system that takes no more: the limit on file sizes stands in for a full disk, which a test cannot make.
+    #[cfg(unix)]
+    #[test]
+    fn a_full_disk_is_explained_and_leaves_nothing_half_written() {
+        let f = Folder::new();
+        let out = f.path("run");
+        let script = format!("trap '' XFSZ; ulimit -f 8; exec '{}' \"$@\"", env!("CARGO_BIN_EXE_lacuna"));
+        let limited = |arguments: &[&str]| Command::new("bash").args(["-c", &script, "lacuna"]).args(arguments).output().unwrap();
+        let arguments = [&["train", "--epochs", "1", "--out", out.to_str().unwrap()], &SMALL[..]].concat();
+        refused(&limited(&arguments), 1, &["weights.safetensors", "cannot write", "large"]);
+        let names: Vec<String> = fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        assert!(!names.iter().any(|n| n.contains("tmp") || n == "weights.safetensors"), "{names:?}");
+        let square = f.write("many.csv", (0..900).map(|i| format!("{},{}\n", (i * i) % 97, i % 31)).collect::<String>());
+        let answer = f.path("answer.json");
+        refused(&limited(&["barcode", &square, "-o", answer.to_str().unwrap()]), 1, &["answer.json", "cannot write"]);
+        assert!(!answer.exists() && !f.names().iter().any(|n| n.contains("tmp")));
+    }
+}

@@ -1,0 +1,137 @@
+//! Training and pruning through the library: learning, resuming, reloading.
+#![cfg(feature = "nn")]
+
+use burn::tensor::{Tensor, TensorData};
+use lacuna::Error;
+use lacuna::nn::{Activation, Compute, Net};
+use lacuna::progress::{Unwatched, Watch};
+use lacuna::prune::{BettiOptions, Criterion, Keep, Plan, Rule, cut, mask, prune_run};
+use lacuna::train::{Config, ModelKind, Optimiser, OptimiserKind, Run, Settings, load_data, logits};
+
+/// Stops after so many questions whether to stop.
+struct StopAfter(std::cell::Cell<usize>);
+
+impl Watch for StopAfter {
+    fn at(&mut self, _: &str, _: u64, _: u64) {}
+    fn note(&mut self, _: &str) {}
+    fn stopped(&self) -> bool {
+        let left = self.0.get();
+        self.0.set(left.saturating_sub(1));
+        left == 0
+    }
+}
+
+fn config(model: ModelKind, data: &str, epochs: usize, optimiser: Optimiser) -> Config {
+    let settings = Settings { epochs, batch: 100, optimiser, seed: 7 };
+    Config { data: data.into(), data_dir: None, model, activation: Activation::parse("relu").unwrap(), settings }
+}
+
+fn cnn(epochs: usize) -> Config {
+    config(ModelKind::Cnn { filters: vec![6, 8], hidden: 24 }, "fashion-mnist", epochs, Optimiser::adam(0.003))
+}
+
+#[test]
+fn a_small_cnn_learns_real_images() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = load_data("fashion-mnist", None, 0).unwrap();
+    let run = Run::create(&dir.path().join("r"), cnn(2), &data).unwrap();
+    run.train(&data, &Compute::cpu(), &mut Unwatched).unwrap();
+    let metrics = run.metrics().unwrap();
+    assert_eq!(metrics.len(), 2);
+    assert!(metrics[1].test_accuracy.unwrap() > 0.75, "{metrics:?}");
+    assert!(metrics[1].train_loss < metrics[0].train_loss);
+}
+
+#[test]
+fn momentum_descent_learns_the_disks() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = load_data("disks", None, 7).unwrap();
+    let sgd = Optimiser { kind: OptimiserKind::Sgd, rate: 0.05, momentum: 0.9, weight_decay: 1e-4 };
+    let mut c = config(ModelKind::Mlp { depth: 4, width: 24 }, "disks", 12, sgd);
+    c.activation = Activation::parse("cabs").unwrap();
+    let run = Run::create(&dir.path().join("r"), c, &data).unwrap();
+    run.train(&data, &Compute::cpu(), &mut Unwatched).unwrap();
+    let last = run.metrics().unwrap().pop().unwrap();
+    assert!(last.test_accuracy.unwrap() > 0.97, "{last:?}");
+}
+
+/// Stopped in the middle of an epoch and resumed, a run ends where it would have ended.
+#[test]
+fn a_resumed_run_is_the_uninterrupted_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let compute = Compute::cpu();
+    let data = load_data("disks", None, 7).unwrap();
+    let c = || config(ModelKind::Mlp { depth: 3, width: 16 }, "disks", 3, Optimiser::adam(0.01));
+    let whole = Run::create(&dir.path().join("whole"), c(), &data).unwrap();
+    whole.train(&data, &compute, &mut Unwatched).unwrap();
+    let parts = Run::create(&dir.path().join("parts"), c(), &data).unwrap();
+    let mut stops = 0;
+    while let Err(e) = parts.train(&data, &compute, &mut StopAfter(23.into())) {
+        assert!(matches!(e, Error::Interrupted(_)), "{e}");
+        assert_eq!(e.exit_code(), 130);
+        stops += 1;
+        assert!(stops < 20);
+    }
+    assert!(stops >= 3, "{stops}");
+    let (a, b) = (whole.metrics().unwrap(), parts.metrics().unwrap());
+    assert_eq!(a.len(), b.len());
+    for (a, b) in a.iter().zip(&b) {
+        assert!((a.train_loss - b.train_loss).abs() < 1e-6 * a.train_loss, "{a:?} {b:?}");
+        assert_eq!((a.steps, a.test_accuracy), (b.steps, b.test_accuracy));
+    }
+    let weights = |r: &Run| std::fs::read(r.folder.join("weights.safetensors")).unwrap();
+    assert_eq!(weights(&whole), weights(&parts));
+}
+
+#[test]
+fn a_pruned_run_loads_again_with_the_same_logits() {
+    let dir = tempfile::tempdir().unwrap();
+    let compute = Compute::cpu();
+    let data = load_data("fashion-mnist", None, 0).unwrap();
+    let run = Run::create(&dir.path().join("r"), cnn(1), &data).unwrap();
+    run.train(&data, &compute, &mut Unwatched).unwrap();
+    for (name, criterion, rule) in [
+        ("betti", Criterion::Betti(BettiOptions { samples: 80, ..BettiOptions::default() }), Rule::Above(45.0)),
+        ("l1", Criterion::L1, Rule::Ratio(0.5)),
+        ("random", Criterion::Random { seed: 1 }, Rule::Ratio(0.25)),
+    ] {
+        let out = dir.path().join(name);
+        let plan = Plan { criterion, rule, round_to: 1, recover: 0 };
+        let (outcome, net) = prune_run(&run, &plan, &out, &data, &compute, false, &mut Unwatched).unwrap();
+        assert!(outcome.after_cut.macs < outcome.before.macs, "{name} removed something");
+        let again = Run::open(&out).unwrap().network(&compute).unwrap();
+        let answer = |net: &Net| logits(net, &data.test, &compute.device, &mut Unwatched).unwrap();
+        assert_eq!(answer(&net), answer(&again), "{name}");
+        // The masked twin of the trained network answers the same to 1e-5.
+        let trained = run.network(&compute).unwrap();
+        let keep: Keep = outcome.layers.iter().map(|l| (l.scores.layer, l.kept.clone())).collect();
+        let x = Tensor::<2>::from_data(TensorData::new(data.test.gather(&[0, 1, 2, 3]), [4, 784]), &compute.device);
+        let of = |net: Net| -> Vec<f32> { net.forward(x.clone()).try_into_vec_as().unwrap() };
+        let (masked, cut) = (of(mask(&trained, &keep, &compute.device).unwrap()), of(cut(&trained, &keep, &compute.device).unwrap()));
+        for (p, q) in masked.iter().zip(&cut) {
+            assert!((p - q).abs() <= 1e-5 * p.abs().max(1.0), "{p} against {q}");
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_recovery_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let compute = Compute::cpu();
+    let data = load_data("fashion-mnist", None, 0).unwrap();
+    let run = Run::create(&dir.path().join("r"), cnn(1), &data).unwrap();
+    run.train(&data, &compute, &mut Unwatched).unwrap();
+    let plan = Plan { criterion: Criterion::L1, rule: Rule::Ratio(0.5), round_to: 1, recover: 1 };
+    let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+    let (want, _) = prune_run(&run, &plan, &whole, &data, &compute, false, &mut Unwatched).unwrap();
+    // Long enough for scoring, testing and a part of the recovery.
+    let stopped = prune_run(&run, &plan, &parts, &data, &compute, false, &mut StopAfter(25.into())).unwrap_err();
+    assert!(matches!(stopped, Error::Interrupted(_)), "{stopped}");
+    assert!(parts.join("checkpoint/state.json").is_file());
+    let other = Plan { recover: 2, ..plan.clone() };
+    assert_eq!(prune_run(&run, &other, &parts, &data, &compute, true, &mut Unwatched).unwrap_err().exit_code(), 2);
+    let (got, _) = prune_run(&run, &plan, &parts, &data, &compute, true, &mut Unwatched).unwrap();
+    assert_eq!(got.recovered.unwrap().accuracy, want.recovered.unwrap().accuracy);
+    let weights = |p: &std::path::Path| std::fs::read(p.join("weights.safetensors")).unwrap();
+    assert_eq!(weights(&whole), weights(&parts));
+}
