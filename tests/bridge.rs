@@ -1,5 +1,6 @@
 //! burn tensors and the engine on one wgpu device, without a copy to the host.
 #![cfg(feature = "nn")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod common;
 
@@ -10,14 +11,15 @@ use lacuna::progress::Unwatched;
 use lacuna::prune::{BettiOptions, Criterion};
 use lacuna::topology::{Batch, CloudView, EngineKind, Options};
 use lacuna::train::{Optimiser, Settings, Trainer};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Counted bytes are the process's: one test at a time.
 static ONE: Mutex<()> = Mutex::new(());
 
 fn gpu() -> (Compute, MutexGuard<'static, ()>) {
-    let guard = ONE.lock().unwrap_or_else(|e| e.into_inner());
-    let compute = Compute::new(EngineKind::Gpu, &AdapterChoice::Best).expect("the tests need an adapter: install mesa-vulkan-drivers");
+    let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let compute =
+        Compute::new(EngineKind::Gpu, &AdapterChoice::Best).expect("the tests need an adapter: install mesa-vulkan-drivers");
     (compute, guard)
 }
 
@@ -133,7 +135,8 @@ fn only_the_bridge_reads_tensors_back() {
     for path in all {
         let text = std::fs::read_to_string(&path).unwrap();
         let product = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-        let reads = ["try_into_vec", "into_data()", "to_data()", "into_scalar"].iter().map(|w| product.matches(w).count()).sum::<usize>();
+        let reads =
+            ["try_into_vec", "into_data()", "to_data()", "into_scalar"].iter().map(|w| product.matches(w).count()).sum::<usize>();
         assert_eq!(reads, usize::from(path.ends_with("nn/bridge.rs")), "{}", path.display());
         let internals = ["burn_cubecl", "burn_fusion", "burn_ir", "cubecl::"].iter().any(|w| product.contains(w));
         assert_eq!(internals, path.ends_with("nn/bridge.rs"), "{} names burn's internals", path.display());

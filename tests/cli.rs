@@ -1,7 +1,8 @@
 //! The program as its users run it: answers, files, and one clear line for every mistake.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 fn lacuna() -> Command {
@@ -46,17 +47,14 @@ impl Folder {
         self.path(name).display().to_string()
     }
     fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(self.0.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(self.0.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
 }
 
 const SQUARE: &str = "0,0\n1,0\n1,1\n0,1\n";
-
-fn json(path: &Path) -> serde_json::Value {
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-}
 
 #[test]
 fn barcode_in_every_format() {
@@ -67,11 +65,14 @@ fn barcode_in_every_format() {
     let keys: Vec<&String> = answer.as_object().unwrap().keys().collect();
     assert_eq!(keys.len(), 7);
     assert_eq!((&answer["n"], &answer["max_dim"], &answer["threshold"]), (&4.into(), &1.into(), &serde_json::Value::Null));
-    assert_eq!(answer["bars"]["1"], serde_json::json!([[1.0, 1.414_213_5]]));
+    assert_eq!(answer["bars"]["1"], serde_json::json!([[1.0, std::f32::consts::SQRT_2]]));
     assert_eq!(answer["engine"]["kind"], "cpu");
     assert!(String::from_utf8_lossy(&o.stderr).contains("engine: cpu on"), "it says which engine ran");
     let csv = stdout(&run(&["barcode", &square, "--output-format", "csv", "--quiet"]));
-    assert!(csv.starts_with("dimension,birth,death\n0,0,1\n") && csv.contains("0,0,inf\n") && csv.contains("1,1,1.4142135\n"), "{csv}");
+    assert!(
+        csv.starts_with("dimension,birth,death\n0,0,1\n") && csv.contains("0,0,inf\n") && csv.contains("1,1,1.4142135\n"),
+        "{csv}"
+    );
     for (name, plot) in [("b.npy", "p.svg"), ("b.pers", "p.png"), ("b.json", "q.svg")] {
         let (out, plot) = (f.path(name), f.path(plot));
         assert_eq!(stdout(&run(&["barcode", &square, "-o", out.to_str().unwrap(), "--plot", plot.to_str().unwrap()])), "");
@@ -106,7 +107,8 @@ fn every_input_format_is_one_square() {
 #[test]
 fn both_engines_write_the_same_bars() {
     let f = Folder::new();
-    let points: String = (0..120).map(|i| f64::from(i)).map(|t| format!("{},{},{}\n", (t * 0.7).sin(), (t * 1.3).cos(), (t * 0.11).sin())).collect();
+    let points: String =
+        (0..120).map(f64::from).map(|t| format!("{},{},{}\n", (t * 0.7).sin(), (t * 1.3).cos(), (t * 0.11).sin())).collect();
     let file = f.write("p.csv", points);
     let bars = |engine: &str| {
         let answer: serde_json::Value = serde_json::from_str(&stdout(&run(&["barcode", &file, "--engine", engine]))).unwrap();
@@ -201,9 +203,14 @@ fn a_cloud_beyond_the_device_is_explained() {
 mod networks {
     use super::*;
     use std::io::{BufRead, BufReader};
+    use std::path::Path;
     use std::process::Stdio;
 
     const SMALL: [&str; 8] = ["--filters", "4,6", "--hidden", "16", "--batch", "100", "--engine", "cpu"];
+
+    fn json(path: &Path) -> serde_json::Value {
+        serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    }
 
     fn train(out: &Path, more: &[&str]) -> Output {
         lacuna().args(["train", "--out"]).arg(out).args(SMALL).args(more).output().unwrap()
@@ -248,7 +255,8 @@ mod networks {
         let told = stdout(&prune(&a, &b, &["--above", "30", "--samples", "64", "--recover", "1"]));
         assert!(told.contains("after the cut") && told.contains("recovered"), "{told}");
         let outcome = json(&b.join("prune.json"));
-        let kept: Vec<usize> = outcome["layers"].as_array().unwrap().iter().map(|l| l["kept"].as_array().unwrap().len()).collect();
+        let kept: Vec<usize> =
+            outcome["layers"].as_array().unwrap().iter().map(|l| l["kept"].as_array().unwrap().len()).collect();
         assert!(kept[0] < 4 || kept[1] < 6, "{kept:?}");
         assert!(outcome["recovered"]["parameters"].as_u64() < outcome["before"]["parameters"].as_u64());
         assert_eq!(json(&b.join("arch.json"))["layers"][0]["output"], kept[0]);
@@ -277,7 +285,7 @@ mod networks {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(std::result::Result::ok);
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         lines.find(|l| l.starts_with("epoch 1:")).expect("the first epoch is told");
         let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
         assert!(killed.success());

@@ -88,7 +88,9 @@ impl Bench {
         }
         if self.json {
             let batch = [self.clouds, self.points, self.features];
-            return print_json(&serde_json::json!({"clouds_points_features": batch, "max_dim": 1, "seed": self.seed, "rows": rows}));
+            return print_json(
+                &serde_json::json!({"clouds_points_features": batch, "max_dim": 1, "seed": self.seed, "rows": rows}),
+            );
         }
         let mut table = Table::new(&["engine", "adapter", "median s", "fastest s", "clouds/s", "bars"]);
         for r in rows {

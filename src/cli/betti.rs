@@ -44,7 +44,9 @@ impl Betti {
         if let Some(scale) = self.scale {
             let numbers = barcode.betti_numbers(scale);
             if self.json {
-                return print_json(&serde_json::json!({"n": barcode.n, "metric": barcode.metric, "scale": scale, "betti": numbers}));
+                return print_json(
+                    &serde_json::json!({"n": barcode.n, "metric": barcode.metric, "scale": scale, "betti": numbers}),
+                );
             }
             let words: Vec<String> = numbers.iter().map(usize::to_string).collect();
             return print(&(words.join(" ") + "\n"));

@@ -25,11 +25,13 @@ struct Answer {
 impl Devices {
     pub fn run(&self) -> Result<()> {
         let (gpu, why) = Engine::auto_choice();
-        let answer = Answer { adapters: adapters(), threads: rayon::current_num_threads(), auto: if gpu { "gpu" } else { "cpu" }, why };
+        let answer =
+            Answer { adapters: adapters(), threads: rayon::current_num_threads(), auto: if gpu { "gpu" } else { "cpu" }, why };
         if self.json {
             return print_json(&answer);
         }
-        let mut table = Table::new(&["adapter", "index", "kind", "backend", "driver", "PCI", "buffer", "binding", "points", "features"]);
+        let mut table =
+            Table::new(&["adapter", "index", "kind", "backend", "driver", "PCI", "buffer", "binding", "points", "features"]);
         for a in &answer.adapters {
             let mib = |b: u64| format!("{} MiB", b >> 20);
             table.row([
@@ -47,6 +49,9 @@ impl Devices {
         }
         let none = "No GPU adapter: install a Vulkan driver (Debian, Ubuntu: mesa-vulkan-drivers) to use --engine gpu.\n";
         let list = if answer.adapters.is_empty() { none.to_string() } else { table.markdown() };
-        print(&format!("{list}\nNative engine: {} threads.\n--engine auto takes the {} engine: {}.\n", answer.threads, answer.auto, answer.why))
+        print(&format!(
+            "{list}\nNative engine: {} threads.\n--engine auto takes the {} engine: {}.\n",
+            answer.threads, answer.auto, answer.why
+        ))
     }
 }

@@ -3,11 +3,11 @@
 mod barcode;
 mod bench;
 mod betti;
+#[cfg(feature = "nn")]
+mod demo;
 mod devices;
 mod engine;
 mod input;
-#[cfg(feature = "nn")]
-mod demo;
 #[cfg(feature = "nn")]
 mod progress;
 #[cfg(feature = "nn")]

@@ -124,7 +124,13 @@ impl Train {
         let compute = self.engine.compute(quiet)?;
         run.write_engine(&compute.engine.info())?;
         let mut progress = Progress::new(quiet);
-        progress.note(&format!("{} on {}: {} training and {} test samples", run.arch.name, data.name, data.train.len(), data.test.len()));
+        progress.note(&format!(
+            "{} on {}: {} training and {} test samples",
+            run.arch.name,
+            data.name,
+            data.train.len(),
+            data.test.len()
+        ));
         run.train(&data, &compute, &mut progress)?;
         drop(progress);
         let metrics = run.metrics()?;
@@ -136,6 +142,12 @@ impl Train {
         let title = format!("{}, {}", run.arch.name, run.arch.activation);
         Lines { title, x: "epoch".into(), y: "accuracy, %".into(), series }.save(&run.folder.join("accuracy.svg"))?;
         let last = metrics.last().and_then(|m| m.test_accuracy).unwrap_or(0.0);
-        print(&format!("{}: {:.2} % on {} test samples after {} epochs\n", run.folder.display(), 100.0 * last, data.test.len(), metrics.len()))
+        print(&format!(
+            "{}: {:.2} % on {} test samples after {} epochs\n",
+            run.folder.display(),
+            100.0 * last,
+            data.test.len(),
+            metrics.len()
+        ))
     }
 }

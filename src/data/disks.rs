@@ -2,8 +2,8 @@
 
 use super::samples::{DataSet, Samples};
 use crate::error::Result;
-use rand::rngs::StdRng;
 use rand::SeedableRng;
+use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 /// Naitzat, Zhitnikov and Lim's D-I (JMLR 21, 2020, `circles_type_8` of their code): nine disks, eight of them around the
@@ -27,7 +27,7 @@ pub fn disks(train: usize, seed: u64) -> Result<DataSet> {
     for (i, j) in (0..=steps).flat_map(|i| (0..=steps).map(move |j| (i, j))) {
         let (x, y) = (-10.0 + STEP * f64::from(i), -10.0 + STEP * f64::from(j));
         let nearest = centres.iter().map(|(a, b)| (x - a).hypot(y - b)).fold(f64::INFINITY, f64::min);
-        if nearest < RADIUS || nearest > RADIUS + MARGIN {
+        if !(RADIUS..=RADIUS + MARGIN).contains(&nearest) {
             points.push(([(x * SCALE) as f32, (y * SCALE) as f32], u8::from(nearest > RADIUS)));
         }
     }

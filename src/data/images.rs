@@ -116,7 +116,9 @@ pub fn parse_idx(path: &Path, bytes: Vec<u8>) -> Result<(Vec<usize>, Vec<u8>)> {
     let have = raw.len() - header;
     match count {
         Some(n) if n == have => Ok((dims, raw.split_off(header))),
-        Some(n) => Err(Error::file(path, format!("promises {n} bytes of data ({dims:?}) and holds {have}: truncated or damaged"))),
+        Some(n) => {
+            Err(Error::file(path, format!("promises {n} bytes of data ({dims:?}) and holds {have}: truncated or damaged")))
+        }
         None => Err(Error::file(path, format!("promises {dims:?} numbers, more than 2 GiB: damaged"))),
     }
 }

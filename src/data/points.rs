@@ -219,7 +219,7 @@ fn binary(path: &Path, bytes: &[u8]) -> Result<Vec<f32>> {
 }
 
 fn from_triangle(path: &Path, values: &[f32], lower: bool) -> Result<Cloud> {
-    let n = (1 + (1.0 + 8.0 * values.len() as f64).sqrt() as usize) / 2;
+    let n = ((1.0 + 8.0 * values.len() as f64).sqrt() as usize).div_ceil(2);
     if n * (n - 1) / 2 != values.len() {
         return Err(Error::file(
             path,

@@ -1,9 +1,9 @@
 //! Labelled samples, whatever they are of.
 
 use crate::error::{Error, Result};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use rand::SeedableRng;
 
 /// The numbers of labelled samples.
 #[derive(Clone, Debug, PartialEq)]

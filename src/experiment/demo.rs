@@ -5,7 +5,7 @@ use crate::data::{DataSet, disks, images};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Arch, Compute, Net};
 use crate::progress::{Unwatched, Watch};
-use crate::prune::{BettiOptions, Criterion, Outcome, Plan, Rule, prune_run};
+use crate::prune::{BettiOptions, Criterion, Keep, Outcome, Plan, Rule, cut, prune_run};
 use crate::report::{Lines, Page, Persistence, Table};
 use crate::topology::{Barcode, Options, PointCloud};
 use crate::trace::{LayerBetti, Procedure, trace_class};
@@ -69,12 +69,13 @@ pub fn demo(options: &DemoOptions, compute: &Compute, watch: &mut dyn Watch) -> 
     let plan = Plan { criterion: Criterion::Betti(BettiOptions::default()), rule: Rule::Above(300.0), round_to: 1, recover: 1 };
     let (outcome, _) = prune_run(&run, &plan, &out.join("cnn-pruned"), &fashion, compute, false, watch)?;
 
-    let page = page(&barcode, &learners, &run, &outcome, compute)?;
+    let controls = controls(&run, &outcome, &fashion, options.seed, compute)?;
+    let page = page(&barcode, &learners, &run, &outcome, &controls, compute)?;
     let report = out.join("report.html");
     page.save(&report)?;
     let mut told = format!("{}\n", learner_table(&learners).markdown());
     told += &format!("{}\n{}\n", outcome.layer_table().markdown(), outcome.cost_table().markdown());
-    told += &format!("Page: {}\n", report.display());
+    told += &format!("{}\nPage: {}\n", controls.markdown(), report.display());
     Ok(told)
 }
 
@@ -115,6 +116,26 @@ fn learn(name: &str, rate: f64, data: &DataSet, seed: u64, compute: &Compute, wa
     Ok(learner)
 }
 
+/// What is left right after a cut that takes as many filters of each layer by other criteria.
+fn controls(run: &Run, outcome: &Outcome, data: &DataSet, seed: u64, compute: &Compute) -> Result<Table> {
+    let mut table = Table::new(&["as many filters per layer, chosen by", "accuracy right after the cut"]);
+    table.row(["betti".into(), format!("{:.2} %", 100.0 * outcome.after_cut.accuracy)]);
+    let net = run.network(compute)?;
+    for criterion in [Criterion::L1, Criterion::Random { seed }] {
+        let mut keep = Keep::new();
+        for (rival, row) in criterion.score(&net, &data.train, compute, &mut Unwatched)?.iter().zip(&outcome.layers) {
+            let mut best: Vec<usize> = (0..rival.scores.len()).collect();
+            best.sort_by(|&a, &b| rival.scores[b].total_cmp(&rival.scores[a]));
+            best.truncate(row.kept.len());
+            best.sort_unstable();
+            keep.insert(rival.layer, best);
+        }
+        let right = accuracy(&cut(&net, &keep, &compute.device)?, &data.test, &compute.device, &mut Unwatched)?;
+        table.row([criterion.name().into(), format!("{:.2} %", 100.0 * right)]);
+    }
+    Ok(table)
+}
+
 fn cnn_config(seed: u64) -> Result<Config> {
     Ok(Config {
         data: "fashion-mnist".into(),
@@ -145,7 +166,14 @@ fn betti_picture(learners: &[Learner], class: usize, dim: usize, title: &str) ->
     }
 }
 
-fn page(barcode: &Barcode, learners: &[Learner], run: &Run, outcome: &Outcome, compute: &Compute) -> Result<Page> {
+fn page(
+    barcode: &Barcode,
+    learners: &[Learner],
+    run: &Run,
+    outcome: &Outcome,
+    controls: &Table,
+    compute: &Compute,
+) -> Result<Page> {
     let mut page = Page::new("Lacuna: from real data to a smaller network");
     let info = compute.engine.info();
     page.paragraph(&format!("Computed by the {} engine on {} ({}).", info.kind, info.adapter, compute.engine.why()));
@@ -188,6 +216,8 @@ fn page(barcode: &Barcode, learners: &[Learner], run: &Run, outcome: &Outcome, c
     ));
     page.table(&outcome.layer_table());
     page.table(&outcome.cost_table());
+    page.paragraph("The same number of filters of each layer, chosen by the sum of their absolute weights (l1) and by chance, before any recovery:");
+    page.table(controls);
     page.picture(&outcome.filters_picture())?;
     let metrics = run.metrics()?;
     let of = |f: fn(&crate::train::EpochRecord) -> f64| metrics.iter().map(|m| (m.epoch as f64, 100.0 * f(m))).collect();
@@ -195,10 +225,7 @@ fn page(barcode: &Barcode, learners: &[Learner], run: &Run, outcome: &Outcome, c
         title: "Accuracy before pruning".into(),
         x: "epoch".into(),
         y: "right answers, %".into(),
-        series: vec![
-            ("training".into(), of(|m| m.train_accuracy)),
-            ("test".into(), of(|m| m.test_accuracy.unwrap_or(f64::NAN))),
-        ],
+        series: vec![("training".into(), of(|m| m.train_accuracy)), ("test".into(), of(|m| m.test_accuracy.unwrap_or(f64::NAN)))],
     })?;
     Ok(page)
 }

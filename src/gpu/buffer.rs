@@ -50,12 +50,7 @@ fn create(gpu: &Gpu, label: &str, words: usize, mapped: bool) -> Result<wgpu::Bu
         )));
     }
     gpu.scoped(label, || {
-        gpu.device().create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
-            size,
-            usage: USAGE,
-            mapped_at_creation: mapped,
-        })
+        gpu.device().create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage: USAGE, mapped_at_creation: mapped })
     })
 }
 

@@ -11,11 +11,11 @@ mod kernel;
 mod recorder;
 
 pub use adapter::{AdapterChoice, AdapterRecord, adapters};
-pub use buffer::read_back_bytes;
-pub use device::Gpu;
 #[cfg(feature = "nn")]
 pub(crate) use buffer::count_read_back;
+pub use buffer::read_back_bytes;
 pub(crate) use buffer::{download, upload, zeroed};
+pub use device::Gpu;
 pub(crate) use kernel::Kernel;
 #[cfg(test)]
 pub(crate) use kernel::expand_imports;

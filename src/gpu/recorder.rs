@@ -69,7 +69,10 @@ impl<'a> Recorder<'a> {
         };
         // First guesses; a real GPU is at least this fast, a software one is about this fast.
         let speed = if gpu.record().software { 2e8 } else { 5e9 };
-        Ok(Self { gpu, encoder: None, pending: 0.0,
+        Ok(Self {
+            gpu,
+            encoder: None,
+            pending: 0.0,
             speed,
             timings,
             #[cfg(test)]
@@ -126,8 +129,9 @@ impl<'a> Recorder<'a> {
                 layout: &kernel.layout,
                 entries: &entries,
             });
-            let encoder =
-                self.encoder.get_or_insert_with(|| gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default()));
+            let encoder = self
+                .encoder
+                .get_or_insert_with(|| gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default()));
             let timestamp_writes = self.timings.as_mut().map(|t| {
                 let at = 2 * t.names.len() as u32;
                 t.names.push(kernel.name);

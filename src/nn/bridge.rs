@@ -8,15 +8,16 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use burn::backend::{CubeDevice, DispatchDevice, Wgpu};
 use burn::tensor::{DType, Device, Shape, Tensor};
+use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
-use burn_cubecl::CubeBackend;
 use burn_fusion::stream::StreamId;
 use burn_fusion::{NoOp, get_client};
 use burn_ir::{BackendIr, InitOperationIr, OperationIr, OperationOutput};
 use cubecl::wgpu::{AutoCompiler, WgpuServer};
 
 /// A tensor's memory on the device. As long as this lives, burn neither frees nor reuses it.
+#[allow(missing_debug_implementations, reason = "burn's tensors would print their numbers, after reading them back")]
 pub struct TensorBuffer {
     buffer: wgpu::Buffer,
     offset: u64,

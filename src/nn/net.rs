@@ -154,7 +154,8 @@ impl Net {
     /// # Errors
     /// [`Error::Io`] with the path.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let mut store = SafetensorsStore::from_bytes(None);
+        // burn's metadata come in an order that changes from run to run; without them equal weights are equal files.
+        let mut store = SafetensorsStore::from_bytes(None).clear_metadata();
         // Only a plain copy holds the last update of the running statistics.
         self.valid().save_into(&mut store).map_err(|e| Error::Internal(format!("encoding the weights: {e}")))?;
         let bytes = store.get_bytes().map_err(|e| Error::Internal(format!("encoding the weights: {e}")))?;
@@ -169,7 +170,8 @@ impl Net {
         let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
         let mut net = Self::empty(arch, device)?;
         let mut store = SafetensorsStore::from_bytes(Some(bytes));
-        let result = net.load_from(&mut store).map_err(|e| Error::file(path, format!("the weights do not fit arch.json: {e}")))?;
+        let result =
+            net.load_from(&mut store).map_err(|e| Error::file(path, format!("the weights do not fit arch.json: {e}")))?;
         if let Some(extra) = result.unused.first() {
             return Err(Error::file(path, format!("holds the tensor '{extra}', which the network of arch.json does not have")));
         }
@@ -240,7 +242,8 @@ mod tests {
     fn seeds_give_weights_of_the_right_variance() {
         let device = Device::flex();
         let arch = Arch::mlp(300, 3, 400, 2, Activation::parse("cabs").unwrap()).unwrap();
-        let weights = |seed| -> Vec<f32> { Net::new(&arch, seed, &device).unwrap().linears[1].weight.val().try_into_vec_as().unwrap() };
+        let weights =
+            |seed| -> Vec<f32> { Net::new(&arch, seed, &device).unwrap().linears[1].weight.val().try_into_vec_as().unwrap() };
         let w = weights(1);
         assert_eq!(w, weights(1));
         assert_ne!(w, weights(2));

@@ -87,7 +87,9 @@ impl Outcome {
         for row in &self.layers {
             let mut sorted = row.scores.scores.clone();
             sorted.sort_by(f64::total_cmp);
-            let number = |x: Option<&f64>| x.map_or(String::new(), |x| format!("{x:.4}").trim_end_matches('0').trim_end_matches('.').into());
+            let number = |x: Option<&f64>| {
+                x.map_or(String::new(), |x| format!("{x:.4}").trim_end_matches('0').trim_end_matches('.').into())
+            };
             table.row([
                 format!("conv at {}", row.scores.layer),
                 sorted.len().to_string(),
@@ -199,7 +201,10 @@ pub fn prune_run(
         (outcome, Net::load(&pruned.arch, &out.join("cut.safetensors"), &compute.device)?)
     } else {
         if record.exists() || out.join("config.json").exists() {
-            return Err(Error::input(format!("{} holds a run already: go on with --resume, or use another --out", out.display())));
+            return Err(Error::input(format!(
+                "{} holds a run already: go on with --resume, or use another --out",
+                out.display()
+            )));
         }
         cut_run(run, plan, out, data, compute, watch)?
     };
@@ -222,7 +227,14 @@ pub fn prune_run(
     Ok((outcome, net))
 }
 
-fn cut_run(run: &Run, plan: &Plan, out: &Path, data: &DataSet, compute: &Compute, watch: &mut dyn Watch) -> Result<(Outcome, Net)> {
+fn cut_run(
+    run: &Run,
+    plan: &Plan,
+    out: &Path,
+    data: &DataSet,
+    compute: &Compute,
+    watch: &mut dyn Watch,
+) -> Result<(Outcome, Net)> {
     let net = run.network(compute)?;
     let before = Cost::of(&net, accuracy(&net, &data.test, &compute.device, watch)?, &compute.device)?;
     let start = std::time::Instant::now();
@@ -258,7 +270,8 @@ fn cut_run(run: &Run, plan: &Plan, out: &Path, data: &DataSet, compute: &Compute
 
 fn recover(cut: &Net, plan: &Plan, out: &Path, data: &DataSet, compute: &Compute, watch: &mut dyn Watch) -> Result<Net> {
     let run = Run::open(out)?;
-    let mut trainer = Trainer::new(cut.clone(), crate::train::Settings { epochs: plan.recover, ..run.config.settings }, &compute.device);
+    let mut trainer =
+        Trainer::new(cut.clone(), crate::train::Settings { epochs: plan.recover, ..run.config.settings }, &compute.device);
     let resumed = trainer.load_checkpoint(out)?;
     let mut metrics: Vec<EpochRecord> = if resumed { run.metrics()? } else { Vec::new() };
     metrics.truncate(trainer.epochs_done());
@@ -306,7 +319,11 @@ mod tests {
 
     #[test]
     fn senseless_plans_are_refused() {
-        for bad in [plan(Criterion::L1, Rule::Above(300.0), 1), plan(Criterion::L1, Rule::Ratio(1.0), 1), plan(Criterion::L1, Rule::Ratio(0.5), 0)] {
+        for bad in [
+            plan(Criterion::L1, Rule::Above(300.0), 1),
+            plan(Criterion::L1, Rule::Ratio(1.0), 1),
+            plan(Criterion::L1, Rule::Ratio(0.5), 0),
+        ] {
             assert_eq!(bad.check().unwrap_err().exit_code(), 2);
         }
     }

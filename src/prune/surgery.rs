@@ -190,7 +190,9 @@ mod tests {
         let device = Device::flex();
         let arch = Arch::cnn([1, 4, 4], &[3], 5, 2, Activation::parse("relu").unwrap()).unwrap();
         let net = Net::new(&arch, 0, &device).unwrap();
-        for bad in [Keep::from([(0, vec![])]), Keep::from([(0, vec![3])]), Keep::from([(0, vec![1, 0])]), Keep::from([(1, vec![0])])] {
+        for bad in
+            [Keep::from([(0, vec![])]), Keep::from([(0, vec![3])]), Keep::from([(0, vec![1, 0])]), Keep::from([(1, vec![0])])]
+        {
             assert_eq!(cut(&net, &bad, &device).unwrap_err().exit_code(), 2);
         }
         let kept = cut(&net, &Keep::from([(0, vec![2])]), &device).unwrap();

@@ -23,8 +23,9 @@ impl Table {
     /// Markdown with aligned columns, which is readable as it is.
     pub fn markdown(&self) -> String {
         let all = || std::iter::once(&self.header).chain(&self.rows);
-        let widths: Vec<usize> =
-            (0..self.header.len()).map(|c| all().map(|r| r.get(c).map_or(0, |s| s.chars().count())).max().unwrap_or(0).max(3)).collect();
+        let widths: Vec<usize> = (0..self.header.len())
+            .map(|c| all().map(|r| r.get(c).map_or(0, |s| s.chars().count())).max().unwrap_or(0).max(3))
+            .collect();
         let line = |row: &Vec<String>| {
             let cell = |(c, w): (usize, &usize)| {
                 let s = row.get(c).map_or("", String::as_str);
@@ -33,7 +34,8 @@ impl Table {
             };
             format!("| {} |\n", widths.iter().enumerate().map(cell).collect::<Vec<_>>().join(" | "))
         };
-        let rule = widths.iter().enumerate().map(|(c, w)| if c == 0 { "-".repeat(*w) } else { format!("{}:", "-".repeat(w - 1)) });
+        let rule =
+            widths.iter().enumerate().map(|(c, w)| if c == 0 { "-".repeat(*w) } else { format!("{}:", "-".repeat(w - 1)) });
         let rule = format!("| {} |\n", rule.collect::<Vec<_>>().join(" | "));
         let mut out = line(&self.header) + &rule;
         out.extend(self.rows.iter().map(line));

@@ -121,6 +121,9 @@ impl BettiCurve {
     }
 }
 
+/// Wall seconds by step, in order.
+pub type Seconds = Vec<(String, f64)>;
+
 /// A barcode with who computed it and how long it took, in the published JSON shape.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -128,8 +131,8 @@ pub struct Answer {
     pub barcode: Barcode,
     /// Who computed them.
     pub engine: EngineInfo,
-    /// Wall seconds by step, in order.
-    pub seconds: Vec<(String, f64)>,
+    /// How long it took.
+    pub seconds: Seconds,
 }
 
 impl Serialize for Answer {
@@ -193,7 +196,10 @@ mod tests {
     use super::*;
 
     fn sample() -> Barcode {
-        let pairs = Pairs { merges: vec![0, 1f32.to_bits()], loops: vec![(4f32.to_bits(), Some(9f32.to_bits())), (4f32.to_bits(), None)] };
+        let pairs = Pairs {
+            merges: vec![0, 1f32.to_bits()],
+            loops: vec![(4f32.to_bits(), Some(9f32.to_bits())), (4f32.to_bits(), None)],
+        };
         pairs.into_barcode(3, Metric::Euclidean, None, 1, 1.0)
     }
 

@@ -164,7 +164,7 @@ impl SparseGraph {
             }
             sorted.push((i.max(j), i.min(j), d + 0.0));
         }
-        sorted.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        sorted.sort_by_key(|e| (e.0, e.1));
         let mut edges: Vec<(u32, u32, f32)> = Vec::with_capacity(sorted.len());
         for e in sorted {
             match edges.last() {
@@ -264,9 +264,7 @@ impl CloudView {
 
     /// Every channel of a `[samples, channels, plane]` tensor as one cloud of `samples` points.
     pub fn of_channels(samples: usize, channels: usize, plane: usize) -> Vec<CloudView> {
-        (0..channels)
-            .map(|c| CloudView { len: samples, features: plane, offset: c * plane, stride: channels * plane })
-            .collect()
+        (0..channels).map(|c| CloudView { len: samples, features: plane, offset: c * plane, stride: channels * plane }).collect()
     }
 }
 

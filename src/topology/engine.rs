@@ -1,6 +1,6 @@
 //! The facade over both engines.
 
-use super::barcode::{Answer, Barcode, EngineInfo, Pairs};
+use super::barcode::{Answer, Barcode, EngineInfo, Pairs, Seconds};
 use super::cloud::{Cloud, CloudView, PointCloud};
 use super::metric::Metric;
 use super::{cpu, wgsl};
@@ -43,7 +43,10 @@ impl Default for Options {
 impl Options {
     fn check(&self) -> Result<()> {
         if self.max_dim > 1 {
-            return Err(Error::input(format!("dimension {} is not available: the engines compute dimensions 0 and 1", self.max_dim)));
+            return Err(Error::input(format!(
+                "dimension {} is not available: the engines compute dimensions 0 and 1",
+                self.max_dim
+            )));
         }
         if self.threshold.is_some_and(|t| t.is_nan() || t < 0.0) {
             return Err(Error::input("the threshold must be a number, 0 or more"));
@@ -202,8 +205,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::barcodes`].
-    #[allow(clippy::type_complexity, reason = "a pair of lists")]
-    pub fn timed(&self, clouds: &[Cloud], options: &Options) -> Result<(Vec<Barcode>, Vec<(String, f64)>)> {
+    pub fn timed(&self, clouds: &[Cloud], options: &Options) -> Result<(Vec<Barcode>, Seconds)> {
         options.check()?;
         let scales: Vec<f32> = clouds.iter().map(|c| power_of_two_scale(c, options.metric)).collect();
         let scaled: Cow<'_, [Cloud]> = if scales.iter().all(|&s| s == 1.0) {
@@ -265,11 +267,14 @@ impl Engine {
         Ok(pairs.into_iter().zip(views).map(finish).collect())
     }
 
-    fn pairs(&self, input: wgsl::Input<'_>, options: &Options, threshold: Option<f32>) -> Result<(Vec<Pairs>, Vec<(String, f64)>)> {
+    fn pairs(&self, input: wgsl::Input<'_>, options: &Options, threshold: Option<f32>) -> Result<(Vec<Pairs>, Seconds)> {
         if let Some(gpu) = &self.gpu {
             let outcome = wgsl::pairs(gpu, input, options.metric, threshold, options.max_dim, self.tuning, options.profile)?;
             if outcome.finished_on_host > 0 && options.profile {
-                eprintln!("lacuna: {} clouds outgrew their columns' memory and were finished on the host", outcome.finished_on_host);
+                eprintln!(
+                    "lacuna: {} clouds outgrew their columns' memory and were finished on the host",
+                    outcome.finished_on_host
+                );
             }
             return Ok((outcome.pairs, outcome.seconds));
         }

@@ -16,7 +16,7 @@ mod engine;
 mod metric;
 mod wgsl;
 
-pub use barcode::{Answer, Bar, Barcode, BettiCurve, EngineInfo};
+pub use barcode::{Answer, Bar, Barcode, BettiCurve, EngineInfo, Seconds};
 pub use cloud::{Cloud, CloudView, DistanceMatrix, PointCloud, SparseGraph};
 pub use engine::{Batch, DeviceNumbers, Engine, EngineKind, Options};
 pub use metric::Metric;

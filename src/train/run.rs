@@ -95,7 +95,10 @@ impl Run {
     /// [`Error::Input`] when there is a run already, or the configuration does not fit the data; [`Error::Io`].
     pub fn create(folder: &Path, config: Config, data: &DataSet) -> Result<Self> {
         if folder.join("config.json").exists() {
-            return Err(Error::input(format!("{} holds a run already: go on with --resume, or use another --out", folder.display())));
+            return Err(Error::input(format!(
+                "{} holds a run already: go on with --resume, or use another --out",
+                folder.display()
+            )));
         }
         let arch = arch_for(&config, data)?;
         create_folder(folder)?;

@@ -137,7 +137,10 @@ impl Trainer {
             if watch.stopped() {
                 self.take_sums(sums.take(), pending)?;
                 self.progress.seconds = earlier + start.elapsed().as_secs_f64();
-                return Err(Error::Interrupted(format!("stopped in epoch {} after {step} of {total} steps", self.progress.epochs + 1)));
+                return Err(Error::Interrupted(format!(
+                    "stopped in epoch {} after {step} of {total} steps",
+                    self.progress.epochs + 1
+                )));
             }
             let (x, y) = self.batch(train, which);
             let logits = self.net.forward(x);

@@ -1,5 +1,5 @@
 //! Shared by the integration tests: the golden barcodes, their comparison rule, random clouds, a GPU engine.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test file uses a part of it, and ends where it fails")]
 
 use lacuna::data::points::{InputFormat, read_cloud};
 use lacuna::gpu::{AdapterChoice, Gpu};
@@ -53,7 +53,13 @@ pub fn golden_cases() -> Vec<Case> {
         let tolerance = if name == "offset_1e3_80" { 1e-4 } else { 1e-6 };
         let cloud = read_cloud(&dir.join(file), format).unwrap();
         assert_eq!(cloud.len() as u64, json["n"].as_u64().unwrap());
-        cases.push(Case { name, cloud, options: Options { metric, threshold, ..Options::default() }, bars: bars.collect(), tolerance });
+        cases.push(Case {
+            name,
+            cloud,
+            options: Options { metric, threshold, ..Options::default() },
+            bars: bars.collect(),
+            tolerance,
+        });
     }
     cases.sort_by(|a, b| a.name.cmp(&b.name));
     cases

@@ -75,7 +75,11 @@ pub(super) fn score(
     watch: &mut dyn Watch,
 ) -> Result<Vec<LayerScores>> {
     if options.samples < 2 || options.samples > samples.len() {
-        return Err(Error::input(format!("{} samples were asked for; between 2 and {} can be had", options.samples, samples.len())));
+        return Err(Error::input(format!(
+            "{} samples were asked for; between 2 and {} can be had",
+            options.samples,
+            samples.len()
+        )));
     }
     let mut which = samples.shuffled(options.seed);
     which.truncate(options.samples);

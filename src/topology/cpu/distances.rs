@@ -1,6 +1,6 @@
 //! Pairwise distances as sortable keys: the twin of `shaders/distances.wgsl`.
 
-use crate::topology::metric::{Metric, MAX_KEY, NO_EDGE};
+use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
 use rayon::prelude::*;
 
 /// Fills the strict lower triangle of an `n x n` table with the keys of `point(i)` against `point(j)`.

@@ -66,7 +66,8 @@ impl Columns {
         let (mut columns, mut words, mut loops) = (0u64, 0u64, 0u64);
         let mut pivots = Vec::new();
         for (record, state) in batch.records.iter_mut().zip(state) {
-            let capacity = if state.births == 0 { 0 } else { (state.births * tuning.columns_per_loop + tuning.columns_spare).max(1) };
+            let capacity =
+                if state.births == 0 { 0 } else { (state.births * tuning.columns_per_loop + tuning.columns_spare).max(1) };
             record.births = state.births;
             record.column_capacity = capacity;
             record.bit_words = state.births.div_ceil(32);
@@ -149,14 +150,8 @@ impl Columns {
             all(&self.columns),
             all(&self.scratch),
         ];
-        let work = Work {
-            groups: self.block / 64,
-            clouds: batch.len(),
-            a: start,
-            b: self.block,
-            cost: 64.0 * 4.0 * n,
-            most_groups: 0,
-        };
+        let work =
+            Work { groups: self.block / 64, clouds: batch.len(), a: start, b: self.block, cost: 64.0 * 4.0 * n, most_groups: 0 };
         recorder.dispatch(&self.kernels.components, &bindings, work)?;
         recorder.dispatch(&self.kernels.adjacency, &[clouds, edges, state, all(&self.adjacency)], Work { cost: 512.0, ..work })
     }
@@ -171,7 +166,8 @@ impl Columns {
         batch.gpu.scoped("cloud states", || {
             batch.gpu.queue().write_buffer(&batch.state, 0, bytemuck::cast_slice(&state));
         })?;
-        let most = batch.records.iter().zip(&state).filter(|(r, _)| r.done == 0).map(|(r, s)| s.columns.min(r.column_capacity)).max();
+        let most =
+            batch.records.iter().zip(&state).filter(|(r, _)| r.done == 0).map(|(r, s)| s.columns.min(r.column_capacity)).max();
         let groups = most.unwrap_or(0).div_ceil(64);
         let (clouds, cloud_state, columns, bits, owners) =
             (all(&batch.clouds), all(&batch.state), all(&self.columns), all(&self.bits), all(&self.owners));

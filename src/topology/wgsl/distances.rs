@@ -3,12 +3,17 @@
 use super::batch::{Batch, all};
 use super::layout::SHARED;
 use crate::error::Result;
-use crate::gpu::{Kernel, Recorder};
 use crate::gpu::Work;
+use crate::gpu::{Kernel, Recorder};
 use crate::topology::metric::Metric;
 
 /// Fills the tables of all clouds that have points, which are `size` bytes of `points` from byte `offset` on.
-pub(super) fn record(batch: &Batch<'_>, recorder: &mut Recorder<'_>, points: (&wgpu::Buffer, u64, u64), metric: Metric) -> Result<()> {
+pub(super) fn record(
+    batch: &Batch<'_>,
+    recorder: &mut Recorder<'_>,
+    points: (&wgpu::Buffer, u64, u64),
+    metric: Metric,
+) -> Result<()> {
     let (name, code) = match metric {
         Metric::Cityblock => ("distances cityblock", 1.0),
         Metric::Chebyshev => ("distances chebyshev", 2.0),
@@ -20,13 +25,7 @@ pub(super) fn record(batch: &Batch<'_>, recorder: &mut Recorder<'_>, points: (&w
     })?;
     let tiles = batch.most(|r| r.n.div_ceil(16));
     let features = batch.most(|r| r.features);
-    let work = Work {
-        groups: tiles * tiles,
-        clouds: batch.len(),
-        a: 0,
-        b: 0,
-        cost: 128.0 * f64::from(features + 8),
-        most_groups: 0,
-    };
+    let work =
+        Work { groups: tiles * tiles, clouds: batch.len(), a: 0, b: 0, cost: 128.0 * f64::from(features + 8), most_groups: 0 };
     recorder.dispatch(&kernel, &[all(&batch.clouds), points, all(&batch.state), all(&batch.ranks)], work)
 }

@@ -8,7 +8,8 @@ use crate::gpu::{Kernel, Recorder, Work};
 /// Lowers the limits to the enclosing radii, then lists the pairs.
 pub(super) fn record(batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Result<()> {
     let gpu = batch.gpu;
-    let radius = gpu.kernel("radius", || Kernel::new(gpu, "radius", include_str!("../../../shaders/radius.wgsl"), &SHARED, &[]))?;
+    let radius =
+        gpu.kernel("radius", || Kernel::new(gpu, "radius", include_str!("../../../shaders/radius.wgsl"), &SHARED, &[]))?;
     let edges = gpu.kernel("edges", || Kernel::new(gpu, "edges", include_str!("../../../shaders/edges.wgsl"), &SHARED, &[]))?;
     let n = batch.most(|r| r.n);
     let work = Work { groups: n.div_ceil(64), clouds: batch.len(), a: 0, b: 0, cost: 64.0 * f64::from(n), most_groups: 0 };

@@ -77,8 +77,10 @@ mod tests {
             }
             seen += 1;
             let source = expand_imports(&std::fs::read_to_string(&path).unwrap(), &SHARED).unwrap();
-            let module = naga::front::wgsl::parse_str(&source).unwrap_or_else(|e| panic!("{}: {}", path.display(), e.emit_to_string(&source)));
-            let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
+            let module = naga::front::wgsl::parse_str(&source)
+                .unwrap_or_else(|e| panic!("{}: {}", path.display(), e.emit_to_string(&source)));
+            let mut validator =
+                naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
             validator.validate(&module).unwrap_or_else(|e| panic!("{}: {}", path.display(), e.emit_to_string(&source)));
             let mut layouter = naga::proc::Layouter::default();
             layouter.update(module.to_ctx()).unwrap();
@@ -102,11 +104,20 @@ mod tests {
                     _ => {}
                 }
             }
-            for (name, value) in [("STATE_WORDS", STATE_WORDS as u32), ("UNEXPANDED", UNEXPANDED), ("FAILED_NAN", FAILED_NAN), ("BLOCK", SORT_BLOCK)] {
+            for (name, value) in [
+                ("STATE_WORDS", STATE_WORDS as u32),
+                ("UNEXPANDED", UNEXPANDED),
+                ("FAILED_NAN", FAILED_NAN),
+                ("BLOCK", SORT_BLOCK),
+            ] {
                 let found = module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name));
                 if let Some((_, constant)) = found {
                     let literal = &module.global_expressions[constant.init];
-                    assert!(matches!(literal, naga::Expression::Literal(naga::Literal::U32(v)) if *v == value), "{name} in {}", path.display());
+                    assert!(
+                        matches!(literal, naga::Expression::Literal(naga::Literal::U32(v)) if *v == value),
+                        "{name} in {}",
+                        path.display()
+                    );
                 }
             }
         }

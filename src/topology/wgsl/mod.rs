@@ -48,7 +48,9 @@ impl Input<'_> {
     fn shape(&self, i: usize) -> Shape {
         match self {
             Input::Clouds(c) => match &c[i] {
-                Cloud::Points(p) => Shape::Points(CloudView { len: p.len(), features: p.features(), offset: 0, stride: p.features() }),
+                Cloud::Points(p) => {
+                    Shape::Points(CloudView { len: p.len(), features: p.features(), offset: 0, stride: p.features() })
+                }
                 other => Shape::Table(other.len()),
             },
             Input::Host(_, v) | Input::Device { views: v, .. } => Shape::Points(v[i]),
@@ -159,8 +161,7 @@ fn run_batch(
     let first = range.start;
     let mut shapes: Vec<Shape> = range.clone().map(|i| input.shape(i)).collect();
     let of_cloud = |shape: &Shape| if let Shape::Table(_) = shape { Metric::Precomputed } else { metric };
-    let limits: Vec<u32> =
-        shapes.iter().map(|s| threshold.map_or(MAX_KEY, |t| of_cloud(s).threshold_key(t))).collect();
+    let limits: Vec<u32> = shapes.iter().map(|s| threshold.map_or(MAX_KEY, |t| of_cloud(s).threshold_key(t))).collect();
     let mut tables = Vec::new();
     if let Input::Clouds(clouds) = input {
         for cloud in clouds[range.clone()].iter().filter(|c| !matches!(c, Cloud::Points(_))) {
@@ -187,7 +188,10 @@ fn run_batch(
     recorder.submit()?;
     let state = batch.read_state()?;
     if let Some(bad) = state.iter().position(|s| s.failure & FAILED_NAN != 0) {
-        return Err(Error::input(format!("cloud {} has distances that are not numbers: its points hold NaN or infinity", first + bad)));
+        return Err(Error::input(format!(
+            "cloud {} has distances that are not numbers: its points hold NaN or infinity",
+            first + bad
+        )));
     }
     let merges = read_merges(&batch, &state)?;
     if max_dim == 0 {
@@ -236,9 +240,8 @@ fn pack_points(input: Input<'_>, range: std::ops::Range<usize>, shapes: &mut [Sh
 fn read_merges(batch: &Batch<'_>, state: &[layout::State]) -> Result<Vec<Vec<u32>>> {
     let last = batch.records.last().map_or(0, |r| 2 * (r.vertices + r.n) as usize);
     let forest: Vec<u32> = download(batch.gpu, &batch.forest, 0, last)?;
-    let of_cloud = |(r, s): (&layout::CloudRecord, &layout::State)| {
-        forest[(2 * r.vertices + r.n) as usize..][..s.merges as usize].to_vec()
-    };
+    let of_cloud =
+        |(r, s): (&layout::CloudRecord, &layout::State)| forest[(2 * r.vertices + r.n) as usize..][..s.merges as usize].to_vec();
     Ok(batch.records.iter().zip(state).map(of_cloud).collect())
 }
 

@@ -20,7 +20,9 @@ fn gpu() -> Gpu {
 fn grid_clouds() -> (Vec<f32>, Vec<Shape>) {
     let mut rng = StdRng::seed_from_u64(1);
     let (mut data, mut shapes) = (Vec::new(), Vec::new());
-    for (len, features, stride) in [(1, 3, 3), (2, 1, 1), (15, 16, 16), (16, 17, 20), (17, 2, 2), (33, 15, 15), (47, 3, 3), (130, 4, 4)] {
+    for (len, features, stride) in
+        [(1, 3, 3), (2, 1, 1), (15, 16, 16), (16, 17, 20), (17, 2, 2), (33, 15, 15), (47, 3, 3), (130, 4, 4)]
+    {
         shapes.push(Shape::Points(CloudView { len, features, offset: data.len(), stride }));
         data.extend((0..len * stride).map(|_| rng.random_range(0..4) as f32));
     }
