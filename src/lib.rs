@@ -1,4 +1,33 @@
 //! Lacuna sees the holes in what a neural network knows, and prunes the network by them.
+//!
+//! # The pieces
+//! - [`topology`]: exact Vietoris-Rips barcodes of point clouds, distance matrices and weighted graphs; one facade,
+//!   [`topology::Engine`], over a native engine and one of compute shaders.
+//! - [`gpu`]: adapters, devices, buffers, short submissions. Knows no topology.
+//! - `nn`: activations, architectures, networks in burn, and the bridge that lets the shaders read a network's
+//!   activations where they lie.
+//! - `train`, `trace`, `prune`: training into a run folder; Betti numbers of every layer; removing filters.
+//! - `experiment`: recipes over all of these. [`data`] and [`report`]: files in, pictures out.
+//!
+//! Everything from `nn` on is behind the feature `nn`, which is on by default; without it this is the topology engine alone, and burn is
+//! not in the tree.
+//!
+//! # Example
+//! ```
+//! use lacuna::topology::{Cloud, Engine, Options, PointCloud};
+//!
+//! // Twelve points of a circle, and the same twice as large: one call for both.
+//! let circle = |radius: f32| {
+//!     let turn = |i| i as f32 * std::f32::consts::TAU / 12.0;
+//!     let data = (0..12).map(turn).flat_map(|t| [radius * t.cos(), radius * t.sin()]).collect();
+//!     PointCloud::new(12, 2, data).map(Cloud::from)
+//! };
+//! let engine = Engine::cpu();
+//! let barcodes = engine.barcodes(&[circle(1.0)?, circle(2.0)?], &Options::default())?;
+//! assert_eq!(barcodes[0].betti_numbers(1.0), [1, 1]); // one piece, one hole
+//! assert!((barcodes[1].bars[1][0].birth / barcodes[0].bars[1][0].birth - 2.0).abs() < 1e-5);
+//! # Ok::<(), lacuna::Error>(())
+//! ```
 
 pub mod data;
 pub mod error;

@@ -6,10 +6,10 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 /// Bars of a dimension that are drawn; of more, the longest.
-const MOST_BARS: usize = 60;
+const MOST_BARS: usize = 40;
 
 /// Rows that the heading of a dimension takes.
-const HEAD: usize = 6;
+const HEAD: usize = 5;
 
 /// A barcode to draw: bars on the left, points over the diagonal on the right. What never dies ends at the dashed line.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ impl Persistence<'_> {
             let all = self.barcode.bars[dim].len();
             let some = if all > bars.len() { format!(", the longest {}", bars.len()) } else { String::new() };
             let label = format!("H{dim}: {all} bars{some}");
-            let place = (0.02 * never, -(row - 1.0));
+            let place = (0.02 * never, -(row - 0.5));
             text(chart.draw_series(std::iter::once(Text::new(label, place, ("sans-serif", 13).into_font().color(&colour)))))?;
             row += HEAD as f64 - 1.0;
             for bar in bars {
