@@ -1,6 +1,6 @@
 // Writes every new critical column as bits over the loops, and finds its pivot, the youngest loop.
 //
-// In: edges, ranks, roles, columns. Out: bits, pivots, state FAILURE and LONGEST. Scratch: lists. Slice: a = places in a
+// In: edges, ranks, roles, columns. Out: bits, pivots, state FAILURE. Scratch: lists. Slice: a = places in a
 // list, b = lists a cloud. One thread a column.
 //
 // The column of {e, root} against {e, apex} is four edges. One that merges components is dropped, one that opens a loop
@@ -68,7 +68,6 @@ fn main(
     let thread = group.z * slice.b + in_slice;
     length = 0u;
     overflow = false;
-    var longest = 0u;
     let column = columns[c.columns + slot];
     let edge = edges[c.edges + column.x];
     let apex = roles[c.edges + column.x];
@@ -77,7 +76,6 @@ fn main(
     add(c, edge / c.n, column.y, slot, thread, threads);
     add(c, edge % c.n, column.y, slot, thread, threads);
     while length > 0u && !overflow {
-        longest = max(longest, length);
         var youngest = 0u;
         var place = 0u;
         for (var k = 0u; k < length; k++) {
@@ -94,7 +92,6 @@ fn main(
         add(c, e / c.n, z, slot, thread, threads);
         add(c, e % c.n, z, slot, thread, threads);
     }
-    atomicMax(&state[index * STATE_WORDS + LONGEST], longest);
     if overflow {
         atomicOr(&state[index * STATE_WORDS + FAILURE], FAILED_LIST);
     }

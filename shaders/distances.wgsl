@@ -29,7 +29,7 @@ fn main(
     let tile = slice.first + group_of(group, groups);
     let ti = tile / tiles;
     let tj = tile % tiles;
-    if ti >= tiles || tj > ti || c.stride == NO_EDGE {
+    if ti >= tiles || tj > ti || c.stride == NO_POINTS {
         return;  // beyond the cloud, the upper triangle, or distances that the host gave
     }
     // Thread (x, y) pairs row i = y of the one tile with row j = x of the other, and loads coordinate x of row y of both.
@@ -50,6 +50,10 @@ fn main(
             if loads_j < c.n {
                 y = points[c.offset + loads_j * c.stride + k];
             }
+        }
+        // Not left to the sums: what max() makes of a NaN is up to the driver.
+        if ((bitcast<u32>(x) & 0x7fffffffu) >= 0x7f800000u) || ((bitcast<u32>(y) & 0x7fffffffu) >= 0x7f800000u) {
+            atomicOr(&state[index * STATE_WORDS + FAILURE], FAILED_NAN);
         }
         xs[local.y * 17u + local.x] = x;
         ys[local.y * 17u + local.x] = y;
@@ -79,13 +83,10 @@ fn main(
         if norms > 0.0 {
             sum = max(1.0 - sum / norms, 0.0);
         } else {
-            sum = select(1.0, norms, norms != norms);
+            sum = 1.0;
         }
     }
     var key = bitcast<u32>(sum);
-    if (key & 0x7fffffffu) > 0x7f800000u {
-        atomicOr(&state[index * STATE_WORDS + FAILURE], FAILED_NAN);
-    }
     if i == j || key > MAX_KEY {
         key = NO_EDGE;
     }

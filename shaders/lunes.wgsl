@@ -1,7 +1,7 @@
 // Which edges have an empty lune: no point with shorter edges to both ends. They are the relative neighbourhood graph.
 //
 // In: edges, ranks, state ENTERED. Out: roles (UNSEEN), empties (a bit per edge). One thread an edge; most find a point
-// of the lune among the first two dozen candidates, only the edges of the graph itself look at all n.
+// of the lune among the first two dozen candidates; the edges of the graph itself look at all n.
 //#import cloud
 
 @group(0) @binding(0) var<uniform> slice: Slice;

@@ -32,13 +32,13 @@ pub enum Error {
         /// The system's own reason.
         source: std::io::Error,
     },
-    /// The work does not fit the memory or a limit of the engine that was asked to do it.
+    /// The work does not fit the memory, the device's included, or a limit of the engine that was asked to do it.
     #[error("{0}")]
     TooLarge(String),
     /// No adapter fits what was asked for.
     #[error("{0}")]
     NoAdapter(String),
-    /// The device failed: lost, out of memory, or a shader that it refused.
+    /// The device failed: lost, or it refused a shader or a command.
     #[error("{0}")]
     Device(String),
     /// Stopped by the user; what was finished has been kept.
@@ -73,11 +73,11 @@ impl Error {
 
     /// The process exit code: 2 for what the user can mend, 130 for an interruption, 1 for the rest.
     pub fn exit_code(&self) -> u8 {
-        use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied};
+        use std::io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied};
         match self {
             Error::Input(_) | Error::File { .. } | Error::TooLarge(_) | Error::NoAdapter(_) => 2,
             Error::Io { source, .. } => match source.kind() {
-                NotFound | PermissionDenied | IsADirectory | NotADirectory => 2,
+                NotFound | PermissionDenied | IsADirectory | NotADirectory | AlreadyExists => 2,
                 _ => 1,
             },
             Error::Interrupted(_) => 130,

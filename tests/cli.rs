@@ -65,7 +65,7 @@ fn barcode_in_every_format() {
     let keys: Vec<&String> = answer.as_object().unwrap().keys().collect();
     assert_eq!(keys.len(), 7);
     assert_eq!((&answer["n"], &answer["max_dim"], &answer["threshold"]), (&4.into(), &1.into(), &serde_json::Value::Null));
-    assert_eq!(answer["bars"]["1"], serde_json::json!([[1.0, std::f32::consts::SQRT_2]]));
+    assert_eq!(answer["bars"]["1"], serde_json::from_str::<serde_json::Value>("[[1.0, 1.4142135]]").unwrap());
     assert_eq!(answer["engine"]["kind"], "cpu");
     assert!(String::from_utf8_lossy(&o.stderr).contains("engine: cpu on"), "it says which engine ran");
     let csv = stdout(&run(&["barcode", &square, "--output-format", "csv", "--quiet"]));
@@ -165,6 +165,10 @@ fn bad_options_are_explained() {
     refused(&run(&["barcode", &square, "--dim", "2"]), 2, &["dimension 2"]);
     refused(&run(&["barcode", &square, "--threshold", "-1"]), 2, &["threshold"]);
     refused(&run(&["betti", &square, "--scale", "nan"]), 2, &["scale"]);
+    let matrix = f.write("matrix.csv", "0 1\n1 0\n");
+    refused(&run(&["barcode", &matrix, "--format", "distance", "--metric", "cosine"]), 2, &["--metric is for points"]);
+    refused(&run(&["barcode", &square, "--output-format", "npy"]), 2, &["--out"]);
+    assert_eq!(stdout(&run(&["betti", &square, "--scale", "inf"])), "1 0\n");
     refused(&run(&["barcode", &square, "--plot", "x.pdf"]), 2, &["x.pdf", ".svg or .png"]);
     refused(&run(&["barcode", &square, "-o", "/nonexistent/x.json"]), 2, &["/nonexistent/x.json"]);
     refused(&run(&["barcode", &square, "--engine", "cpu", "--adapter", "0"]), 2, &["--adapter"]);
@@ -231,6 +235,10 @@ mod networks {
         refused(&train(&out, &["--activation", "rleu"]), 2, &["rleu", "relu"]);
         refused(&train(&out, &["--filters", "0"]), 2, &["filter"]);
         refused(&train(&out, &["--filters", "4,4,4,4,4,4"]), 2, &["does not fit"]);
+        refused(&train(&out, &["--depth", "3"]), 2, &["--depth"]);
+        refused(&train(&out, &["--momentum", "0.5"]), 2, &["--momentum"]);
+        refused(&train(&out, &["--weight-decay", "nan"]), 2, &["weight decay"]);
+        refused(&train(&out, &["--epochs", "0"]), 2, &["epoch"]);
         assert!(!out.exists(), "nothing is left of runs that could not begin");
         refused(&run(&["prune", "/nonexistent", "--out", out.to_str().unwrap()]), 2, &["/nonexistent", "no such run"]);
     }
@@ -251,7 +259,10 @@ mod networks {
         refused(&prune(&a, &b, &["--by", "l1", "--ratio", "1"]), 2, &["ratio"]);
         refused(&prune(&a, &b, &["--by", "l1", "--above", "3"]), 2, &["--above"]);
         refused(&prune(&a, &b, &["--samples", "6001"]), 2, &["6001"]);
-        assert!(!b.exists());
+        refused(&prune(&a, &b, &["--by", "l1", "--samples", "5"]), 2, &["--samples"]);
+        refused(&prune(&a, &b, &["--above", "nan"]), 2, &["--above"]);
+        refused(&prune(&a, &b, &["--resume"]), 2, &["no such run"]);
+        assert_eq!(f.names(), ["a"], "a refused pruning leaves nothing");
         let told = stdout(&prune(&a, &b, &["--above", "30", "--samples", "64", "--recover", "1"]));
         assert!(told.contains("after the cut") && told.contains("recovered"), "{told}");
         let outcome = json(&b.join("prune.json"));
@@ -295,7 +306,12 @@ mod networks {
         let done = fs::read_to_string(out.join("metrics.jsonl")).unwrap().lines().count();
         assert!(out.join("checkpoint/state.json").is_file());
         let total = (done + 1).to_string();
-        let o = train(&out, &["--resume", "--epochs", &total]);
+        let resume = |more: &[&str]| {
+            lacuna().args(["train", "--engine", "cpu", "--resume", "--out"]).arg(&out).args(more).output().unwrap()
+        };
+        refused(&resume(&["--epochs", "0"]), 2, &["through already"]);
+        assert_eq!(resume(&["--lr", "1"]).status.code(), Some(2), "a resumed run keeps its options");
+        let o = resume(&["--epochs", &total]);
         assert!(stdout(&o).contains(&format!("after {total} epochs")));
         assert!(String::from_utf8_lossy(&o.stderr).contains(&format!("going on after epoch {done}")));
     }

@@ -178,6 +178,10 @@ fn larger_clouds_agree_with_ripser_on_both_engines() {
         let from_matrix = cpu.barcode(&matrix.clone().into(), &Options::default()).unwrap();
         assert_eq!(from_matrix, gpu.barcode(&matrix.into(), &Options::default()).unwrap());
         assert_eq!(from_matrix.bars, want, "{n} points in R^{d}");
+        // Where the columns' memory runs out the host finishes, and the answer says so.
+        let (tiny, seconds) = gpu_engine().with_tiny_pools().timed(&[p.clone().into()], &Options::default()).unwrap();
+        assert_eq!(common::disagreement(&want, &tiny[0], 1e-6), None);
+        assert!(seconds.iter().any(|(name, _)| name == lacuna::topology::FINISHED_ON_HOST));
         for engine in [cpu, gpu] {
             let got = engine.barcode(&p.clone().into(), &Options::default()).unwrap();
             assert_eq!(common::disagreement(&want, &got, 1e-6), None);

@@ -23,10 +23,11 @@ command -v c++ >/dev/null || install g++ "a C++ compiler"
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}"
 
 cargo test --release --no-run
-if ! target/release/lacuna devices --json | grep -q '"index"'; then
+lacuna() { cargo run --release --quiet -- "$@"; }
+if ! lacuna devices --json | grep -q '"index"'; then
     install mesa-vulkan-drivers "a GPU adapter"
-    target/release/lacuna devices --json | grep -q '"index"' \
+    lacuna devices --json | grep -q '"index"' \
         || { echo "tests/run.sh: still no GPU adapter; see 'lacuna devices'" >&2; exit 1; }
 fi
-target/release/lacuna devices
+lacuna devices
 cargo test --release "$@"

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use lacuna::Error;
 use lacuna::nn::{Activation, Compute, Net};
 use lacuna::progress::{Unwatched, Watch};
-use lacuna::prune::{BettiOptions, Criterion, Keep, Plan, Rule, cut, mask, prune_run};
+use lacuna::prune::{BettiOptions, Criterion, Keep, Plan, Rule, cut, mask, prune_run, resume_prune};
 use lacuna::train::{Config, ModelKind, Optimiser, OptimiserKind, Run, Settings, load_data, logits};
 
 /// Stops after so many questions whether to stop.
@@ -36,7 +36,7 @@ fn a_small_cnn_learns_real_images() {
     let dir = tempfile::tempdir().unwrap();
     let data = load_data("fashion-mnist", None, 0).unwrap();
     let run = Run::create(&dir.path().join("r"), cnn(2), &data).unwrap();
-    run.train(&data, &Compute::cpu(), &mut Unwatched).unwrap();
+    run.train(None, &data, &Compute::cpu(), &mut Unwatched).unwrap();
     let metrics = run.metrics().unwrap();
     assert_eq!(metrics.len(), 2);
     assert!(metrics[1].test_accuracy.unwrap() > 0.75, "{metrics:?}");
@@ -51,7 +51,7 @@ fn momentum_descent_learns_the_disks() {
     let mut c = config(ModelKind::Mlp { depth: 4, width: 24 }, "disks", 12, sgd);
     c.activation = Activation::parse("cabs").unwrap();
     let run = Run::create(&dir.path().join("r"), c, &data).unwrap();
-    run.train(&data, &Compute::cpu(), &mut Unwatched).unwrap();
+    run.train(None, &data, &Compute::cpu(), &mut Unwatched).unwrap();
     let last = run.metrics().unwrap().pop().unwrap();
     assert!(last.test_accuracy.unwrap() > 0.97, "{last:?}");
 }
@@ -64,10 +64,10 @@ fn a_resumed_run_is_the_uninterrupted_one() {
     let data = load_data("disks", None, 7).unwrap();
     let c = || config(ModelKind::Mlp { depth: 3, width: 16 }, "disks", 3, Optimiser::adam(0.01));
     let whole = Run::create(&dir.path().join("whole"), c(), &data).unwrap();
-    whole.train(&data, &compute, &mut Unwatched).unwrap();
+    whole.train(None, &data, &compute, &mut Unwatched).unwrap();
     let parts = Run::create(&dir.path().join("parts"), c(), &data).unwrap();
     let mut stops = 0;
-    while let Err(e) = parts.train(&data, &compute, &mut StopAfter(23.into())) {
+    while let Err(e) = parts.train(None, &data, &compute, &mut StopAfter(23.into())) {
         assert!(matches!(e, Error::Interrupted(_)), "{e}");
         assert_eq!(e.exit_code(), 130);
         stops += 1;
@@ -90,7 +90,7 @@ fn a_pruned_run_loads_again_with_the_same_logits() {
     let compute = Compute::cpu();
     let data = load_data("fashion-mnist", None, 0).unwrap();
     let run = Run::create(&dir.path().join("r"), cnn(1), &data).unwrap();
-    run.train(&data, &compute, &mut Unwatched).unwrap();
+    run.train(None, &data, &compute, &mut Unwatched).unwrap();
     for (name, criterion, rule) in [
         ("betti", Criterion::Betti(BettiOptions { samples: 80, ..BettiOptions::default() }), Rule::Above(45.0)),
         ("l1", Criterion::L1, Rule::Ratio(0.5)),
@@ -98,7 +98,7 @@ fn a_pruned_run_loads_again_with_the_same_logits() {
     ] {
         let out = dir.path().join(name);
         let plan = Plan { criterion, rule, round_to: 1, recover: 0 };
-        let (outcome, net) = prune_run(&run, &plan, &out, &data, &compute, false, &mut Unwatched).unwrap();
+        let (outcome, net) = prune_run(&run, &plan, &out, &data, &compute, &mut Unwatched).unwrap();
         assert!(outcome.after_cut.macs < outcome.before.macs, "{name} removed something");
         let again = Run::open(&out).unwrap().network(&compute).unwrap();
         let answer = |net: &Net| logits(net, &data.test, &compute.device, &mut Unwatched).unwrap();
@@ -122,18 +122,38 @@ fn an_interrupted_recovery_goes_on() {
     let compute = Compute::cpu();
     let data = load_data("fashion-mnist", None, 0).unwrap();
     let run = Run::create(&dir.path().join("r"), cnn(1), &data).unwrap();
-    run.train(&data, &compute, &mut Unwatched).unwrap();
+    run.train(None, &data, &compute, &mut Unwatched).unwrap();
     let plan = Plan { criterion: Criterion::L1, rule: Rule::Ratio(0.5), round_to: 1, recover: 1 };
     let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
-    let (want, _) = prune_run(&run, &plan, &whole, &data, &compute, false, &mut Unwatched).unwrap();
+    let (want, _) = prune_run(&run, &plan, &whole, &data, &compute, &mut Unwatched).unwrap();
     // Long enough for scoring, testing and a part of the recovery.
-    let stopped = prune_run(&run, &plan, &parts, &data, &compute, false, &mut StopAfter(25.into())).unwrap_err();
+    let stopped = prune_run(&run, &plan, &parts, &data, &compute, &mut StopAfter(25.into())).unwrap_err();
     assert!(matches!(stopped, Error::Interrupted(_)), "{stopped}");
     assert!(parts.join("checkpoint/state.json").is_file());
-    let other = Plan { recover: 2, ..plan.clone() };
-    assert_eq!(prune_run(&run, &other, &parts, &data, &compute, true, &mut Unwatched).unwrap_err().exit_code(), 2);
-    let (got, _) = prune_run(&run, &plan, &parts, &data, &compute, true, &mut Unwatched).unwrap();
+    let stranger = Run::create(&dir.path().join("other"), cnn(1), &data).unwrap();
+    assert_eq!(resume_prune(&stranger, &parts, &compute, &mut Unwatched).unwrap_err().exit_code(), 2);
+    let (got, _) = resume_prune(&run, &parts, &compute, &mut Unwatched).unwrap();
     assert_eq!(got.recovered.unwrap().accuracy, want.recovered.unwrap().accuracy);
     let weights = |p: &std::path::Path| std::fs::read(p.join("weights.safetensors")).unwrap();
     assert!(weights(&whole) == weights(&parts), "the weights differ");
+}
+
+#[test]
+fn a_cut_that_is_stopped_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let compute = Compute::cpu();
+    let data = load_data("fashion-mnist", None, 0).unwrap();
+    let run = Run::create(&dir.path().join("r"), cnn(1), &data).unwrap();
+    run.train(None, &data, &compute, &mut Unwatched).unwrap();
+    let plan = Plan { criterion: Criterion::Betti(BettiOptions::default()), rule: Rule::Above(300.0), round_to: 1, recover: 1 };
+    let out = dir.path().join("pruned");
+    for patience in [0, 2, 3] {
+        let stopped = prune_run(&run, &plan, &out, &data, &compute, &mut StopAfter(patience.into())).unwrap_err();
+        assert!(matches!(stopped, Error::Interrupted(_)), "{stopped}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "the run alone is left");
+    }
+    // A run whose checkpoint is gone is not silently begun anew.
+    std::fs::remove_dir_all(run.folder.join("checkpoint")).unwrap();
+    let e = run.train(None, &data, &compute, &mut Unwatched).unwrap_err();
+    assert!(e.to_string().contains("checkpoint is gone"), "{e}");
 }

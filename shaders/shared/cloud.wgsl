@@ -20,7 +20,6 @@ struct Cloud {
     loops: u32,           // first entry in the arrays with one entry per loop
     births: u32,          // number of loops
     done: u32,            // 1: every loop has died, skip the rest
-    pad: u32,
 }
 
 // One dispatch: the first item and the first cloud of its slice, and two numbers whose meaning is the stage's.
@@ -32,7 +31,7 @@ struct Slice {
 }
 
 // What the stages find out about a cloud: entry `cloud * STATE_WORDS + name` of an array of atomics.
-const STATE_WORDS: u32 = 8u;
+const STATE_WORDS: u32 = 7u;
 const LIMIT: u32 = 0u;    // key of the longest edge that enters
 const ENTERED: u32 = 1u;  // number of edges that enter
 const BIRTHS: u32 = 2u;   // edges that open a loop
@@ -40,13 +39,13 @@ const MERGES: u32 = 3u;   // edges that merge two components
 const COLUMNS: u32 = 4u;  // critical columns so far
 const DEATHS: u32 = 5u;   // loops that have died
 const FAILURE: u32 = 6u;  // bits below
-const LONGEST: u32 = 7u;  // longest list of a column while it was expanded
 
-const FAILED_NAN: u32 = 1u;      // a distance is not a number
+const FAILED_NAN: u32 = 1u;      // a coordinate is not finite
 const FAILED_COLUMNS: u32 = 2u;  // more critical columns than there is room for
 const FAILED_LIST: u32 = 4u;     // a column had more edges than its list holds
 
 const NO_EDGE: u32 = 0xffffffffu;  // no edge, no rank, no pivot, no owner
+const NO_POINTS: u32 = 0xffffffffu;  // stride of a cloud whose distances the host gave
 const MAX_KEY: u32 = 0x7f7fffffu;  // the largest finite length
 
 // The role of an edge; below LOOP it is the apex of the lune.

@@ -1,4 +1,4 @@
-// What is known of a critical column besides its bits. In step with src/topology/wgsl/columns.rs.
+// What is known of a critical column besides its bits. In step with src/topology/wgsl/layout.rs.
 
 const UNEXPANDED: u32 = 0xfffffffeu;  // pivot of a column whose bits have not been made yet
 

@@ -1,4 +1,4 @@
-// Shape of the radix sort. In step with src/topology/wgsl/sort.rs.
+// Shape of the radix sort. BLOCK is in step with src/topology/wgsl/layout.rs.
 
 const THREADS: u32 = 64u;
 const EACH: u32 = 16u;     // pairs a thread

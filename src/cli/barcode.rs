@@ -5,7 +5,8 @@ use super::input::InputArgs;
 use super::{print, print_json};
 use clap::{Args, ValueEnum};
 use lacuna::data::{barcode_csv, barcode_npy, barcode_pers, files};
-use lacuna::report::{Persistence, Picture};
+use lacuna::report::{Persistence, Picture, check_plot_name};
+use lacuna::topology::{Answer, FINISHED_ON_HOST};
 use lacuna::{Error, Result};
 use std::path::PathBuf;
 
@@ -53,26 +54,40 @@ impl BarcodeCommand {
     }
 
     pub fn run(&self, quiet: bool) -> Result<()> {
+        if let Some(path) = &self.plot {
+            check_plot_name(path)?;
+        }
+        if self.out.is_none() && matches!(self.format(), OutputFormat::Npy) {
+            return Err(Error::input("an npy file is binary: give it a name with --out"));
+        }
         let mut options = self.input.options()?;
         options.profile = self.profile;
         let cloud = self.input.cloud()?;
         let engine = self.engine.engine(quiet)?;
         let answer = engine.answer(&cloud, &options)?;
+        if !quiet && answer.seconds.iter().any(|(stage, _)| stage == FINISHED_ON_HOST) {
+            super::say("note: the columns outgrew the memory set aside for them on the device, and the host finished them");
+        }
         if self.profile {
             super::print_stages(&answer.seconds);
         }
-        if let Some(path) = &self.plot {
-            Persistence { title: self.input.name(), barcode: &answer.barcode }.save(path)?;
+        self.write(&answer)?;
+        match &self.plot {
+            Some(path) => Persistence { title: self.input.name(), barcode: &answer.barcode }.save(path),
+            None => Ok(()),
         }
+    }
+
+    fn write(&self, answer: &Answer) -> Result<()> {
         let text = match self.format() {
             OutputFormat::Json => match &self.out {
-                Some(path) => return files::write_json(path, &answer),
-                None => return print_json(&answer),
+                Some(path) => return files::write_json(path, answer),
+                None => return print_json(answer),
             },
             OutputFormat::Csv => barcode_csv(&answer.barcode),
             OutputFormat::Pers => barcode_pers(&answer.barcode),
             OutputFormat::Npy => {
-                let path = self.out.as_ref().ok_or_else(|| Error::input("an npy file is binary: give it a name with --out"))?;
+                let path = self.out.as_ref().ok_or_else(|| Error::Internal("an npy file without a name".into()))?;
                 let bytes = barcode_npy(&answer.barcode)?;
                 return files::write_atomically(path, |w| w.write_all(&bytes));
             }

@@ -4,7 +4,7 @@ use super::engine::EngineArgs;
 use super::input::InputArgs;
 use super::{print, print_json};
 use clap::Args;
-use lacuna::report::{Lines, Picture};
+use lacuna::report::{Lines, Picture, check_plot_name};
 use lacuna::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,6 +28,9 @@ pub struct Betti {
 
 impl Betti {
     pub fn run(&self, quiet: bool) -> Result<()> {
+        if let Some(path) = &self.plot {
+            check_plot_name(path)?;
+        }
         let mut options = self.input.options()?;
         if let Some(scale) = self.scale {
             if scale.is_nan() || scale < 0.0 {

@@ -59,6 +59,6 @@ impl EngineArgs {
 fn announce(engine: &Engine, quiet: bool) {
     if !quiet {
         let info = engine.info();
-        eprintln!("engine: {} on {} ({})", info.kind, info.adapter, engine.why());
+        super::say(&format!("engine: {} on {} ({})", info.kind, info.adapter, engine.why()));
     }
 }

@@ -1,9 +1,9 @@
 //! The input file and the options of the filtration, the same for `barcode` and `betti`.
 
 use clap::Args;
-use lacuna::Result;
 use lacuna::data::points::{InputFormat, read_cloud};
 use lacuna::topology::{Cloud, Metric, Options};
+use lacuna::{Error, Result};
 use std::path::PathBuf;
 
 /// A file and how to filter it.
@@ -15,9 +15,9 @@ pub struct InputArgs {
     /// if not given: points, but for Ripser's own endings)
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
-    /// Metric on points: euclidean, sqeuclidean, cityblock, chebyshev or cosine
-    #[arg(long, default_value = "euclidean")]
-    metric: String,
+    /// Metric on points: euclidean, sqeuclidean, cityblock, chebyshev or cosine [default: euclidean]
+    #[arg(long)]
+    metric: Option<String>,
     /// Highest dimension of homology: 0 or 1
     #[arg(long, visible_alias = "maxdim", default_value_t = 1)]
     dim: usize,
@@ -33,12 +33,21 @@ impl InputArgs {
             Some(name) => InputFormat::parse(name)?,
             None => InputFormat::of_path(&self.file),
         };
-        read_cloud(&self.file, format)
+        let cloud = read_cloud(&self.file, format)?;
+        if self.metric.is_some() && !matches!(cloud, Cloud::Points(_)) {
+            return Err(Error::input("--metric is for points; this file brings its own distances"));
+        }
+        Ok(cloud)
     }
 
     /// The options of the filtration.
     pub fn options(&self) -> Result<Options> {
-        Ok(Options { max_dim: self.dim, metric: Metric::parse(&self.metric)?, threshold: self.threshold, ..Options::default() })
+        Ok(Options {
+            max_dim: self.dim,
+            metric: self.metric.as_deref().map_or(Ok(Metric::Euclidean), Metric::parse)?,
+            threshold: self.threshold,
+            ..Options::default()
+        })
     }
 
     /// The file's name, for titles.

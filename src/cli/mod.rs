@@ -71,7 +71,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("lacuna: {e}");
+            say(&format!("lacuna: {e}"));
             ExitCode::from(e.exit_code())
         }
     }
@@ -86,6 +86,11 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
+/// Prints a line on stderr. Nobody may be listening any more; the work goes on.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 /// Prints a value as indented JSON.
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::Internal(e.to_string()))?;
@@ -95,6 +100,6 @@ fn print_json(value: &impl serde::Serialize) -> Result<()> {
 /// Prints the time of each stage on stderr.
 fn print_stages(seconds: &[(String, f64)]) {
     for (stage, seconds) in seconds {
-        eprintln!("{stage:<20} {:>10.3} ms", 1e3 * seconds);
+        say(&format!("{stage:<20} {:>10.3} ms", 1e3 * seconds));
     }
 }

@@ -1,5 +1,6 @@
 //! Progress on a terminal is a bar, elsewhere plain lines now and then; Ctrl-C asks the work to stop.
 
+use super::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use lacuna::progress::Watch;
 use std::io::IsTerminal;
@@ -26,7 +27,7 @@ impl Progress {
             if STOP.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }
-            eprintln!("\nstopping after this step (Ctrl-C again to end at once)");
+            say("stopping after this step (Ctrl-C again to end at once)");
         });
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::no_length();
@@ -47,15 +48,15 @@ impl Watch for Progress {
             bar.set_message(what.to_string());
         } else if !self.quiet && self.last.elapsed() >= EVERY {
             self.last = Instant::now();
-            eprintln!("{what}: {done} of {total}");
+            say(&format!("{what}: {done} of {total}"));
         }
     }
 
     fn note(&mut self, line: &str) {
         self.last = Instant::now();
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None if !self.quiet => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| say(line)),
+            None if !self.quiet => say(line),
             None => {}
         }
     }

@@ -28,8 +28,11 @@ pub struct Train {
     /// Folder of the run
     #[arg(long, short)]
     out: PathBuf,
-    /// Go on with the run in that folder (its own options count; --epochs may be raised)
-    #[arg(long)]
+    /// Go on with the run in that folder, by its own options; --epochs may be raised
+    #[arg(long, conflicts_with_all = [
+        "data", "data_dir", "model", "filters", "hidden", "depth", "width", "activation", "optimiser", "lr", "momentum",
+        "weight_decay", "batch", "seed",
+    ])]
     resume: bool,
     /// fashion-mnist (a part is bundled), mnist, cifar-10 or disks
     #[arg(long, default_value = "fashion-mnist")]
@@ -39,18 +42,18 @@ pub struct Train {
     data_dir: Option<PathBuf>,
     #[arg(long, value_enum, default_value = "cnn")]
     model: Model,
-    /// Filters of each convolution block of a cnn
-    #[arg(long, value_delimiter = ',', default_value = "32,64")]
-    filters: Vec<usize>,
-    /// Numbers in the hidden layer of a cnn
-    #[arg(long, default_value_t = 128)]
-    hidden: usize,
-    /// Linear layers of an mlp
-    #[arg(long, default_value_t = 10)]
-    depth: usize,
-    /// Numbers between the layers of an mlp
-    #[arg(long, default_value_t = 15)]
-    width: usize,
+    /// Filters of each convolution block of a cnn [default: 32,64]
+    #[arg(long, value_delimiter = ',')]
+    filters: Option<Vec<usize>>,
+    /// Numbers in the hidden layer of a cnn [default: 128]
+    #[arg(long)]
+    hidden: Option<usize>,
+    /// Linear layers of an mlp [default: 10]
+    #[arg(long)]
+    depth: Option<usize>,
+    /// Numbers between the layers of an mlp [default: 15]
+    #[arg(long)]
+    width: Option<usize>,
     /// relu, leaky_relu:S, tanh, sigmoid, elu, swish, sine:W, sine-plus-linear:N, fold:A,C, cabs, relu-normalised, identity
     #[arg(long, default_value = "relu")]
     activation: String,
@@ -59,9 +62,9 @@ pub struct Train {
     /// Learning rate [default: 0.001 for adam, 0.05 for sgd]
     #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
-    /// Momentum of sgd
-    #[arg(long, default_value_t = 0.9)]
-    momentum: f64,
+    /// Momentum of sgd [default: 0.9]
+    #[arg(long)]
+    momentum: Option<f64>,
     /// L2 term of the gradient
     #[arg(long, default_value_t = 0.0)]
     weight_decay: f32,
@@ -85,53 +88,90 @@ impl Train {
         };
         let rate = self.lr.unwrap_or(default_rate);
         if !(rate > 0.0 && rate.is_finite()) {
-            return Err(Error::input("the learning rate must be above 0"));
+            return Err(Error::input("the learning rate must be a number above 0"));
         }
-        if self.filters.contains(&0) || self.filters.is_empty() || self.hidden == 0 {
-            return Err(Error::input("a cnn needs at least one filter in every block, and a hidden layer"));
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            return Err(Error::input("the weight decay must be a number, 0 or more"));
         }
-        let momentum = if matches!(kind, OptimiserKind::Sgd) { self.momentum } else { 0.0 };
+        let momentum = match (kind, self.momentum) {
+            (OptimiserKind::Adam, Some(_)) => return Err(Error::input("--momentum is for sgd: adam has its own")),
+            (OptimiserKind::Adam, None) => 0.0,
+            (OptimiserKind::Sgd, given) => given.unwrap_or(0.9),
+        };
+        if !(0.0..1.0).contains(&momentum) {
+            return Err(Error::input("the momentum must be at least 0 and below 1"));
+        }
+        let epochs = self.epochs.unwrap_or(5);
+        if epochs == 0 {
+            return Err(Error::input("at least one epoch is needed"));
+        }
         let optimiser = Optimiser { kind, rate, momentum, weight_decay: self.weight_decay };
+        // Another directory must not lead to other data.
+        let data_dir = self.data_dir.as_ref().map(|d| std::fs::canonicalize(d).unwrap_or_else(|_| d.clone()));
         Ok(Config {
             data: self.data.clone(),
-            data_dir: self.data_dir.clone(),
-            model: match self.model {
-                Model::Cnn => ModelKind::Cnn { filters: self.filters.clone(), hidden: self.hidden },
-                Model::Mlp => ModelKind::Mlp { depth: self.depth, width: self.width },
-            },
+            data_dir,
+            model: self.model_kind()?,
             activation: Activation::parse(&self.activation)?,
-            settings: Settings { epochs: self.epochs.unwrap_or(5), batch: self.batch, optimiser, seed: self.seed },
+            settings: Settings { epochs, batch: self.batch, optimiser, seed: self.seed },
         })
     }
 
+    fn model_kind(&self) -> Result<ModelKind> {
+        let refuse = |given: bool, what: &str, model: &str| {
+            if given { Err(Error::input(format!("{what} does not apply to --model {model}"))) } else { Ok(()) }
+        };
+        match self.model {
+            Model::Cnn => {
+                refuse(self.depth.is_some(), "--depth", "cnn")?;
+                refuse(self.width.is_some(), "--width", "cnn")?;
+                let filters = self.filters.clone().unwrap_or_else(|| vec![32, 64]);
+                let hidden = self.hidden.unwrap_or(128);
+                if filters.contains(&0) || filters.is_empty() || hidden == 0 {
+                    return Err(Error::input("a cnn needs at least one filter in every block, and a hidden layer"));
+                }
+                Ok(ModelKind::Cnn { filters, hidden })
+            }
+            Model::Mlp => {
+                refuse(self.filters.is_some(), "--filters", "mlp")?;
+                refuse(self.hidden.is_some(), "--hidden", "mlp")?;
+                Ok(ModelKind::Mlp { depth: self.depth.unwrap_or(10), width: self.width.unwrap_or(15) })
+            }
+        }
+    }
+
     pub fn run(&self, quiet: bool) -> Result<()> {
+        let compute = self.engine.compute(quiet)?;
         let (run, data) = if self.resume {
             let mut run = Run::open(&self.out)?;
             if run.folder.join("prune.json").exists() {
                 return Err(Error::input("this run was made by `lacuna prune`: go on with its --resume"));
             }
+            let data = run.data()?;
             if let Some(epochs) = self.epochs {
+                let done = run.metrics()?.len();
+                if epochs < done {
+                    return Err(Error::input(format!("{done} epochs are through already, {epochs} were asked for")));
+                }
                 run.config.settings.epochs = epochs;
                 run.write_config()?;
             }
-            let data = run.data()?;
             (run, data)
         } else {
             let config = self.config()?;
             let data = load_data(&config.data, config.data_dir.as_deref(), config.settings.seed)?;
             (Run::create(&self.out, config, &data)?, data)
         };
-        let compute = self.engine.compute(quiet)?;
         run.write_engine(&compute.engine.info())?;
         let mut progress = Progress::new(quiet);
         progress.note(&format!(
             "{} on {}: {} training and {} test samples",
-            run.arch.name,
+            run.arch.title(),
             data.name,
             data.train.len(),
             data.test.len()
         ));
-        run.train(&data, &compute, &mut progress)?;
+        run.train(None, &data, &compute, &mut progress)?;
         drop(progress);
         let metrics = run.metrics()?;
         let points = |f: fn(&lacuna::train::EpochRecord) -> f64| metrics.iter().map(|m| (m.epoch as f64, f(m))).collect();
@@ -139,7 +179,7 @@ impl Train {
             ("train".to_string(), points(|m| 100.0 * m.train_accuracy)),
             ("test".to_string(), points(|m| 100.0 * m.test_accuracy.unwrap_or(f64::NAN))),
         ];
-        let title = format!("{}, {}", run.arch.name, run.arch.activation);
+        let title = format!("{}, {}", run.arch.title(), run.arch.activation);
         Lines { title, x: "epoch".into(), y: "accuracy, %".into(), series }.save(&run.folder.join("accuracy.svg"))?;
         let last = metrics.last().and_then(|m| m.test_accuracy).unwrap_or(0.0);
         print(&format!(

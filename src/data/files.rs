@@ -12,7 +12,19 @@ use std::path::Path;
 /// # Errors
 /// [`Error::Io`] with the path.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
-    let folder = match path.parent() {
+    // A link stays and what it points to is replaced; a device or a pipe has no place beside it to rename from.
+    let resolved = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    if fs::metadata(&resolved).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        let file = fs::OpenOptions::new().write(true).open(path).map_err(Error::io(path, "write"))?;
+        let mut buffered = BufWriter::new(file);
+        return write(&mut buffered).and_then(|()| buffered.flush()).map_err(Error::io(path, "write"));
+    }
+    replace(&resolved, path, write)
+}
+
+/// Writes beside `target` and renames; messages speak of `path`.
+fn replace(target: &Path, path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    let folder = match target.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
     };
@@ -26,7 +38,7 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::
         write(&mut buffered).and_then(|()| buffered.flush()).map_err(Error::io(path, "write"))?;
     }
     file.as_file().sync_all().map_err(Error::io(path, "write"))?;
-    file.persist(path).map_err(|e| Error::io(path, "write")(e.error))?;
+    file.persist(target).map_err(|e| Error::io(path, "write")(e.error))?;
     Ok(())
 }
 
@@ -53,8 +65,8 @@ pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
 /// # Errors
 /// [`Error::Io`], or [`Error::File`] with the line.
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = fs::read_to_string(path).map_err(Error::io(path, "read"))?;
-    serde_json::from_str(&text).map_err(|e| Error::line(path, e.line(), e.to_string()))
+    let bytes = fs::read(path).map_err(Error::io(path, "read"))?;
+    serde_json::from_slice(&bytes).map_err(|e| Error::line(path, e.line(), e.to_string()))
 }
 
 /// Makes a folder and those above it.
@@ -81,6 +93,20 @@ mod tests {
         assert_eq!(failed.unwrap_err().exit_code(), 1);
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_devices_stay_what_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let (real, link) = (dir.path().join("real.txt"), dir.path().join("link.txt"));
+        write_text(&real, "old").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        write_text(&link, "new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&real).unwrap(), "new");
+        write_text(Path::new("/dev/null"), "gone").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
     }
 
     #[test]

@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 
 const FASHION: [&str; 10] =
     ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
+const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 const CIFAR: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 /// Mean and deviation of Fashion-MNIST's training pixels over 255.
 const FASHION_SCALE: (f32, f32) = (0.286, 0.353);
+/// The same of MNIST.
+const MNIST_SCALE: (f32, f32) = (0.1307, 0.3081);
 /// The same of CIFAR-10, over all channels.
 const CIFAR_SCALE: (f32, f32) = (0.473, 0.251);
 /// Numbers an IDX file may promise; more is a damaged header.
@@ -30,20 +33,44 @@ const BUNDLED: [(&str, &[u8]); 4] = [
 /// None in a sound build.
 pub fn bundled() -> Result<DataSet> {
     let [a, b, c, d] = BUNDLED.map(|(name, bytes)| (PathBuf::from(name), bytes.to_vec()));
-    idx_set("fashion-mnist (bundled part)", [a, b, c, d])
+    idx_set(ImageSet::FashionMnist, [a, b, c, d])
 }
 
-/// Reads the image data set in a folder: the four IDX files of MNIST or Fashion-MNIST, plain or `.gz`, or CIFAR-10's
+/// The image data sets that are known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageSet {
+    /// 28 x 28 pieces of clothing.
+    FashionMnist,
+    /// 28 x 28 digits.
+    Mnist,
+    /// 32 x 32 colour photographs.
+    Cifar10,
+}
+
+impl ImageSet {
+    fn name(self) -> &'static str {
+        match self {
+            ImageSet::FashionMnist => "fashion-mnist",
+            ImageSet::Mnist => "mnist",
+            ImageSet::Cifar10 => "cifar-10",
+        }
+    }
+}
+
+/// Reads a data set from a folder: the four IDX files of MNIST or Fashion-MNIST, plain or `.gz`, or CIFAR-10's
 /// `data_batch_1.bin` to `data_batch_5.bin` (those that are there) and `test_batch.bin`.
 ///
 /// # Errors
 /// [`Error::File`] naming the file that is missing, truncated or damaged.
-pub fn read_folder(folder: &Path) -> Result<DataSet> {
+pub fn read_folder(folder: &Path, set: ImageSet) -> Result<DataSet> {
     if !folder.is_dir() {
         return Err(Error::file(folder, "there is no such folder"));
     }
-    let batches: Vec<PathBuf> = (1..=5).map(|i| folder.join(format!("data_batch_{i}.bin"))).filter(|p| p.is_file()).collect();
-    if !batches.is_empty() {
+    if set == ImageSet::Cifar10 {
+        let batches: Vec<PathBuf> = (1..=5).map(|i| folder.join(format!("data_batch_{i}.bin"))).filter(|p| p.is_file()).collect();
+        if batches.is_empty() {
+            return Err(Error::file(folder, "holds no data_batch_1.bin to data_batch_5.bin: not CIFAR-10 in its binary form"));
+        }
         let train: Vec<_> = batches.iter().map(|p| cifar_batch(p)).collect::<Result<_>>()?;
         let test = cifar_batch(&folder.join("test_batch.bin"))?;
         return cifar_set(train.concat(), test);
@@ -54,19 +81,17 @@ pub fn read_folder(folder: &Path) -> Result<DataSet> {
         let plain = folder.join(name);
         let path = if plain.is_file() { plain } else { folder.join(format!("{name}.gz")) };
         if !path.is_file() {
-            return Err(Error::file(
-                folder,
-                format!("holds neither {name} nor {name}.gz, nor CIFAR-10's data_batch_1.bin: not a data set that is known here"),
-            ));
+            return Err(Error::file(folder, format!("holds neither {name} nor {name}.gz: not {} in its IDX form", set.name())));
         }
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
         files.push((path, bytes));
     }
     let files: [_; 4] = files.try_into().map_err(|_| Error::Internal("four files were read".into()))?;
-    idx_set(&format!("idx files of {}", folder.display()), files)
+    idx_set(set, files)
 }
 
-fn idx_set(name: &str, [train_images, train_labels, test_images, test_labels]: [(PathBuf, Vec<u8>); 4]) -> Result<DataSet> {
+fn idx_set(set: ImageSet, [train_images, train_labels, test_images, test_labels]: [(PathBuf, Vec<u8>); 4]) -> Result<DataSet> {
+    let (names, scale) = if set == ImageSet::Mnist { (DIGITS, MNIST_SCALE) } else { (FASHION, FASHION_SCALE) };
     let part = |images: (PathBuf, Vec<u8>), labels: (PathBuf, Vec<u8>)| {
         let (path, labels_path) = (images.0.clone(), labels.0.clone());
         let (dims, pixels) = parse_idx(&images.0, images.1)?;
@@ -77,11 +102,10 @@ fn idx_set(name: &str, [train_images, train_labels, test_images, test_labels]: [
         if count != label_count {
             return Err(Error::file(labels_path, format!("holds {label_count} labels for {count} images")));
         }
-        Samples::images([1, height, width], pixels, labels, FASHION_SCALE.0, FASHION_SCALE.1)
+        Samples::images([1, height, width], pixels, labels, scale.0, scale.1)
     };
     let (train, test) = (part(train_images, train_labels)?, part(test_images, test_labels)?);
-    let classes = FASHION.map(String::from).to_vec();
-    DataSet { name: name.into(), classes, train, test }.checked()
+    DataSet { name: set.name().into(), classes: names.map(String::from).to_vec(), train, test }.checked()
 }
 
 /// Dimensions and bytes of an IDX file of unsigned bytes, plain or compressed.
@@ -198,20 +222,20 @@ mod tests {
 
     #[test]
     fn folders_that_are_not_data_sets_are_explained() {
-        assert!(read_folder(Path::new("/nonexistent")).unwrap_err().to_string().contains("no such folder"));
+        assert!(read_folder(Path::new("/nonexistent"), ImageSet::Mnist).unwrap_err().to_string().contains("no such folder"));
         let dir = tempfile::tempdir().unwrap();
-        let e = read_folder(dir.path()).unwrap_err();
+        let e = read_folder(dir.path(), ImageSet::FashionMnist).unwrap_err();
         assert!(e.to_string().contains("holds neither train-images-idx3-ubyte"), "{e}");
         std::fs::write(dir.path().join("data_batch_1.bin"), vec![0u8; 100]).unwrap();
-        assert!(read_folder(dir.path()).unwrap_err().to_string().contains("3073-byte records"));
+        assert!(read_folder(dir.path(), ImageSet::Cifar10).unwrap_err().to_string().contains("3073-byte records"));
         let mut record = vec![7u8; CIFAR_RECORD];
         std::fs::write(dir.path().join("data_batch_1.bin"), record.repeat(3)).unwrap();
         std::fs::write(dir.path().join("test_batch.bin"), &record).unwrap();
-        let set = read_folder(dir.path()).unwrap();
+        let set = read_folder(dir.path(), ImageSet::Cifar10).unwrap();
         assert_eq!((set.train.len(), set.test.len(), set.train.shape), (3, 1, vec![3, 32, 32]));
         record[0] = 10;
         std::fs::write(dir.path().join("test_batch.bin"), &record).unwrap();
-        assert!(read_folder(dir.path()).unwrap_err().to_string().contains("label 10"));
+        assert!(read_folder(dir.path(), ImageSet::Cifar10).unwrap_err().to_string().contains("label 10"));
     }
 
     proptest! {

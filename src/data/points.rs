@@ -165,9 +165,25 @@ fn text_rows(path: &Path, bytes: &[u8]) -> Result<Rows> {
     Ok(rows)
 }
 
+/// Looks at the header before the parser does: on nested brackets its time grows without bound, and it believes any length.
+fn check_npy_header(bytes: &[u8]) -> std::result::Result<(), &'static str> {
+    let length = match bytes.get(6) {
+        Some(1) => bytes.get(8..10).map(|b| 10 + usize::from(u16::from_le_bytes([b[0], b[1]]))),
+        Some(2 | 3) => bytes.get(8..12).map(|b| 12 + u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize),
+        _ => return Err("unknown version"),
+    };
+    let header = length.and_then(|end| bytes.get(10..end)).ok_or("truncated within its header")?;
+    let count = |c: &[u8]| header.iter().filter(|b| c.contains(b)).count();
+    if count(b"{") != 1 || count(b"[(") > 4 {
+        return Err("its header is damaged");
+    }
+    Ok(())
+}
+
 fn npy_rows(path: &Path, bytes: &[u8]) -> Result<Rows> {
     use npyz::{DType, NpyFile, Order, TypeChar};
     let bad = |m: String| Error::file(path, m);
+    check_npy_header(bytes).map_err(|why| bad(format!("not a readable .npy file: {why}")))?;
     let npy = NpyFile::new(bytes).map_err(|e| bad(format!("not a readable .npy file: {e}")))?;
     let shape = npy.shape().to_vec();
     let &[n, width] = shape.as_slice() else {
@@ -320,6 +336,9 @@ mod tests {
         assert_eq!(c, f);
         let cut = write("False", &[1., 2., 3., 4.]);
         assert!(read(&cut).unwrap_err().to_string().contains("truncated"));
+        let mut deep = b"\x93NUMPY\x01\x00\x40\x00".to_vec();
+        deep.extend([b'['; 64]);
+        assert!(read(&deep).unwrap_err().to_string().contains("header is damaged"));
         assert!(read(&cut[..20]).unwrap_err().to_string().contains("not a readable .npy"));
     }
 

@@ -5,7 +5,7 @@ use crate::data::{DataSet, disks, images};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Arch, Compute, Net};
 use crate::progress::{Unwatched, Watch};
-use crate::prune::{BettiOptions, Criterion, Keep, Outcome, Plan, Rule, cut, prune_run};
+use crate::prune::{BettiOptions, Criterion, Keep, LayerRow, LayerScores, Outcome, Plan, Rule, cut, prune_run};
 use crate::report::{Lines, Page, Persistence, Table};
 use crate::topology::{Barcode, Options, PointCloud};
 use crate::trace::{LayerBetti, Procedure, trace_class};
@@ -30,6 +30,9 @@ const LEARNT: f64 = 0.999;
 /// How the layers are measured, class by class.
 const PROCEDURES: [Procedure; 2] = [Procedure { points: 1500, k: 14, seed: 0 }, Procedure { points: 2600, k: 28, seed: 0 }];
 
+/// File that tells an earlier demo's folder from somebody else's.
+const MARKER: &str = ".lacuna-demo";
+
 struct Learner {
     name: String,
     /// Steps to [`LEARNT`], if it got there.
@@ -46,13 +49,23 @@ struct Learner {
 /// [`Error::Interrupted`] when stopped; [`Error::Io`] when the folder cannot be written; [`Error::Device`].
 pub fn demo(options: &DemoOptions, compute: &Compute, watch: &mut dyn Watch) -> Result<String> {
     let out = &options.out;
-    for old in ["cnn", "cnn-pruned"].map(|n| out.join(n)) {
-        // Only what looks like a run of ours is removed.
-        if old.join("config.json").is_file() {
-            std::fs::remove_dir_all(&old).map_err(Error::io(&old, "remove"))?;
+    let marker = out.join(MARKER);
+    for old in ["cnn", "cnn-pruned"].map(|n| out.join(n)).into_iter().filter(|p| p.exists()) {
+        if !marker.is_file() {
+            return Err(Error::input(format!("{} is there and not an earlier demo's: use another --out", old.display())));
         }
+        std::fs::remove_dir_all(&old).map_err(Error::io(&old, "remove"))?;
     }
     create_folder(out)?;
+    write_text(&marker, "This folder was made by `lacuna demo`, which replaces the runs in it.\n")?;
+    tell(options, compute, watch).map_err(|e| match e {
+        Error::Interrupted(_) => Error::Interrupted("stopped; the demo begins anew next time".into()),
+        other => other,
+    })
+}
+
+fn tell(options: &DemoOptions, compute: &Compute, watch: &mut dyn Watch) -> Result<String> {
+    let out = &options.out;
     let disks = disks(4000, options.seed)?;
     let points = outside(&disks)?;
     let rows: String = (0..points.len()).map(|i| points.point(i)).map(|p| format!("{},{}\n", p[0], p[1])).collect();
@@ -66,17 +79,18 @@ pub fn demo(options: &DemoOptions, compute: &Compute, watch: &mut dyn Watch) -> 
     watch.note("2. A small convolutional network on 6,000 real images of Fashion-MNIST, then pruned by Betti number");
     let fashion = images::bundled()?;
     let run = Run::create(&out.join("cnn"), cnn_config(options.seed)?, &fashion)?;
-    run.train(&fashion, compute, watch)?;
+    run.train(None, &fashion, compute, watch)?;
     run.write_engine(&compute.engine.info())?;
     watch.note("scoring every filter by the Betti number of the cloud that it makes of 512 images");
     let plan = Plan { criterion: Criterion::Betti(BettiOptions::default()), rule: Rule::Above(300.0), round_to: 1, recover: 1 };
-    let (outcome, _) = prune_run(&run, &plan, &out.join("cnn-pruned"), &fashion, compute, false, watch)?;
+    let (outcome, _) = prune_run(&run, &plan, &out.join("cnn-pruned"), &fashion, compute, watch)?;
 
     let controls = controls(&run, &outcome, &fashion, options.seed, compute)?;
     let page = page(&barcode, &learners, &run, &outcome, &controls, compute)?;
     let report = out.join("report.html");
     page.save(&report)?;
     let mut told = format!("{}\n", learner_table(&learners).markdown());
+    told += &format!("{}\n{}\n", betti_table(&learners, 0).markdown(), betti_table(&learners, 1).markdown());
     told += &format!("{}\n{}\n", outcome.layer_table().markdown(), outcome.cost_table().markdown());
     told += &format!("{}\nPage: {}\n", controls.markdown(), report.display());
     Ok(told)
@@ -95,7 +109,7 @@ fn learn(name: &str, rate: f64, data: &DataSet, seed: u64, compute: &Compute, wa
     let (mut steps, mut best, mut curve) = (None, 0.0f64, Vec::new());
     while trainer.epochs_done() < MOST_STEPS {
         if watch.stopped() {
-            return Err(Error::Interrupted("stopped; the demo begins anew next time".into()));
+            return Err(Error::Interrupted("stopped".into()));
         }
         // The accuracy is that of the weights before the step.
         let record = trainer.epoch(&data.train, &mut Unwatched)?;
@@ -113,8 +127,7 @@ fn learn(name: &str, rate: f64, data: &DataSet, seed: u64, compute: &Compute, wa
     let layers = |class: u8| trace_class(&net, &everything.train, class, PROCEDURES[usize::from(class)], compute);
     let learner = Learner { name: name.into(), steps, best, held_out, curve, layers: [layers(0)?, layers(1)?] };
     let took = learner.steps.map_or(format!("not within {MOST_STEPS}"), |s| s.to_string());
-    let betti: Vec<String> = learner.layers[0].iter().map(|l| format!("{},{}", l.betti[0], l.betti[1])).collect();
-    watch.note(&format!("{name}: steps to 99.9 %: {took}; Betti numbers of the inside, layer by layer: {}", betti.join("  ")));
+    watch.note(&format!("{name}: steps to 99.9 % of the training points: {took}"));
     Ok(learner)
 }
 
@@ -124,14 +137,13 @@ fn controls(run: &Run, outcome: &Outcome, data: &DataSet, seed: u64, compute: &C
     table.row(["betti".into(), format!("{:.2} %", 100.0 * outcome.after_cut.accuracy)]);
     let net = run.network(compute)?;
     for criterion in [Criterion::L1, Criterion::Random { seed }] {
-        let mut keep = Keep::new();
-        for (rival, row) in criterion.score(&net, &data.train, compute, &mut Unwatched)?.iter().zip(&outcome.layers) {
-            let mut best: Vec<usize> = (0..rival.scores.len()).collect();
-            best.sort_by(|&a, &b| rival.scores[b].total_cmp(&rival.scores[a]));
-            best.truncate(row.kept.len());
-            best.sort_unstable();
-            keep.insert(rival.layer, best);
-        }
+        let scores = criterion.score(&net, &data.train, compute, &mut Unwatched)?;
+        let of_layer = |(rival, row): (&LayerScores, &LayerRow)| {
+            let goes = 1.0 - row.kept.len() as f64 / rival.scores.len() as f64;
+            let plan = Plan { criterion: criterion.clone(), rule: Rule::Ratio(goes), round_to: 1, recover: 0 };
+            (rival.layer, plan.keep(&rival.scores))
+        };
+        let keep: Keep = scores.iter().zip(&outcome.layers).map(of_layer).collect();
         let right = accuracy(&cut(&net, &keep, &compute.device)?, &data.test, &compute.device, &mut Unwatched)?;
         table.row([criterion.name().into(), format!("{:.2} %", 100.0 * right)]);
     }
@@ -154,6 +166,18 @@ fn learner_table(learners: &[Learner]) -> Table {
         let first = l.layers[0].iter().find(|l| l.betti[0] == 1).map_or("none".into(), |l| l.layer.clone());
         let steps = l.steps.map_or(format!("> {MOST_STEPS} (best {:.2} %)", 100.0 * l.best), |s| s.to_string());
         table.row([l.name.clone(), steps, format!("{:.2} %", 100.0 * l.held_out), first]);
+    }
+    table
+}
+
+/// Betti numbers of a class after every layer, a row per activation.
+fn betti_table(learners: &[Learner], class: usize) -> Table {
+    let mut table = Table::new(&[["inside: b0,b1 after layer", "outside: b0,b1 after layer"][class]]);
+    let layers = learners.first().map_or(&[][..], |l| &l.layers[class]);
+    table.header.extend(layers.iter().map(|l| l.layer.trim_start_matches("layer ").to_string()));
+    for l in learners {
+        let cells = l.layers[class].iter().map(|b| format!("{},{}", b.betti[0], b.betti[1]));
+        table.row(std::iter::once(l.name.clone()).chain(cells));
     }
     table
 }
@@ -207,6 +231,8 @@ fn page(
          2 hops; {} points and k = {} inside, {} and k = {} outside; the procedure of Naitzat, Zhitnikov and Lim).",
         a.points, a.k, b.points, b.k
     ));
+    page.table(&betti_table(learners, 0));
+    page.table(&betti_table(learners, 1));
     page.picture(&betti_picture(learners, 0, 0, "Inside: components"))?;
     page.picture(&betti_picture(learners, 0, 1, "Inside: loops"))?;
     page.picture(&betti_picture(learners, 1, 1, "Outside: loops"))?;
@@ -214,7 +240,7 @@ fn page(
     page.paragraph(&format!(
         "{} on 6,000 images of Fashion-MNIST. Each filter makes a cloud of 512 images, a point each; filters whose cloud has a Betti number (components \
          and loops together, at a scale chosen per layer) above 300 are removed, then one epoch of training follows.",
-        run.arch.name
+        run.arch.title()
     ));
     page.table(&outcome.layer_table());
     page.table(&outcome.cost_table());

@@ -60,7 +60,7 @@ impl AdapterRecord {
             ("int64", wgpu::Features::SHADER_INT64),
             ("f16", wgpu::Features::SHADER_F16),
         ];
-        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(i32::MAX as u64) & !3;
         Self {
             index,
             name: info.name,
@@ -127,10 +127,12 @@ fn find(records: &[AdapterRecord], choice: &AdapterChoice) -> Result<usize> {
     }
     let AdapterChoice::Named(wanted) = choice else { return Ok(0) };
     let lower = wanted.to_lowercase();
-    let by_index = wanted.parse::<usize>().ok().filter(|&i| i < records.len());
+    let by_index = wanted.parse::<usize>().ok();
     let by_pci = || records.iter().position(|r| !r.pci.is_empty() && r.pci.to_lowercase() == lower);
-    let by_name = || records.iter().position(|r| r.name.to_lowercase().contains(&lower));
-    by_index.or_else(by_pci).or_else(by_name).ok_or_else(|| {
+    let by_name = || records.iter().position(|r| !lower.is_empty() && r.name.to_lowercase().contains(&lower));
+    // A number is an index, not a part of "RTX 3050".
+    let found = by_index.or_else(by_pci).or_else(by_name).filter(|&i| i < records.len());
+    found.ok_or_else(|| {
         let have: Vec<_> = records.iter().map(|r| format!("{}: {}", r.index, r.name)).collect();
         Error::NoAdapter(format!("no adapter is called '{wanted}'; there are {}", have.join("; ")))
     })
@@ -160,7 +162,7 @@ mod tests {
 
     #[test]
     fn adapters_are_found_by_index_address_and_name() {
-        let all = [record(0, "Big Card", "0000:65:00.0"), record(1, "llvmpipe", "")];
+        let all = [record(0, "Big Card 7000", "0000:65:00.0"), record(1, "llvmpipe", "")];
         let named = |s: &str| find(&all, &AdapterChoice::Named(s.into()));
         assert_eq!(find(&all, &AdapterChoice::Best).unwrap(), 0);
         assert_eq!(named("1").unwrap(), 1);

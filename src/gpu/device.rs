@@ -118,7 +118,8 @@ impl Gpu {
     /// The largest array of bytes that one binding can show to a shader.
     pub(crate) fn max_binding(&self) -> u64 {
         let limits = self.inner.device.limits();
-        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size) & !3
+        // Positions in shaders are 32-bit; drivers that offer more than 2 GiB are taken at that.
+        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(i32::MAX as u64) & !3
     }
 
     /// The kernel of that name, built on its first use.

@@ -46,7 +46,7 @@ pub(crate) struct Work {
     pub clouds: u32,
     pub a: u32,
     pub b: u32,
-    /// Steps per workgroup.
+    /// Steps per workgroup, above 0.
     pub cost: f64,
     /// No dispatch may have more workgroups per cloud than this (the shader's scratch memory ends there); 0 is no limit.
     pub most_groups: u32,
@@ -87,24 +87,31 @@ impl<'a> Recorder<'a> {
         if work.groups == 0 || work.clouds == 0 {
             return Ok(());
         }
-        let budget = self.speed * AIM.as_secs_f64();
-        let per_cloud = work.cost * f64::from(work.groups);
-        let clouds_each = ((budget / per_cloud) as u32).clamp(1, work.clouds);
         let most = if work.most_groups == 0 { work.groups } else { work.most_groups.min(work.groups) };
-        let groups_each = ((budget / (work.cost * f64::from(clouds_each))) as u32).clamp(1, most);
-        for cloud in (0..work.clouds).step_by(clouds_each as usize) {
-            let clouds = clouds_each.min(work.clouds - cloud);
-            for first in (0..work.groups).step_by(groups_each as usize) {
-                let groups = groups_each.min(work.groups - first);
+        let mut cloud = 0;
+        while cloud < work.clouds {
+            // Anew for every row of slices: the speed may have been learnt meanwhile.
+            let per_cloud = work.cost * f64::from(work.groups);
+            let clouds = ((self.budget() / per_cloud) as u32).clamp(1, work.clouds - cloud);
+            let mut first = 0;
+            while first < work.groups {
+                let groups = ((self.budget() / (work.cost * f64::from(clouds))) as u32).clamp(1, most).min(work.groups - first);
                 let cost = work.cost * f64::from(groups) * f64::from(clouds);
-                if self.pending > 0.0 && self.pending + cost > budget {
+                if self.pending > 0.0 && self.pending + cost > self.budget() {
                     self.submit_and_learn()?;
                 }
                 self.record(kernel, bindings, [first, cloud, work.a, work.b], groups, clouds)?;
                 self.pending += cost;
+                first += groups;
             }
+            cloud += clouds;
         }
         Ok(())
+    }
+
+    /// Steps that fit a submission.
+    fn budget(&self) -> f64 {
+        self.speed * AIM.as_secs_f64()
     }
 
     fn record(&mut self, kernel: &Kernel, bindings: Bindings<'_>, slice: [u32; 4], groups: u32, clouds: u32) -> Result<()> {
@@ -172,6 +179,9 @@ impl<'a> Recorder<'a> {
         let start = Instant::now();
         self.submit()?;
         self.gpu.wait("running a stage")?;
+        if steps < 0.2 * self.budget() {
+            return Ok(()); // mostly the fixed cost of a submission: nothing to learn
+        }
         let measured = steps / start.elapsed().as_secs_f64().max(1e-6);
         // Costs are rough and differ by stage: follow slowly upwards, at once downwards.
         self.speed = if measured < self.speed { measured } else { self.speed.mul_add(0.5, 0.5 * measured) }.max(1e6);

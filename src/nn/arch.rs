@@ -4,6 +4,9 @@ use super::Activation;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+/// Weights that a network may have: 2 GiB of them.
+const MOST_PARAMETERS: usize = 1 << 29;
+
 /// What flows between two layers, per sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -18,7 +21,7 @@ impl Shape {
     pub fn numbers(self) -> usize {
         match self {
             Shape::Flat(n) => n,
-            Shape::Maps(c, h, w) => c * h * w,
+            Shape::Maps(c, h, w) => c.saturating_mul(h).saturating_mul(w),
         }
     }
 }
@@ -64,7 +67,7 @@ pub enum Layer {
 /// A network as a chain of layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Arch {
-    /// What it is called in reports.
+    /// Its family: `mlp` or `cnn`.
     pub name: String,
     /// Channels, height, width of the input; `[features]` for vectors.
     pub input: Vec<usize>,
@@ -91,7 +94,7 @@ impl Arch {
             input = width;
         }
         layers.push(Layer::Linear { input, output: classes });
-        Ok(Self { name: format!("mlp {depth}x{width}"), input: vec![features], activation, layers })
+        Ok(Self { name: "mlp".into(), input: vec![features], activation, layers })
     }
 
     /// A small convolutional network: one block (3 x 3 convolution, batch norm, activation, 2 x 2 pooling) per entry of
@@ -113,9 +116,21 @@ impl Arch {
         layers.push(Layer::Linear { input: channels * height * width, output: hidden });
         layers.push(Layer::Activation);
         layers.push(Layer::Linear { input: hidden, output: classes });
-        let arch = Self { name: format!("cnn {filters:?}"), input: input.to_vec(), activation, layers };
+        let arch = Self { name: "cnn".into(), input: input.to_vec(), activation, layers };
         arch.shapes()?;
         Ok(arch)
+    }
+
+    /// What it is called in reports: its family and the widths of its layers.
+    pub fn title(&self) -> String {
+        let filters: Vec<usize> =
+            self.layers.iter().filter_map(|l| if let Layer::Conv { output, .. } = l { Some(*output) } else { None }).collect();
+        let linear: Vec<usize> =
+            self.layers.iter().filter_map(|l| if let Layer::Linear { input, .. } = l { Some(*input) } else { None }).collect();
+        match filters.as_slice() {
+            [] => format!("{} {}x{}", self.name, linear.len(), linear.last().copied().unwrap_or(0)),
+            _ => format!("{} {filters:?}", self.name),
+        }
     }
 
     /// What flows into each layer, and out of the last: one more than there are layers.
@@ -129,6 +144,12 @@ impl Arch {
             _ => return Err(Error::input(format!("an input of {} dimensions: 1 or 3 are needed", self.input.len()))),
         };
         let mut shapes = vec![shape];
+        if super::parameters_of(self) > MOST_PARAMETERS {
+            return Err(Error::input(format!(
+                "{} would have more than {MOST_PARAMETERS} weights: use fewer or narrower layers",
+                self.name
+            )));
+        }
         for (at, layer) in self.layers.iter().enumerate() {
             let next = match (layer, shape) {
                 (Layer::Conv { input, output, kernel, .. }, Shape::Maps(c, h, w)) if *input == c && kernel % 2 == 1 => {
@@ -198,7 +219,10 @@ mod tests {
         assert_eq!(shapes[9], Shape::Flat(32 * 49));
         assert_eq!(arch.classes().unwrap(), 10);
         assert_eq!(arch.prunable(), [(0, 2), (4, 6)]);
-        assert_eq!(Arch::mlp(2, 10, 15, 2, relu()).unwrap().layers.len(), 19);
+        assert_eq!(arch.title(), "cnn [16, 32]");
+        let mlp = Arch::mlp(2, 10, 15, 2, relu()).unwrap();
+        assert_eq!((mlp.layers.len(), mlp.title()), (19, "mlp 10x15".into()));
+        assert!(Arch::mlp(2, 3, 1_000_000, 2, relu()).unwrap().shapes().unwrap_err().to_string().contains("weights"));
     }
 
     #[test]

@@ -43,7 +43,9 @@ impl Compute {
             return Ok(Self { device: Device::flex(), engine: Engine::new(kind, adapter)? });
         }
         let (device, gpu) = shared_device(adapter)?;
-        Ok(Self { device, engine: Engine::on(gpu) })
+        let engine = Engine::on(gpu);
+        let chosen = kind == EngineKind::Auto && !named;
+        Ok(Self { device, engine: if chosen { engine.because(Engine::auto_choice().1) } else { engine } })
     }
 }
 

@@ -9,5 +9,5 @@ mod net;
 pub use activation::{Activation, TABLE as ACTIVATIONS};
 pub use arch::{Arch, Layer, Shape};
 pub use device::{Compute, pin_default_device};
-pub(crate) use net::macs_of;
 pub use net::{Flow, Net};
+pub(crate) use net::{macs_of, parameters_of};

@@ -7,7 +7,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::MaxPool2dConfig;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::store::{ModuleSnapshot, SafetensorsStore};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::path::Path;
@@ -168,12 +168,25 @@ impl Net {
     /// [`Error::Io`], or [`Error::File`] naming the tensor that does not fit.
     pub fn load(arch: &Arch, path: &Path, device: &Device) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
+        arch.shapes()?;
+        if bytes.len() < 4 * parameters_of(arch) {
+            let need = 4 * parameters_of(arch);
+            return Err(Error::file(
+                path,
+                format!("{} bytes are too few for the {need} of arch.json's weights: truncated?", bytes.len()),
+            ));
+        }
         let mut net = Self::empty(arch, device)?;
         let mut store = SafetensorsStore::from_bytes(Some(bytes));
         let result =
             net.load_from(&mut store).map_err(|e| Error::file(path, format!("the weights do not fit arch.json: {e}")))?;
         if let Some(extra) = result.unused.first() {
             return Err(Error::file(path, format!("holds the tensor '{extra}', which the network of arch.json does not have")));
+        }
+        let floats = net.convs.iter().map(|c| c.weight.val().dtype()).chain(net.linears.iter().map(|l| l.weight.val().dtype()));
+        let floats = floats.chain(net.norms.iter().map(|n| n.gamma.val().dtype()));
+        if let Some(other) = floats.into_iter().find(|d| *d != DType::F32) {
+            return Err(Error::file(path, format!("holds weights of type {other:?}; save them as float32")));
         }
         Ok(net)
     }
@@ -186,13 +199,16 @@ impl Net {
 
 /// Number of weights that training changes in a network of this architecture.
 pub(crate) fn parameters_of(arch: &Arch) -> usize {
+    let product = |factors: &[usize]| factors.iter().fold(1usize, |p, &f| p.saturating_mul(f));
     let of_layer = |layer: &Layer| match *layer {
-        Layer::Conv { input, output, kernel, bias } => output * (input * kernel * kernel + usize::from(bias)),
-        Layer::BatchNorm { channels } => 2 * channels,
-        Layer::Linear { input, output } => output * (input + 1),
+        Layer::Conv { input, output, kernel, bias } => {
+            product(&[output, product(&[input, kernel, kernel]).saturating_add(usize::from(bias))])
+        }
+        Layer::BatchNorm { channels } => product(&[2, channels]),
+        Layer::Linear { input, output } => product(&[output, input.saturating_add(1)]),
         Layer::Activation | Layer::MaxPool { .. } | Layer::Flatten => 0,
     };
-    arch.layers.iter().map(of_layer).sum()
+    arch.layers.iter().map(of_layer).fold(0, usize::saturating_add)
 }
 
 /// Multiply-accumulates of one sample: convolutions and fully connected layers, as the literature counts them.

@@ -10,5 +10,5 @@ mod surgery;
 
 pub use cost::Cost;
 pub use criteria::{BettiDimension, BettiOptions, Criterion, LayerScores, Scale};
-pub use pruner::{LayerRow, Outcome, Plan, Rule, Stage, prune_run, score};
+pub use pruner::{LayerRow, Outcome, Plan, Rule, Stage, prune_run, resume_prune, score};
 pub use surgery::{Keep, cut, mask};

@@ -10,9 +10,10 @@ use crate::nn::{Compute, Net};
 use crate::progress::Watch;
 use crate::report::{Pairs, Table};
 use crate::topology::EngineInfo;
-use crate::train::{EpochRecord, Run, Trainer, accuracy};
+use crate::train::{Run, accuracy, refuse_taken};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Which filters go, given their scores.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,7 +75,7 @@ pub struct Outcome {
     pub after_cut: Cost,
     /// After the recovery, if there was one.
     pub recovered: Option<Cost>,
-    /// Seconds for scoring, cutting and recovery.
+    /// Seconds for scoring, cutting and recovery (its training alone).
     pub seconds: [f64; 3],
     /// How far it has come.
     pub stage: Stage,
@@ -138,6 +139,7 @@ impl Plan {
             Rule::Above(_) if !self.criterion.high_goes() => {
                 Err(Error::input(format!("--above is a Betti number; with --by {} give a --ratio", self.criterion.name())))
             }
+            Rule::Above(limit) if !limit.is_finite() => Err(Error::input("--above must be a number")),
             Rule::Ratio(r) if !(0.0..1.0).contains(&r) => {
                 Err(Error::input(format!("the ratio {r} must be at least 0 and below 1: every layer keeps a filter")))
             }
@@ -154,7 +156,7 @@ impl Plan {
         order.sort_by(|&a, &b| worth(a).total_cmp(&worth(b)).then(b.cmp(&a)));
         let goes = match self.rule {
             Rule::Above(limit) => scores.iter().filter(|&&s| s > limit).count(),
-            Rule::Ratio(r) => (r * scores.len() as f64).floor() as usize,
+            Rule::Ratio(r) => (r * scores.len() as f64 + 1e-9).floor() as usize,
         };
         let stays = (scores.len() - goes).max(1).next_multiple_of(self.round_to).min(scores.len());
         let mut kept = order.split_off(scores.len() - stays);
@@ -176,77 +178,90 @@ pub fn score(net: &Net, samples: &Samples, plan: &Plan, compute: &Compute, watch
     Ok(scored.into_iter().map(|scores| LayerRow { kept: plan.keep(&scores.scores), scores }).collect())
 }
 
-/// Prunes a run into a new folder. With `resume`, goes on with a recovery that was interrupted there.
+/// Prunes a run into a new folder, which is there only once the cut is complete.
 ///
 /// # Errors
-/// [`Error::Input`] when the folder is taken or the plan makes no sense, [`Error::Interrupted`] when stopped (the cut network
-/// and the recovery so far are then saved), [`Error::Io`], [`Error::Device`].
+/// [`Error::Input`] when the folder is taken or the plan makes no sense; [`Error::Interrupted`] when stopped: while scoring, nothing is
+/// left, and during the recovery the cut network and what it has recovered are saved ([`resume_prune`]); [`Error::Io`], [`Error::Device`].
 pub fn prune_run(
     run: &Run,
     plan: &Plan,
     out: &Path,
     data: &DataSet,
     compute: &Compute,
-    resume: bool,
     watch: &mut dyn Watch,
 ) -> Result<(Outcome, Net)> {
     plan.check()?;
-    let record = out.join("prune.json");
-    let (mut outcome, cut_net) = if resume {
-        let outcome: Outcome = read_json(&record)?;
-        if outcome.plan != *plan {
-            return Err(Error::file(&record, "was made with other options: resume with the same"));
-        }
-        let pruned = Run::open(out)?;
-        (outcome, Net::load(&pruned.arch, &out.join("cut.safetensors"), &compute.device)?)
-    } else {
-        if record.exists() || out.join("config.json").exists() {
-            return Err(Error::input(format!(
-                "{} holds a run already: go on with --resume, or use another --out",
-                out.display()
-            )));
-        }
-        cut_run(run, plan, out, data, compute, watch)?
-    };
-    if outcome.stage == Stage::Done {
-        return Ok((outcome, Run::open(out)?.network(compute)?));
+    refuse_taken(out)?;
+    let partial = partial_folder(out);
+    if partial.exists() {
+        std::fs::remove_dir_all(&partial).map_err(Error::io(&partial, "remove"))?;
     }
-    let net = if plan.recover == 0 {
-        cut_net
-    } else {
-        let start = std::time::Instant::now();
-        let net = recover(&cut_net, plan, out, data, compute, watch)?;
-        let right = accuracy(&net, &data.test, &compute.device, watch)?;
-        outcome.recovered = Some(Cost::of(&net, right, &compute.device)?);
-        outcome.seconds[2] = start.elapsed().as_secs_f64();
-        net
-    };
-    net.save(&out.join("weights.safetensors"))?;
-    outcome.stage = Stage::Done;
-    write_json(&record, &outcome)?;
-    Ok((outcome, net))
+    create_folder(&partial)?;
+    let cut = cut_into(&partial, run, plan, data, compute, watch)
+        .and_then(|cut| std::fs::rename(&partial, out).map_err(Error::io(out, "create")).map(|()| cut));
+    if cut.is_err() {
+        let _ = std::fs::remove_dir_all(&partial);
+    }
+    let (outcome, net) = cut?;
+    finish(outcome, net, out, data, compute, watch)
 }
 
-fn cut_run(
+/// Goes on with the recovery of a pruning that was interrupted, by its own plan and on its own data.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::File`] when the folder does not hold one; [`Error::Input`] when it was made from another run; as [`prune_run`].
+pub fn resume_prune(run: &Run, out: &Path, compute: &Compute, watch: &mut dyn Watch) -> Result<(Outcome, Net)> {
+    let pruned = Run::open(out)?;
+    let outcome: Outcome = read_json(&out.join("prune.json"))?;
+    if outcome.from != place(&run.folder) {
+        return Err(Error::input(format!("{} was made from {}, not from {}", out.display(), outcome.from, run.folder.display())));
+    }
+    if outcome.stage == Stage::Done {
+        let net = pruned.network(compute)?;
+        return Ok((outcome, net));
+    }
+    let data = pruned.data()?;
+    let net = Net::load(&pruned.arch, &out.join(CUT), &compute.device)?;
+    finish(outcome, net, out, &data, compute, watch)
+}
+
+/// Name of the weights right after the cut.
+const CUT: &str = "cut.safetensors";
+
+/// Where a run is, in a form that does not depend on how it was named.
+fn place(folder: &Path) -> String {
+    std::fs::canonicalize(folder).unwrap_or_else(|_| folder.into()).display().to_string()
+}
+
+/// Where a pruned run is built, beside its final place.
+fn partial_folder(out: &Path) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_os_string();
+    name.push(".partial");
+    out.with_file_name(name)
+}
+
+/// Scores, cuts, and writes everything into a folder.
+fn cut_into(
+    folder: &Path,
     run: &Run,
     plan: &Plan,
-    out: &Path,
     data: &DataSet,
     compute: &Compute,
     watch: &mut dyn Watch,
 ) -> Result<(Outcome, Net)> {
     let net = run.network(compute)?;
     let before = Cost::of(&net, accuracy(&net, &data.test, &compute.device, watch)?, &compute.device)?;
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let layers = score(&net, &data.train, plan, compute, watch)?;
     let scored = start.elapsed().as_secs_f64();
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let keep: Keep = layers.iter().map(|l| (l.scores.layer, l.kept.clone())).collect();
     let cut = cut(&net, &keep, &compute.device)?;
     let cut_seconds = start.elapsed().as_secs_f64();
     let after_cut = Cost::of(&cut, accuracy(&cut, &data.test, &compute.device, watch)?, &compute.device)?;
     let outcome = Outcome {
-        from: run.folder.display().to_string(),
+        from: place(&run.folder),
         plan: plan.clone(),
         engine: compute.engine.info(),
         layers,
@@ -256,42 +271,39 @@ fn cut_run(
         seconds: [scored, cut_seconds, 0.0],
         stage: Stage::Cut,
     };
-    create_folder(out)?;
     let mut config = run.config.clone();
     config.settings.epochs = plan.recover;
-    write_json(&out.join("arch.json"), &cut.arch)?;
-    write_json(&out.join("config.json"), &config)?;
-    for name in ["cut.safetensors", "weights.safetensors"] {
-        cut.save(&out.join(name))?;
-    }
-    write_json(&out.join("prune.json"), &outcome)?;
+    write_json(&folder.join("arch.json"), &cut.arch)?;
+    write_json(&folder.join("config.json"), &config)?;
+    cut.save(&folder.join(CUT))?;
+    cut.save(&folder.join("weights.safetensors"))?;
+    write_json(&folder.join("prune.json"), &outcome)?;
     Ok((outcome, cut))
 }
 
-fn recover(cut: &Net, plan: &Plan, out: &Path, data: &DataSet, compute: &Compute, watch: &mut dyn Watch) -> Result<Net> {
-    let run = Run::open(out)?;
-    let mut trainer =
-        Trainer::new(cut.clone(), crate::train::Settings { epochs: plan.recover, ..run.config.settings }, &compute.device);
-    let resumed = trainer.load_checkpoint(out)?;
-    let mut metrics: Vec<EpochRecord> = if resumed { run.metrics()? } else { Vec::new() };
-    metrics.truncate(trainer.epochs_done());
-    while trainer.epochs_done() < plan.recover {
-        match trainer.epoch(&data.train, watch) {
-            Ok(mut epoch) => {
-                epoch.test_accuracy = Some(accuracy(&trainer.network(), &data.test, &compute.device, watch)?);
-                watch.note(&format!("recovery {}: test {:.2} %", epoch.epoch, 100.0 * epoch.test_accuracy.unwrap_or(0.0)));
-                metrics.push(epoch);
-                trainer.save_checkpoint(out)?;
-                run.write_metrics(&metrics)?;
-            }
-            Err(Error::Interrupted(why)) => {
-                trainer.save_checkpoint(out)?;
-                return Err(Error::Interrupted(format!("{why}; saved, go on with --resume")));
-            }
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(trainer.network())
+/// Recovers if the plan says so, and completes `prune.json`.
+fn finish(
+    mut outcome: Outcome,
+    cut: Net,
+    out: &Path,
+    data: &DataSet,
+    compute: &Compute,
+    watch: &mut dyn Watch,
+) -> Result<(Outcome, Net)> {
+    let net = if outcome.plan.recover == 0 {
+        cut
+    } else {
+        let pruned = Run::open(out)?;
+        let net = pruned.train(Some(cut), data, compute, watch)?;
+        let metrics = pruned.metrics()?;
+        let right = metrics.last().and_then(|m| m.test_accuracy).unwrap_or(0.0);
+        outcome.recovered = Some(Cost::of(&net, right, &compute.device)?);
+        outcome.seconds[2] = metrics.iter().map(|m| m.seconds).sum();
+        net
+    };
+    outcome.stage = Stage::Done;
+    write_json(&out.join("prune.json"), &outcome)?;
+    Ok((outcome, net))
 }
 
 #[cfg(test)]

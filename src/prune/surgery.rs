@@ -119,7 +119,7 @@ pub fn cut(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
 /// The twin of [`cut`] of full size: whatever reads a removed filter reads zeros. Gives the same logits.
 ///
 /// # Errors
-/// As [`cut`].
+/// As [`cut`]; a convolution that nothing reads is left as it is.
 pub fn mask(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
     check(&net.arch, keep)?;
     let mut net = net.valid();

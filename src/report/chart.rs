@@ -62,9 +62,10 @@ pub trait Picture {
     /// # Errors
     /// [`Error::Input`] for another ending, [`Error::Io`].
     fn save(&self, path: &Path) -> Result<()> {
+        check_plot_name(path)?;
         match path.extension().and_then(|e| e.to_str()) {
             Some("svg") => write_text(path, &self.svg()?),
-            Some("png") => {
+            _ => {
                 fonts();
                 let (width, height) = self.size();
                 let mut pixels = vec![255u8; 3 * (width * height) as usize];
@@ -78,8 +79,18 @@ pub trait Picture {
                 image.write_to(&mut bytes, image::ImageFormat::Png).map_err(|e| Error::Internal(e.to_string()))?;
                 write_atomically(path, |w| w.write_all(bytes.get_ref()))
             }
-            _ => Err(Error::input(format!("{}: a plot ends in .svg or .png", path.display()))),
         }
+    }
+}
+
+/// Whether a picture can be saved there, judged by the name: to be asked before the work that it will show.
+///
+/// # Errors
+/// [`Error::Input`] for an ending other than `.svg` and `.png`.
+pub fn check_plot_name(path: &Path) -> Result<()> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("svg" | "png") => Ok(()),
+        _ => Err(Error::input(format!("{}: a plot ends in .svg or .png", path.display()))),
     }
 }
 
@@ -129,6 +140,9 @@ fn legend<B: DrawingBackend>(area: &DrawingArea<B, Shift>, names: &[&str]) -> Dr
 
 /// Numbers as short as they can be.
 fn short(value: &f64) -> String {
+    if *value != 0.0 && !(1e-3..1e6).contains(&value.abs()) {
+        return format!("{value:.1e}");
+    }
     let text = format!("{value:.4}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }

@@ -16,7 +16,7 @@ pub struct Bar {
 impl Bar {
     /// Whether the class is there in the complex of all simplices of diameter at most `scale`.
     pub fn alive_at(&self, scale: f32) -> bool {
-        self.birth <= scale && scale < self.death
+        self.birth <= scale && (scale < self.death || self.death == f32::INFINITY)
     }
 
     /// `death - birth`.
@@ -86,7 +86,8 @@ impl Barcode {
         for (scale, jump) in jumps {
             level += jump;
             if scales.last() == Some(&scale) {
-                *values.last_mut().expect("as long as scales") = level as usize;
+                values.pop();
+                values.push(level as usize);
             } else {
                 scales.push(scale);
                 values.push(level as usize);
@@ -105,7 +106,7 @@ impl Barcode {
 /// A Betti number as a step function: `values[i]` from `scales[i]` on, 0 before the first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BettiCurve {
-    /// Where the value changes, ascending.
+    /// Where bars begin or end, ascending.
     pub scales: Vec<f32>,
     /// The value from there on.
     pub values: Vec<usize>,
@@ -213,7 +214,7 @@ mod tests {
     #[test]
     fn betti_numbers_and_curve_agree() {
         let b = sample();
-        for scale in [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 10.0] {
+        for scale in [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 10.0, f32::INFINITY] {
             for d in 0..2 {
                 assert_eq!(b.betti_curve(d).at(scale), b.betti(d, scale), "dimension {d} at {scale}");
             }

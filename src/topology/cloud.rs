@@ -20,12 +20,8 @@ impl PointCloud {
         if len == 0 {
             return Err(Error::input("the point cloud is empty: at least one point is needed"));
         }
-        if data.len() != len * features {
-            return Err(Error::input(format!(
-                "{} coordinates do not make {len} points in R^{features} ({} are needed)",
-                data.len(),
-                len * features
-            )));
+        if len.checked_mul(features) != Some(data.len()) {
+            return Err(Error::input(format!("{} coordinates do not make {len} points in R^{features}", data.len())));
         }
         if let Some(at) = data.iter().position(|x| !x.is_finite()) {
             return Err(Error::input(format!(
@@ -98,7 +94,7 @@ impl DistanceMatrix {
     /// # Errors
     /// [`Error::Input`] when it is not square, not symmetric or has a non-zero diagonal.
     pub fn from_square(len: usize, square: &[f32]) -> Result<Self> {
-        if square.len() != len * len {
+        if len.checked_mul(len) != Some(square.len()) {
             return Err(Error::input(format!("{} entries are not a {len} x {len} matrix", square.len())));
         }
         let mut lower = Vec::with_capacity(len * len.saturating_sub(1) / 2);
@@ -112,7 +108,8 @@ impl DistanceMatrix {
             for j in 0..i {
                 let (d, e) = (square[i * len + j], square[j * len + i]);
                 // Tables written with few digits may differ in the last place.
-                if (d - e).abs() > 1e-6 * d.abs().max(e.abs()) || d.is_nan() != e.is_nan() {
+                let apart = (d - e).abs() > 1e-6 * d.abs().max(e.abs());
+                if apart || d.is_nan() != e.is_nan() || d.is_infinite() != e.is_infinite() {
                     return Err(Error::input(format!(
                         "the distance matrix is not symmetric: ({i},{j}) is {d}, ({j},{i}) is {e}"
                     )));
@@ -254,7 +251,8 @@ pub struct CloudView {
 impl CloudView {
     /// One past the last number that the view reads.
     pub fn end(&self) -> usize {
-        if self.len == 0 { 0 } else { self.offset + (self.len - 1) * self.stride + self.features }
+        let last = self.len.saturating_sub(1).saturating_mul(self.stride).saturating_add(self.offset);
+        if self.len == 0 { 0 } else { last.saturating_add(self.features) }
     }
 
     /// The coordinates of point `i` in `data`.
@@ -299,6 +297,8 @@ mod tests {
         assert!(e.contains("between 3 and 1"), "{e}");
         let e = DistanceMatrix::from_square(2, &[0.0, 1.0, 2.0, 0.0]).unwrap_err().to_string();
         assert!(e.contains("not symmetric"), "{e}");
+        assert!(DistanceMatrix::from_square(2, &[0.0, f32::INFINITY, 1.0, 0.0]).is_err());
+        assert!(DistanceMatrix::from_square(2, &[0.0, f32::INFINITY, f32::INFINITY, 0.0]).is_ok());
         assert!(SparseGraph::new(3, vec![(0, 3, 1.0)]).is_err());
         assert!(SparseGraph::new(3, vec![(0, 1, 1.0), (1, 0, 2.0)]).is_err());
         assert_eq!(SparseGraph::new(3, vec![(0, 1, 1.0), (1, 0, 1.0)]).unwrap().edges(), &[(1, 0, 1.0)]);

@@ -6,7 +6,6 @@ use super::metric::Metric;
 use super::{cpu, wgsl};
 use crate::error::{Error, Result};
 use crate::gpu::{AdapterChoice, Gpu, adapters};
-use std::borrow::Cow;
 use std::time::Instant;
 
 /// Which engine is asked for.
@@ -63,7 +62,7 @@ impl Options {
 pub struct DeviceNumbers<'a> {
     /// A storage buffer of f32 of the engine's own device.
     pub buffer: &'a wgpu::Buffer,
-    /// First byte.
+    /// First byte, a multiple of the device's `min_storage_buffer_offset_alignment`.
     pub offset: u64,
     /// Number of bytes.
     pub bytes: u64,
@@ -121,10 +120,8 @@ impl Engine {
             EngineKind::Cpu => Ok(Self::cpu()),
             EngineKind::Auto if !named => {
                 let (use_gpu, why) = Self::auto_choice();
-                if !use_gpu {
-                    return Ok(Self { why, ..Self::cpu() });
-                }
-                Ok(Self { why, ..Self::on(Gpu::open(adapter)?) })
+                let engine = if use_gpu { Self::on(Gpu::open(adapter)?) } else { Self::cpu() };
+                Ok(engine.because(why))
             }
             _ => Ok(Self::on(Gpu::open(adapter)?)),
         }
@@ -133,6 +130,13 @@ impl Engine {
     /// The GPU engine on a device that is open already.
     pub fn on(gpu: Gpu) -> Self {
         Self { gpu: Some(gpu), why: "asked for".into(), tuning: wgsl::Tuning::default() }
+    }
+
+    /// The same engine, with another reason for having been taken.
+    #[must_use]
+    pub fn because(mut self, why: String) -> Self {
+        self.why = why;
+        self
     }
 
     /// Whether `auto` takes a GPU here, and why.
@@ -150,7 +154,14 @@ impl Engine {
     #[doc(hidden)]
     #[must_use]
     pub fn with_tiny_pools(mut self) -> Self {
-        self.tuning = wgsl::Tuning { columns_per_loop: 1, columns_spare: 0, list_places: 2, block: 64, batch_bytes: 1 << 18 };
+        self.tuning = wgsl::Tuning {
+            columns_per_loop: 1,
+            columns_spare: 0,
+            list_places: 2,
+            block: 64,
+            batch_bytes: 1 << 18,
+            column_bytes: 2048,
+        };
         self
     }
 
@@ -207,35 +218,34 @@ impl Engine {
     /// As [`Engine::barcodes`].
     pub fn timed(&self, clouds: &[Cloud], options: &Options) -> Result<(Vec<Barcode>, Seconds)> {
         options.check()?;
-        let scales: Vec<f32> = clouds.iter().map(|c| power_of_two_scale(c, options.metric)).collect();
-        let scaled: Cow<'_, [Cloud]> = if scales.iter().all(|&s| s == 1.0) {
-            Cow::Borrowed(clouds)
-        } else {
-            Cow::Owned(clouds.iter().zip(&scales).map(|(c, &s)| rescaled(c, s)).collect::<Result<_>>()?)
+        let rescaled: Vec<Option<(Cloud, f32)>> = clouds.iter().map(|c| rescaled(c, options.metric)).collect::<Result<_>>()?;
+        let metric = |cloud: &Cloud| match cloud {
+            Cloud::Points(_) => options.metric,
+            Cloud::Distances(_) => Metric::Precomputed,
+            Cloud::Edges(_) => Metric::Sparse,
         };
-        let (pairs, seconds) = if scales.windows(2).all(|s| s[0] == s[1]) {
-            let threshold = options.threshold.map(|t| t * scales.first().copied().unwrap_or(1.0));
-            self.pairs(wgsl::Input::Clouds(&scaled), options, threshold)?
-        } else {
-            // Far apart in magnitude: a threshold means something else to each.
-            let mut all = (Vec::new(), Vec::new());
-            for (cloud, scale) in scaled.iter().zip(&scales) {
-                let one = wgsl::Input::Clouds(std::slice::from_ref(cloud));
-                let (pairs, seconds) = self.pairs(one, options, options.threshold.map(|t| t * scale))?;
-                all.0.extend(pairs);
-                all.1 = seconds;
+        let finish = |p: Pairs, cloud: &Cloud, unscale: f32| {
+            p.into_barcode(cloud.len(), metric(cloud), options.threshold, options.max_dim, unscale)
+        };
+        if rescaled.iter().all(Option::is_none) {
+            let (pairs, seconds) = self.pairs(wgsl::Input::Clouds(clouds), options, options.threshold)?;
+            return Ok((pairs.into_iter().zip(clouds).map(|(p, c)| finish(p, c, 1.0)).collect(), seconds));
+        }
+        // Clouds of extreme magnitude are rare: one by one, each with its own threshold.
+        let (mut barcodes, mut seconds) = (Vec::new(), Seconds::new());
+        for (cloud, rescaled) in clouds.iter().zip(&rescaled) {
+            let (scaled, factor) = rescaled.as_ref().map_or((cloud, 1.0), |(c, f)| (c, *f));
+            let one = wgsl::Input::Clouds(std::slice::from_ref(scaled));
+            let (pairs, took) = self.pairs(one, options, options.threshold.map(|t| t * factor))?;
+            barcodes.extend(pairs.into_iter().map(|p| finish(p, cloud, 1.0 / factor)));
+            for (name, s) in took {
+                match seconds.iter_mut().find(|(n, _)| *n == name) {
+                    Some((_, total)) => *total += s,
+                    None => seconds.push((name, s)),
+                }
             }
-            all
-        };
-        let finish = |((p, cloud), scale): ((Pairs, &Cloud), &f32)| {
-            let metric = match cloud {
-                Cloud::Points(_) => options.metric,
-                Cloud::Distances(_) => Metric::Precomputed,
-                Cloud::Edges(_) => Metric::Sparse,
-            };
-            p.into_barcode(cloud.len(), metric, options.threshold, options.max_dim, 1.0 / scale)
-        };
-        Ok((pairs.into_iter().zip(clouds).zip(&scales).map(finish).collect(), seconds))
+        }
+        Ok((barcodes, seconds))
     }
 
     /// The barcodes of many clouds inside one array of numbers, on the host or on this engine's device, in one call.
@@ -254,7 +264,9 @@ impl Engine {
                 (input, views, (d.bytes / 4) as usize)
             }
         };
-        if let Some(bad) = views.iter().position(|v| v.len == 0 || v.end() > have || v.end() > u32::MAX as usize) {
+        if let Some(bad) =
+            views.iter().position(|v| v.len == 0 || v.len > u32::MAX as usize || v.end() > have || v.end() > u32::MAX as usize)
+        {
             return Err(Error::input(format!("cloud {bad} of the batch is empty or reaches beyond its {have} numbers")));
         }
         if let Batch::Host(data, _) = batch
@@ -270,12 +282,6 @@ impl Engine {
     fn pairs(&self, input: wgsl::Input<'_>, options: &Options, threshold: Option<f32>) -> Result<(Vec<Pairs>, Seconds)> {
         if let Some(gpu) = &self.gpu {
             let outcome = wgsl::pairs(gpu, input, options.metric, threshold, options.max_dim, self.tuning, options.profile)?;
-            if outcome.finished_on_host > 0 && options.profile {
-                eprintln!(
-                    "lacuna: {} clouds outgrew their columns' memory and were finished on the host",
-                    outcome.finished_on_host
-                );
-            }
             return Ok((outcome.pairs, outcome.seconds));
         }
         let sources: Vec<cpu::Source<'_>> = match input {
@@ -291,28 +297,27 @@ impl Engine {
     }
 }
 
-/// The power of two that brings coordinates to a size whose squares neither overflow nor vanish; exact, and 1 for
-/// all ordinary data.
-fn power_of_two_scale(cloud: &Cloud, metric: Metric) -> f32 {
-    let Cloud::Points(points) = cloud else { return 1.0 };
+/// Coordinates from where on squares may overflow, and below which they may vanish.
+const ORDINARY: std::ops::Range<f32> = 1e-12..1e16;
+
+/// The cloud multiplied by a power of two that brings its largest coordinate to the upper end of the ordinary range, and the
+/// factor by which its distances grew; `None` for all ordinary data.
+///
+/// Multiplying by a power of two is exact; what was too small beside the largest coordinate to have a square before still is.
+fn rescaled(cloud: &Cloud, metric: Metric) -> Result<Option<(Cloud, f32)>> {
+    let Cloud::Points(points) = cloud else { return Ok(None) };
     if !matches!(metric, Metric::Euclidean | Metric::Cosine) {
-        return 1.0;
+        return Ok(None);
     }
     let largest = points.data().iter().fold(0.0f32, |m, x| m.max(x.abs()));
-    if largest == 0.0 || (1e-12..1e16).contains(&largest) {
-        return 1.0;
+    if largest == 0.0 || ORDINARY.contains(&largest) {
+        return Ok(None);
     }
-    (2.0f32).powi(-(largest.log2().floor() as i32).clamp(-120, 120))
-}
-
-fn rescaled(cloud: &Cloud, scale: f32) -> Result<Cloud> {
-    match cloud {
-        Cloud::Points(p) => {
-            let data = p.data().iter().map(|x| x * scale).collect();
-            Ok(PointCloud::new(p.len(), p.features(), data)?.into())
-        }
-        other => Ok(other.clone()),
-    }
+    let factor = 2.0f32.powi((ORDINARY.end.log2() as i32 - 1 - largest.log2().floor() as i32).clamp(-120, 120));
+    let data = points.data().iter().map(|x| x * factor).collect();
+    let scaled = PointCloud::new(points.len(), points.features(), data)?;
+    // Angles do not grow.
+    Ok(Some((scaled.into(), if metric == Metric::Cosine { 1.0 } else { factor })))
 }
 
 #[cfg(test)]
@@ -323,6 +328,10 @@ mod tests {
     fn extreme_coordinates_neither_overflow_nor_vanish() {
         let square = |s: f32| PointCloud::new(4, 2, vec![0., 0., s, 0., s, s, 0., s]).unwrap().into();
         for s in [1e-30f32, 1e-18, 1.0, 1e18, 1e30] {
+            let cosine = Options { metric: Metric::Cosine, threshold: Some(1.5), ..Options::default() };
+            let corner = PointCloud::new(2, 2, vec![s, 0., 0., s]).unwrap().into();
+            let b = Engine::cpu().barcode(&corner, &cosine).unwrap();
+            assert_eq!((b.bars[0][0].death, b.bars[0].len()), (1.0, 2), "at {s}");
             let b = Engine::cpu().barcode(&square(s), &Options::default()).unwrap();
             assert_eq!(b.bars[1].len(), 1, "at {s}");
             assert!((b.bars[1][0].birth / s - 1.0).abs() < 1e-5 && (b.bars[1][0].death / s - 2f32.sqrt()).abs() < 1e-5);

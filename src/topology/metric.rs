@@ -94,7 +94,7 @@ impl Metric {
             return 0;
         }
         if self != Metric::Euclidean {
-            return threshold.to_bits().min(MAX_KEY);
+            return (threshold + 0.0).to_bits().min(MAX_KEY); // -0.0 is 0.0
         }
         // The square may round either way; step to the last key whose root still fits.
         let mut key = (threshold * threshold).to_bits().min(MAX_KEY);
@@ -126,6 +126,7 @@ mod tests {
             assert!(Metric::Euclidean.distance(key + 1) > t);
         }
         assert_eq!(Metric::Euclidean.threshold_key(f32::INFINITY), MAX_KEY);
+        assert_eq!(Metric::Cityblock.threshold_key(-0.0), 0);
         assert_eq!(Metric::Cityblock.threshold_key(2.5), 2.5f32.to_bits());
     }
 

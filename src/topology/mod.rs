@@ -16,6 +16,10 @@ mod engine;
 mod metric;
 mod wgsl;
 
+/// Name, among the seconds of an answer, of the time in which the host finished what outgrew the device memory set aside for
+/// columns; absent when nothing did.
+pub const FINISHED_ON_HOST: &str = "finished on the host";
+
 pub use barcode::{Answer, Bar, Barcode, BettiCurve, EngineInfo, Seconds};
 pub use cloud::{Cloud, CloudView, DistanceMatrix, PointCloud, SparseGraph};
 pub use engine::{Batch, DeviceNumbers, Engine, EngineKind, Options};

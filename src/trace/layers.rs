@@ -34,7 +34,7 @@ pub struct LayerBetti {
 /// activation, and on the logits. All layers are one batch for the engine.
 ///
 /// # Errors
-/// [`Error::Input`] when the class has fewer points than neighbours, [`Error::Device`] when the device fails.
+/// [`crate::Error::Input`] when there is no sample of the class, [`crate::Error::Device`] when the device fails.
 pub fn trace_class(net: &Net, samples: &Samples, class: u8, procedure: Procedure, compute: &Compute) -> Result<Vec<LayerBetti>> {
     let wanted = samples.shuffled(procedure.seed).into_iter().filter(|&i| samples.labels[i] == class);
     let which: Vec<usize> = wanted.take(procedure.points).collect();

@@ -28,15 +28,13 @@ impl Trainer {
     /// [`Error::Io`] with the path; the checkpoint before is then still there.
     pub fn save_checkpoint(&self, run: &Path) -> Result<()> {
         let [now, old, new] = places(run);
-        let encode = |what: &str, e: &dyn std::fmt::Display| Error::Internal(format!("encoding {what}: {e}"));
         let remove = |p: &Path| if p.exists() { fs::remove_dir_all(p).map_err(Error::io(p, "remove")) } else { Ok(()) };
         remove(&new)?;
-        create_folder(&new)?;
-        let net = self.net.valid().into_record().into_bytes().map_err(|e| encode("the network", &e))?;
-        write_atomically(&new.join("model.bpk"), |w| w.write_all(&net))?;
-        let optimiser = self.optimiser.into_bytes().map_err(|e| encode("the optimiser", &e))?;
-        write_atomically(&new.join("optimiser.bpk"), |w| w.write_all(&optimiser))?;
-        write_json(&new.join("state.json"), &(self.settings, self.progress))?;
+        let written = self.write_checkpoint(&new);
+        if written.is_err() {
+            let _ = remove(&new);
+        }
+        written?;
         remove(&old)?;
         if now.exists() {
             fs::rename(&now, &old).map_err(Error::io(&now, "rename"))?;
@@ -45,14 +43,28 @@ impl Trainer {
         remove(&old)
     }
 
+    fn write_checkpoint(&self, new: &Path) -> Result<()> {
+        let encode = |what: &str, e: &dyn std::fmt::Display| Error::Internal(format!("encoding {what}: {e}"));
+        create_folder(new)?;
+        let net = self.net.valid().into_record().into_bytes().map_err(|e| encode("the network", &e))?;
+        write_atomically(&new.join("model.bpk"), |w| w.write_all(&net))?;
+        let optimiser = self.optimiser.into_bytes().map_err(|e| encode("the optimiser", &e))?;
+        write_atomically(&new.join("optimiser.bpk"), |w| w.write_all(&optimiser))?;
+        write_json(&new.join("state.json"), &(self.settings, self.progress))
+    }
+
     /// Goes on from the newest checkpoint of a run. Returns false, and changes nothing, if there is none.
     ///
     /// # Errors
     /// [`Error::File`] when the checkpoint is damaged or belongs to other settings; a larger number of epochs is fine.
+    ///
+    /// # Panics
+    /// burn puts the optimiser's state on its default device first: on a machine without any adapter that panics, unless
+    /// [`crate::nn::pin_default_device`] was called, as the program does.
     pub fn load_checkpoint(&mut self, run: &Path) -> Result<bool> {
         let Some(folder) = find(run) else { return Ok(false) };
         let (settings, progress): (Settings, Progress) = read_json(&folder.join("state.json"))?;
-        if (Settings { epochs: self.settings.epochs, ..settings }) != self.settings {
+        if !self.settings.continues(&settings) {
             return Err(Error::file(&folder, "was saved with other settings: resume with those of config.json"));
         }
         let read = |name: &str| {

@@ -4,5 +4,6 @@ mod checkpoint;
 mod run;
 mod trainer;
 
+pub(crate) use run::refuse_taken;
 pub use run::{Config, EpochRecord, ModelKind, Run, load_data};
 pub use trainer::{Optimiser, OptimiserKind, Settings, Trainer, accuracy, logits};

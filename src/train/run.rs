@@ -1,8 +1,10 @@
-//! The folder of a run: `config.json`, `arch.json`, `weights.safetensors`, `metrics.jsonl`, and a checkpoint while it goes on.
+//! The folder of a run: `config.json`, `arch.json`, `weights.safetensors`, `metrics.jsonl`, and the last
+//! checkpoint, from which training can go on.
 
 use super::trainer::{Settings, Trainer, accuracy};
 use crate::data::files::{create_folder, read_json, write_json, write_text};
-use crate::data::{DataSet, disks, images};
+use crate::data::images::{self, ImageSet};
+use crate::data::{DataSet, disks};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Arch, Compute, Net};
 use crate::progress::Watch;
@@ -33,7 +35,7 @@ pub enum ModelKind {
 /// All that decides a run's outcome on one kind of device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
-    /// `fashion-mnist` (the bundled part, or what `data_dir` holds), `cifar-10`, or `disks`.
+    /// `fashion-mnist` (the bundled part, or what `data_dir` holds), `mnist`, `cifar-10`, or `disks`.
     pub data: String,
     /// Folder of a complete data set.
     pub data_dir: Option<PathBuf>,
@@ -71,7 +73,9 @@ pub fn load_data(name: &str, folder: Option<&Path>, seed: u64) -> Result<DataSet
         ("disks", None) => disks(4000, seed),
         ("disks", Some(_)) => Err(Error::input("the disks are generated: drop --data-dir")),
         ("fashion-mnist", None) => images::bundled(),
-        ("fashion-mnist" | "mnist" | "cifar-10", Some(folder)) => images::read_folder(folder),
+        ("fashion-mnist", Some(folder)) => images::read_folder(folder, ImageSet::FashionMnist),
+        ("mnist", Some(folder)) => images::read_folder(folder, ImageSet::Mnist),
+        ("cifar-10", Some(folder)) => images::read_folder(folder, ImageSet::Cifar10),
         ("mnist" | "cifar-10", None) => Err(Error::input(format!("{name} is not bundled: give its folder with --data-dir"))),
         _ => Err(Error::input(format!("unknown data set '{name}': use fashion-mnist, mnist, cifar-10 or disks"))),
     }
@@ -94,12 +98,7 @@ impl Run {
     /// # Errors
     /// [`Error::Input`] when there is a run already, or the configuration does not fit the data; [`Error::Io`].
     pub fn create(folder: &Path, config: Config, data: &DataSet) -> Result<Self> {
-        if folder.join("config.json").exists() {
-            return Err(Error::input(format!(
-                "{} holds a run already: go on with --resume, or use another --out",
-                folder.display()
-            )));
-        }
+        refuse_taken(folder)?;
         let arch = arch_for(&config, data)?;
         create_folder(folder)?;
         write_json(&folder.join("arch.json"), &arch)?;
@@ -132,6 +131,14 @@ impl Run {
                 data.name, data.train.shape, self.arch.input
             )));
         }
+        if self.arch.classes()? != data.classes.len() {
+            return Err(Error::input(format!(
+                "{} has {} classes, the network {}",
+                data.name,
+                data.classes.len(),
+                self.arch.classes()?
+            )));
+        }
         Ok(data)
     }
 
@@ -152,26 +159,37 @@ impl Run {
         if !path.exists() {
             return Ok(Vec::new());
         }
-        let text = std::fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
+        let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
+        let text = String::from_utf8(bytes).map_err(|e| Error::file(&path, e.to_string()))?;
         let parse = |(i, l): (usize, &str)| serde_json::from_str(l).map_err(|e| Error::line(&path, i + 1, e.to_string()));
         text.lines().enumerate().map(parse).collect()
     }
 
-    /// Trains to the configured number of epochs, from the last checkpoint if there is one. Saves after every epoch, and
-    /// when it is stopped.
+    /// Trains to the configured number of epochs: from the last checkpoint if there is one, else from `start`, else from weights that
+    /// the seed draws. Saves after every epoch, and when it is stopped.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] when stopped, after saving; as [`Trainer::epoch`]; [`Error::Io`] when nothing can be saved.
-    pub fn train(&self, data: &DataSet, compute: &Compute, watch: &mut dyn Watch) -> Result<Net> {
+    /// [`Error::Interrupted`] when stopped, after saving; [`Error::File`] when there are results of training here but no checkpoint to
+    /// go on from; as [`Trainer::epoch`]; [`Error::Io`] when nothing can be saved.
+    pub fn train(&self, start: Option<Net>, data: &DataSet, compute: &Compute, watch: &mut dyn Watch) -> Result<Net> {
         let settings = self.config.settings;
-        let net = Net::new(&self.arch, settings.seed, &compute.device)?;
+        let net = match start {
+            Some(net) => net,
+            None => Net::new(&self.arch, settings.seed, &compute.device)?,
+        };
         let mut trainer = Trainer::new(net, settings, &compute.device);
         let resumed = trainer.load_checkpoint(&self.folder)?;
-        let mut metrics = if resumed { self.metrics()? } else { Vec::new() };
-        metrics.truncate(trainer.epochs_done());
+        let mut metrics = self.metrics()?;
         if resumed {
             watch.note(&format!("going on after epoch {}", trainer.epochs_done()));
+        } else if !metrics.is_empty() {
+            return Err(Error::file(&self.folder, "was trained, but its checkpoint is gone: there is nothing to go on from"));
         }
+        if trainer.epochs_done() > settings.epochs {
+            let (done, asked) = (trainer.epochs_done(), settings.epochs);
+            return Err(Error::input(format!("{done} epochs are through already, {asked} were asked for")));
+        }
+        metrics.truncate(trainer.epochs_done());
         while trainer.epochs_done() < settings.epochs {
             let trained = trainer.epoch(&data.train, watch);
             if let Err(Error::Interrupted(why)) = trained {
@@ -181,18 +199,19 @@ impl Run {
             let mut record = trained?;
             let net = trainer.network();
             record.test_accuracy = Some(accuracy(&net, &data.test, &compute.device, &mut Patient(watch))?);
-            watch.note(&format!(
+            let told = format!(
                 "epoch {}: loss {:.4}, train {:.2} %, test {:.2} %, {:.1} s",
                 record.epoch,
                 record.train_loss,
                 100.0 * record.train_accuracy,
                 100.0 * record.test_accuracy.unwrap_or(0.0),
                 record.seconds
-            ));
+            );
             metrics.push(record);
             net.save(&self.folder.join("weights.safetensors"))?;
             self.write_metrics(&metrics)?;
             trainer.save_checkpoint(&self.folder)?;
+            watch.note(&told);
         }
         Ok(trainer.network())
     }
@@ -222,6 +241,17 @@ impl Run {
     pub fn write_engine(&self, info: &EngineInfo) -> Result<()> {
         write_json(&self.folder.join("engine.json"), info)
     }
+}
+
+/// An error if a folder holds a run.
+///
+/// # Errors
+/// [`Error::Input`].
+pub(crate) fn refuse_taken(folder: &Path) -> Result<()> {
+    if folder.join("config.json").exists() {
+        return Err(Error::input(format!("{} holds a run already: go on with --resume, or use another --out", folder.display())));
+    }
+    Ok(())
 }
 
 /// Shows progress but is not stopped: an epoch that is through is also tested and saved.

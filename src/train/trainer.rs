@@ -72,6 +72,16 @@ pub struct Settings {
     pub seed: u64,
 }
 
+impl Settings {
+    /// Whether training under `other` may go on under these: all but the number of epochs is the same, to what a number loses in a file.
+    pub(super) fn continues(&self, other: &Settings) -> bool {
+        let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs();
+        let (a, b) = (&self.optimiser, &other.optimiser);
+        let rates = near(a.rate, b.rate) && near(a.momentum, b.momentum) && near(a.weight_decay.into(), b.weight_decay.into());
+        rates && a.kind == b.kind && self.batch == other.batch && self.seed == other.seed
+    }
+}
+
 /// Where a training run stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Progress {
@@ -100,7 +110,7 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Starts with a network (on any device) on `device`.
+    /// Starts with a network that is on `device`.
     pub fn new(net: Net, settings: Settings, device: &Device) -> Self {
         let device = device.clone().autodiff();
         let net = net.train();
@@ -161,7 +171,7 @@ impl Trainer {
                 let mean = self.progress.loss / self.progress.seen as f64;
                 if !mean.is_finite() {
                     return Err(Error::input(format!(
-                        "the loss is {mean} in epoch {} at step {}: training diverged; lower the learning rate ({})",
+                        "the loss is {mean} in epoch {} at step {}: training diverged; begin anew in another folder with a learning rate below {}",
                         self.progress.epochs + 1,
                         step + 1,
                         self.settings.optimiser.rate

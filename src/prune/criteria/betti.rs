@@ -15,6 +15,9 @@
 //! leaves half of its samples apart: about `M / 2` components. A filter that has clearly more scatters the samples.
 //! Within 1 % of that median the scale is put into the middle of the widest gap between the ends of any bars of the layer, so
 //! that the last digits of the activations, in which devices differ, decide nothing.
+//!
+//! A filter that gives every sample the same map (a dead one) is a single point: its Betti number is 1 and it stays, by the letter of
+//! the rule.
 
 use super::LayerScores;
 use crate::data::Samples;
@@ -88,37 +91,54 @@ pub(super) fn score(
     let layers = net.arch.prunable();
     let mut found = Vec::new();
     for (done, &(layer, seen)) in layers.iter().enumerate() {
-        if watch.stopped() {
-            return Err(Error::Interrupted("stopped while scoring filters".into()));
-        }
         let Some(Flow::Maps(maps)) = net.after_layer(x.clone(), seen) else {
             return Err(Error::Internal(format!("layer {seen} does not give maps")));
         };
         let spreads = spreads(maps.clone())?;
-        let barcodes = barcodes(maps, compute, options)?;
-        found.push(of_layer(layer, &barcodes, &spreads, options));
+        let barcodes = barcodes(maps, compute, options, watch)?;
+        found.push(of_layer(layer, &barcodes, &spreads, options)?);
         watch.at("scoring filters", done as u64 + 1, layers.len() as u64);
     }
     Ok(found)
 }
 
-/// The barcode of every channel's cloud, in one call.
-fn barcodes(maps: Tensor<4>, compute: &Compute, options: &BettiOptions) -> Result<Vec<Barcode>> {
+/// Entries of the clouds' tables of distances that are worked on between two looks at the watch.
+const ENTRIES_AT_ONCE: usize = 1 << 27;
+
+/// The barcode of every channel's cloud: one call where the layer is not enormous.
+fn barcodes(maps: Tensor<4>, compute: &Compute, options: &BettiOptions, watch: &mut dyn Watch) -> Result<Vec<Barcode>> {
     let [samples, channels, height, width] = maps.dims();
     let views = CloudView::of_channels(samples, channels, height * width);
     let threshold = match options.scale {
-        // Nothing beyond the scale matters; a little more, so that what ends at it is seen to end.
-        Scale::Given(scale) => Some(scale),
+        Scale::Given(scale) => Some(scale), // longer edges say nothing about this scale
         Scale::LayerMedian => None,
     };
     let max_dim = usize::from(options.dimension != BettiDimension::Zero);
     let options = Options { max_dim, threshold, ..Options::default() };
-    if bridge::is_wgpu(&compute.device) {
-        let memory = bridge::buffer_of(maps)?;
-        return compute.engine.barcodes_of(Batch::Device(memory.numbers(), &views), &options);
+    let memory = if bridge::is_wgpu(&compute.device) {
+        Memory::Device(bridge::buffer_of(maps)?)
+    } else {
+        Memory::Host(bridge::read(maps)?)
+    };
+    let mut found = Vec::with_capacity(channels);
+    for some in views.chunks((ENTRIES_AT_ONCE / (samples * samples)).max(1)) {
+        if watch.stopped() {
+            return Err(Error::Interrupted("stopped while scoring filters".into()));
+        }
+        let batch = match &memory {
+            Memory::Device(buffer) => Batch::Device(buffer.numbers(), some),
+            Memory::Host(numbers) => Batch::Host(numbers, some),
+        };
+        found.extend(compute.engine.barcodes_of(batch, &options)?);
+        watch.at("scoring filters of a layer", found.len() as u64, channels as u64);
     }
-    let numbers = bridge::read(maps)?;
-    compute.engine.barcodes_of(Batch::Host(&numbers, &views), &options)
+    Ok(found)
+}
+
+/// Where a layer's activations lie.
+enum Memory {
+    Device(bridge::TensorBuffer),
+    Host(Vec<f32>),
 }
 
 /// Root mean square distance of each channel's points to their mean.
@@ -131,7 +151,7 @@ fn spreads(maps: Tensor<4>) -> Result<Vec<f64>> {
 }
 
 /// Scores of a layer's filters from their barcodes.
-fn of_layer(layer: usize, barcodes: &[Barcode], spreads: &[f64], options: &BettiOptions) -> LayerScores {
+fn of_layer(layer: usize, barcodes: &[Barcode], spreads: &[f64], options: &BettiOptions) -> Result<LayerScores> {
     let scale = match options.scale {
         Scale::Given(scale) => f64::from(scale),
         Scale::LayerMedian => {
@@ -161,7 +181,12 @@ fn of_layer(layer: usize, barcodes: &[Barcode], spreads: &[f64], options: &Betti
             BettiDimension::Sum => count(0) + count(1),
         }
     };
-    LayerScores { layer, scores: barcodes.iter().zip(spreads).map(betti).collect(), scale: Some(scale) }
+    if options.scale == Scale::LayerMedian && scale == 0.0 && spreads.iter().any(|&s| s > 0.0) {
+        return Err(Error::input(format!(
+            "at layer {layer} most filters give half of the samples or more the same map, so no scale can be chosen: give one with --scale"
+        )));
+    }
+    Ok(LayerScores { layer, scores: barcodes.iter().zip(spreads).map(betti).collect(), scale: Some(scale) })
 }
 
 /// The middle of the widest gap between values within 1 % of `near`.

@@ -1,6 +1,7 @@
 //! Pairwise distances as sortable keys: the twin of `shaders/distances.wgsl`.
 
-use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
+use crate::topology::cloud::key_of_length;
+use crate::topology::metric::Metric;
 use rayon::prelude::*;
 
 /// Fills the strict lower triangle of an `n x n` table with the keys of `point(i)` against `point(j)`.
@@ -16,8 +17,7 @@ pub(super) fn lower_triangle<'a>(
     let row = |(i, row): (usize, &mut [u32])| {
         let x = point(i);
         for (j, key) in row[..i].iter_mut().enumerate() {
-            let bits = metric.key_of_points(x, point(j)).to_bits();
-            *key = if bits > MAX_KEY { NO_EDGE } else { bits };
+            *key = key_of_length(metric.key_of_points(x, point(j)));
         }
     };
     if parallel {

@@ -19,6 +19,11 @@ use rayon::prelude::*;
 /// Largest cloud of this engine: its rank table takes `4 n^2` bytes, 4 GiB here.
 pub(crate) const MAX_POINTS: usize = 32_768;
 
+/// Bytes at the peak per pair of points: the rank table, and the edges while they are sorted.
+const BYTES_PER_PAIR: u64 = 16;
+/// Memory that clouds may take that are worked on side by side.
+const SIDE_BY_SIDE_BYTES: u64 = 4 << 30;
+
 /// Where a cloud's numbers are.
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'a> {
@@ -65,8 +70,10 @@ pub(crate) fn pairs(clouds: &[Source<'_>], metric: Metric, threshold: Option<f32
         let filtration = Filtration::new(cloud.len(), table, metric, threshold, parallel);
         filtration.pairs(max_dim, parallel)
     };
-    // Fewer clouds than threads leave cores idle unless each cloud uses all of them.
-    Ok(if threads > 1 && clouds.len() < 2 * threads {
+    // Fewer clouds than threads leave cores idle unless each cloud uses all of them; large ones side by side take too much memory.
+    let largest = clouds.iter().map(Source::len).max().unwrap_or(0) as u64;
+    let together = threads as u64 * BYTES_PER_PAIR * largest * largest;
+    Ok(if threads > 1 && (clouds.len() < 2 * threads || together > SIDE_BY_SIDE_BYTES) {
         clouds.iter().map(|c| one(c, true)).collect()
     } else {
         clouds.par_iter().map(|c| one(c, false)).collect()

@@ -7,7 +7,7 @@
 use super::Tuning;
 use super::batch::{Batch, all};
 use super::layout::{SHARED, State, UNEXPANDED};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::{Gpu, Kernel, Recorder, Work, download, upload, zeroed};
 use std::sync::Arc;
 
@@ -15,6 +15,11 @@ use std::sync::Arc;
 const SCRATCH_WORDS: u32 = 8 << 20;
 /// Rounds of the reduction per submission.
 const ROUNDS: u32 = 8;
+
+/// Words of scratch memory that a stage needs for each cloud at the least, where the widest has rows of `words` bits' words.
+pub(super) fn scratch_words(words: u32, tuning: Tuning) -> u64 {
+    64 * u64::from((3 * words).max(tuning.list_places))
+}
 
 struct Kernels {
     components: Arc<Kernel>,
@@ -65,24 +70,30 @@ impl Columns {
         let gpu = batch.gpu;
         let (mut columns, mut words, mut loops) = (0u64, 0u64, 0u64);
         let mut pivots = Vec::new();
-        for (record, state) in batch.records.iter_mut().zip(state) {
-            let capacity =
-                if state.births == 0 { 0 } else { (state.births * tuning.columns_per_loop + tuning.columns_spare).max(1) };
-            record.births = state.births;
+        let mut failed = vec![false; state.len()];
+        for (i, (record, state)) in batch.records.iter_mut().zip(state).enumerate() {
+            let mut births = state.births;
+            let mut capacity =
+                if births == 0 { 0 } else { births.saturating_mul(tuning.columns_per_loop) + tuning.columns_spare };
+            let words_of = |capacity: u32| u64::from(births.div_ceil(32) + 1) * u64::from(capacity);
+            if 4 * (words + words_of(capacity)) > gpu.max_binding().min(tuning.column_bytes) {
+                // Too many loops for a matrix on the device beside the others': the host finishes this cloud.
+                failed[i] = true;
+                (births, capacity) = (0, 0);
+            }
+            let own = u64::from(births.div_ceil(32) + 1) * u64::from(capacity);
+            record.births = births;
             record.column_capacity = capacity;
-            record.bit_words = state.births.div_ceil(32);
-            record.done = u32::from(state.births == 0);
+            record.bit_words = births.div_ceil(32);
+            record.done = u32::from(births == 0);
             record.columns = columns as u32;
             record.bits = words as u32;
             record.loops = loops as u32;
             // Behind the bits of a cloud's columns stand their pivots.
-            pivots.push((words + u64::from(record.bit_words * capacity), capacity));
+            pivots.push((words + own - u64::from(capacity), capacity));
             columns += u64::from(capacity);
-            words += u64::from((record.bit_words + 1) * capacity);
-            loops += u64::from(state.births);
-        }
-        if words > u64::from(u32::MAX) {
-            return Err(Error::TooLarge("the columns of this batch pass 16 GiB; use fewer clouds at once".into()));
+            words += own;
+            loops += u64::from(births);
         }
         let mut bits = vec![0u32; words as usize];
         for (at, count) in pivots {
@@ -109,7 +120,7 @@ impl Columns {
             block,
             lists_each,
             tuning,
-            failed: vec![false; clouds as usize],
+            failed,
         })
     }
 

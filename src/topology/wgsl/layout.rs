@@ -30,7 +30,6 @@ pub(super) struct CloudRecord {
     pub loops: u32,
     pub births: u32,
     pub done: u32,
-    pub pad: u32,
 }
 
 /// What the stages found out about a cloud: the `STATE_WORDS` words of `shaders/shared/cloud.wgsl`.
@@ -44,12 +43,11 @@ pub(super) struct State {
     pub columns: u32,
     pub deaths: u32,
     pub failure: u32,
-    pub longest: u32,
 }
 
 /// Words of a [`State`].
-pub(super) const STATE_WORDS: usize = 8;
-/// [`State::failure`]: a distance is not a number.
+pub(super) const STATE_WORDS: usize = 7;
+/// [`State::failure`]: a coordinate is not finite.
 pub(super) const FAILED_NAN: u32 = 1;
 /// Pivot of a column whose bits have not been made yet.
 pub(super) const UNEXPANDED: u32 = 0xFFFF_FFFE;
@@ -109,6 +107,7 @@ mod tests {
                 ("UNEXPANDED", UNEXPANDED),
                 ("FAILED_NAN", FAILED_NAN),
                 ("BLOCK", SORT_BLOCK),
+                ("NO_POINTS", NO_POINTS),
             ] {
                 let found = module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name));
                 if let Some((_, constant)) = found {

@@ -3,7 +3,10 @@
 //! Stage by stage over all clouds of a batch: distances, enclosing radii, edge lists, sort, ranks, empty lunes, forest, then
 //! blocks of links and rounds of the reduction. What comes back to the host is a few words per cloud between stages and
 //! the ends of the bars. Where a cloud's columns outgrow the memory set aside for them, the host finishes it from the
-//! device's sorted edges: the same order, so the same bars.
+//! device's sorted edges: the same order, so the same bars. How long that took then stands among the seconds.
+//!
+//! A file here records the shaders of one step, which never run apart; all of them are tested stage by stage in `tests.rs`, where one
+//! batch of unlike clouds goes through.
 
 mod batch;
 mod columns;
@@ -69,21 +72,30 @@ pub(crate) struct Tuning {
     pub list_places: u32,
     /// Most edges of a cloud per block.
     pub block: u32,
-    /// Device memory that a batch of several clouds may take, in bytes.
+    /// Device memory that a batch of several clouds may take before its columns, in bytes.
     pub batch_bytes: u64,
+    /// Device memory for the bits of columns, in bytes; no more than a binding in any case.
+    pub column_bytes: u64,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { columns_per_loop: 4, columns_spare: 256, list_places: 128, block: 4096, batch_bytes: 512 << 20 }
+        Self {
+            columns_per_loop: 4,
+            columns_spare: 256,
+            list_places: 128,
+            block: 4096,
+            batch_bytes: 512 << 20,
+            column_bytes: u64::MAX,
+        }
     }
 }
 
 /// What a run gives.
 pub(crate) struct Outcome {
     pub pairs: Vec<Pairs>,
-    /// Clouds that the host finished because their columns outgrew the device memory set aside for them.
-    pub finished_on_host: usize,
+    /// Seconds that the host took for clouds whose columns outgrew the device memory set aside for them.
+    pub finishing: Option<f64>,
     /// Wall seconds, or seconds per kernel when profiling.
     pub seconds: Vec<(String, f64)>,
 }
@@ -103,7 +115,7 @@ pub(crate) fn pairs(
     profile: bool,
 ) -> Result<Outcome> {
     let total = Instant::now();
-    let mut outcome = Outcome { pairs: Vec::with_capacity(input.len()), finished_on_host: 0, seconds: Vec::new() };
+    let mut outcome = Outcome { pairs: Vec::with_capacity(input.len()), finishing: None, seconds: Vec::new() };
     let mut recorder = Recorder::new(gpu, profile)?;
     let mut start = 0;
     while start < input.len() {
@@ -112,6 +124,7 @@ pub(crate) fn pairs(
         start = end;
     }
     outcome.seconds = recorder.collect_timings()?.into_iter().map(|(name, s)| (name.to_string(), s)).collect();
+    outcome.seconds.extend(outcome.finishing.map(|s| (super::FINISHED_ON_HOST.to_string(), s)));
     outcome.seconds.push(("total".into(), total.elapsed().as_secs_f64()));
     Ok(outcome)
 }
@@ -119,11 +132,19 @@ pub(crate) fn pairs(
 /// How many clouds from `start` on fit the device together: at least one, or an error that names the limit.
 fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Result<usize> {
     let binding = gpu.max_binding();
-    let (mut tables, mut points, mut bytes, mut count) = (0u64, 0u64, 0u64, 0usize);
+    if let Input::Device { bytes, .. } = input
+        && bytes > binding
+    {
+        return Err(Error::TooLarge(format!(
+            "the numbers take {bytes} bytes on {}, which shows at most {binding} to a shader: use fewer samples at once",
+            gpu.record().name
+        )));
+    }
+    let (mut tables, mut points, mut bytes, mut count, mut widest) = (0u64, 0u64, 0u64, 0usize, 0u64);
     for i in start..input.len() {
         let shape = input.shape(i);
         let n = shape.len() as u64;
-        if 4 * n * n > binding {
+        if n > u64::from(u16::MAX) || 4 * n * n > binding {
             return Err(Error::TooLarge(format!(
                 "a cloud of {n} points needs a table of {} bytes; {} shows at most {binding} bytes to a shader, which is {} \
                  points: sample the cloud, or use --engine cpu",
@@ -137,7 +158,10 @@ fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Re
         }
         tables += 4 * n * n;
         bytes += bytes_per_cloud(shape.len());
-        let room = tables <= binding && points <= binding && bytes <= tuning.batch_bytes && count < 65_535;
+        // Stages share scratch memory out among all clouds, at least a workgroup's part to each.
+        widest = widest.max(n.div_ceil(32));
+        let scratch = (count as u64 + 1) * columns::scratch_words(widest as u32, tuning) * 4;
+        let room = [tables, points, scratch].into_iter().all(|b| b <= binding) && bytes <= tuning.batch_bytes && count < 65_535;
         if count > 0 && !room {
             break;
         }
@@ -188,10 +212,7 @@ fn run_batch(
     recorder.submit()?;
     let state = batch.read_state()?;
     if let Some(bad) = state.iter().position(|s| s.failure & FAILED_NAN != 0) {
-        return Err(Error::input(format!(
-            "cloud {} has distances that are not numbers: its points hold NaN or infinity",
-            first + bad
-        )));
+        return Err(Error::input(format!("cloud {} has points with NaN or infinity", first + bad)));
     }
     let merges = read_merges(&batch, &state)?;
     if max_dim == 0 {
@@ -204,8 +225,9 @@ fn run_batch(
     let bars = columns.bars(&batch)?;
     for (i, merges) in merges.into_iter().enumerate() {
         if columns.failed[i] {
-            outcome.finished_on_host += 1;
+            let start = Instant::now();
             outcome.pairs.push(finish_on_host(&batch, i, state[i].entered as usize, max_dim)?);
+            *outcome.finishing.get_or_insert(0.0) += start.elapsed().as_secs_f64();
             continue;
         }
         let r = batch.records[i];

@@ -100,10 +100,12 @@ fn not_a_number_is_reported() {
     let gpu = gpu();
     let (mut data, shapes) = grid_clouds();
     let last = points(&shapes[7]);
-    data[last.offset + 5] = f32::NAN;
-    let (batch, _) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
-    let failures: Vec<u32> = batch.read_state().unwrap().iter().map(|s| s.failure).collect();
-    assert_eq!(failures, [0, 0, 0, 0, 0, 0, 0, super::FAILED_NAN]);
+    for (metric, bad) in Metric::OF_POINTS.into_iter().flat_map(|m| [(m, f32::NAN), (m, f32::INFINITY)]) {
+        data[last.offset + 5] = bad;
+        let (batch, _) = with_distances(&gpu, &data, &shapes, metric);
+        let failures: Vec<u32> = batch.read_state().unwrap().iter().map(|s| s.failure).collect();
+        assert_eq!(failures, [0, 0, 0, 0, 0, 0, 0, super::FAILED_NAN], "{}", metric.name());
+    }
 }
 
 /// The edges that enter, in order, by the standard library's sort.
