@@ -116,7 +116,7 @@ fn barcodes(maps: Tensor<4>, compute: &Compute, options: &BettiOptions, watch: &
     let max_dim = usize::from(options.dimension != BettiDimension::Zero);
     let options = Options { max_dim, threshold, ..Options::default() };
     let memory = if bridge::is_wgpu(&compute.device) {
-        Memory::Device(bridge::buffer_of(maps)?)
+        Memory::Device(Box::new(bridge::buffer_of(maps)?))
     } else {
         Memory::Host(bridge::read(maps)?)
     };
@@ -137,7 +137,7 @@ fn barcodes(maps: Tensor<4>, compute: &Compute, options: &BettiOptions, watch: &
 
 /// Where a layer's activations lie.
 enum Memory {
-    Device(bridge::TensorBuffer),
+    Device(Box<bridge::TensorBuffer>),
     Host(Vec<f32>),
 }
 
