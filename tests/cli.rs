@@ -325,9 +325,14 @@ mod networks {
         let script = format!("trap '' XFSZ; ulimit -f 8; exec '{}' \"$@\"", env!("CARGO_BIN_EXE_lacuna"));
         let limited = |arguments: &[&str]| Command::new("bash").args(["-c", &script, "lacuna"]).args(arguments).output().unwrap();
         let arguments = [&["train", "--epochs", "1", "--out", out.to_str().unwrap()], &SMALL[..]].concat();
-        refused(&limited(&arguments), 1, &["weights.safetensors", "cannot write", "large"]);
+        refused(&limited(&arguments), 1, &["checkpoint.new/model.bpk", "cannot write", "large"]);
         let names: Vec<String> = fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        assert!(!names.iter().any(|n| n.contains("tmp") || n == "weights.safetensors"), "{names:?}");
+        let half =
+            |n: &String| n.contains("tmp") || n.contains("checkpoint") || n == "weights.safetensors" || n == "metrics.jsonl";
+        assert!(!names.iter().any(half), "{names:?}");
+        // With room again the same folder goes on.
+        let o = lacuna().args(["train", "--engine", "cpu", "--resume", "--out"]).arg(&out).output().unwrap();
+        assert!(stdout(&o).contains("after 1 epochs"));
         let square = f.write("many.csv", (0..900).map(|i| format!("{},{}\n", (i * i) % 97, i % 31)).collect::<String>());
         let answer = f.path("answer.json");
         refused(&limited(&["barcode", &square, "-o", answer.to_str().unwrap()]), 1, &["answer.json", "cannot write"]);

@@ -59,11 +59,12 @@ impl Metric {
         })
     }
 
-    /// The value that the engines order by. Euclidean distances are ordered by their squares: the root is taken
-    /// once, at a bar's ends, on the host, so no adapter's square root can reorder two edges.
+    /// The value that the engines order by, by its definition: what both are tested against. Euclidean distances are ordered by
+    /// their squares: the root is taken once, at a bar's ends, on the host, so no adapter's square root can reorder two edges.
     ///
     /// Every sum runs from the first coordinate to the last by differences (never by the Gram trick, which loses
     /// all digits far from the origin), the same as the shader does.
+    #[cfg(test)]
     pub(crate) fn key_of_points(self, x: &[f32], y: &[f32]) -> f32 {
         let pairs = x.iter().zip(y);
         match self {

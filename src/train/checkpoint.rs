@@ -1,6 +1,6 @@
 //! Everything a stopped training needs to go on, in one folder that is there whole or not at all.
 
-use super::trainer::{Progress, Settings, Trainer};
+use super::trainer::{EpochRecord, Progress, Settings, Trainer};
 use crate::data::files::{create_folder, read_json, write_atomically, write_json};
 use crate::error::{Error, Result};
 use burn::module::Module;
@@ -22,38 +22,38 @@ pub(super) fn find(run: &Path) -> Option<PathBuf> {
 }
 
 impl Trainer {
-    /// Saves network, optimiser and position under a run's folder, replacing the checkpoint before.
+    /// Saves network, optimiser, position, and the records of the epochs so far under a run's folder, replacing the checkpoint before.
     ///
     /// # Errors
     /// [`Error::Io`] with the path; the checkpoint before is then still there.
-    pub fn save_checkpoint(&self, run: &Path) -> Result<()> {
+    pub fn save_checkpoint(&self, run: &Path, history: &[EpochRecord]) -> Result<()> {
         let [now, old, new] = places(run);
         let remove = |p: &Path| if p.exists() { fs::remove_dir_all(p).map_err(Error::io(p, "remove")) } else { Ok(()) };
         remove(&new)?;
-        let written = self.write_checkpoint(&new);
+        let written = self.write_checkpoint(&new, history);
         if written.is_err() {
             let _ = remove(&new);
         }
         written?;
-        remove(&old)?;
         if now.exists() {
+            remove(&old)?;
             fs::rename(&now, &old).map_err(Error::io(&now, "rename"))?;
         }
         fs::rename(&new, &now).map_err(Error::io(&new, "rename"))?;
         remove(&old)
     }
 
-    fn write_checkpoint(&self, new: &Path) -> Result<()> {
+    fn write_checkpoint(&self, new: &Path, history: &[EpochRecord]) -> Result<()> {
         let encode = |what: &str, e: &dyn std::fmt::Display| Error::Internal(format!("encoding {what}: {e}"));
         create_folder(new)?;
         let net = self.net.valid().into_record().into_bytes().map_err(|e| encode("the network", &e))?;
         write_atomically(&new.join("model.bpk"), |w| w.write_all(&net))?;
         let optimiser = self.optimiser.into_bytes().map_err(|e| encode("the optimiser", &e))?;
         write_atomically(&new.join("optimiser.bpk"), |w| w.write_all(&optimiser))?;
-        write_json(&new.join("state.json"), &(self.settings, self.progress))
+        write_json(&new.join("state.json"), &(self.settings, self.progress, history))
     }
 
-    /// Goes on from the newest checkpoint of a run. Returns false, and changes nothing, if there is none.
+    /// Goes on from the newest checkpoint of a run, and returns the records of its epochs; `None`, and nothing is changed, if there is none.
     ///
     /// # Errors
     /// [`Error::File`] when the checkpoint is damaged or belongs to other settings; a larger number of epochs is fine.
@@ -61,9 +61,9 @@ impl Trainer {
     /// # Panics
     /// burn puts the optimiser's state on its default device first: on a machine without any adapter that panics, unless
     /// [`crate::nn::pin_default_device`] was called, as the program does.
-    pub fn load_checkpoint(&mut self, run: &Path) -> Result<bool> {
-        let Some(folder) = find(run) else { return Ok(false) };
-        let (settings, progress): (Settings, Progress) = read_json(&folder.join("state.json"))?;
+    pub fn load_checkpoint(&mut self, run: &Path) -> Result<Option<Vec<EpochRecord>>> {
+        let Some(folder) = find(run) else { return Ok(None) };
+        let (settings, progress, history): (Settings, Progress, Vec<EpochRecord>) = read_json(&folder.join("state.json"))?;
         if !self.settings.continues(&settings) {
             return Err(Error::file(&folder, "was saved with other settings: resume with those of config.json"));
         }
@@ -77,6 +77,6 @@ impl Trainer {
         let optimiser = self.settings.optimiser.build();
         self.optimiser = optimiser.from_bytes(read("optimiser.bpk")?).map_err(|e| damaged("optimiser.bpk", &e))?;
         self.progress = progress;
-        Ok(true)
+        Ok(Some(history))
     }
 }

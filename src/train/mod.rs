@@ -5,5 +5,5 @@ mod run;
 mod trainer;
 
 pub(crate) use run::refuse_taken;
-pub use run::{Config, EpochRecord, ModelKind, Run, load_data};
-pub use trainer::{Optimiser, OptimiserKind, Settings, Trainer, accuracy, logits};
+pub use run::{Config, ModelKind, Run, load_data};
+pub use trainer::{EpochRecord, Optimiser, OptimiserKind, Settings, Trainer, accuracy, logits};

@@ -1,7 +1,7 @@
 //! The folder of a run: `config.json`, `arch.json`, `weights.safetensors`, `metrics.jsonl`, and the last
 //! checkpoint, from which training can go on.
 
-use super::trainer::{Settings, Trainer, accuracy};
+use super::trainer::{EpochRecord, Settings, Trainer, accuracy};
 use crate::data::files::{create_folder, read_json, write_json, write_text};
 use crate::data::images::{self, ImageSet};
 use crate::data::{DataSet, disks};
@@ -45,23 +45,6 @@ pub struct Config {
     pub activation: Activation,
     /// How it learns; its seed draws the weights too.
     pub settings: Settings,
-}
-
-/// One line of `metrics.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EpochRecord {
-    /// Counted from 1.
-    pub epoch: usize,
-    /// Optimiser steps so far.
-    pub steps: usize,
-    /// Mean loss of the epoch, while it went on.
-    pub train_loss: f64,
-    /// Share of right answers, while it went on.
-    pub train_accuracy: f64,
-    /// Share of right answers on the test samples afterwards.
-    pub test_accuracy: Option<f64>,
-    /// Seconds of training.
-    pub seconds: f64,
 }
 
 /// The data set of a name, from a folder if there is one.
@@ -178,22 +161,29 @@ impl Run {
             None => Net::new(&self.arch, settings.seed, &compute.device)?,
         };
         let mut trainer = Trainer::new(net, settings, &compute.device);
-        let resumed = trainer.load_checkpoint(&self.folder)?;
-        let mut metrics = self.metrics()?;
-        if resumed {
-            watch.note(&format!("going on after epoch {}", trainer.epochs_done()));
-        } else if !metrics.is_empty() {
-            return Err(Error::file(&self.folder, "was trained, but its checkpoint is gone: there is nothing to go on from"));
-        }
+        let mut metrics = match trainer.load_checkpoint(&self.folder)? {
+            Some(history) => {
+                watch.note(&format!("going on after epoch {}", trainer.epochs_done()));
+                history
+            }
+            None if !self.metrics()?.is_empty() => {
+                return Err(Error::file(&self.folder, "was trained, but its checkpoint is gone: there is nothing to go on from"));
+            }
+            None => Vec::new(),
+        };
         if trainer.epochs_done() > settings.epochs {
             let (done, asked) = (trainer.epochs_done(), settings.epochs);
             return Err(Error::input(format!("{done} epochs are through already, {asked} were asked for")));
         }
-        metrics.truncate(trainer.epochs_done());
+        if !metrics.is_empty() && trainer.is_between_epochs() {
+            // A full disk may have cut off what follows a checkpoint.
+            trainer.network().save(&self.folder.join("weights.safetensors"))?;
+            self.write_metrics(&metrics)?;
+        }
         while trainer.epochs_done() < settings.epochs {
             let trained = trainer.epoch(&data.train, watch);
             if let Err(Error::Interrupted(why)) = trained {
-                trainer.save_checkpoint(&self.folder)?;
+                trainer.save_checkpoint(&self.folder, &metrics)?;
                 return Err(Error::Interrupted(format!("{why}; saved, go on with --resume")));
             }
             let mut record = trained?;
@@ -208,9 +198,10 @@ impl Run {
                 record.seconds
             );
             metrics.push(record);
+            // First what everything else can be made from again.
+            trainer.save_checkpoint(&self.folder, &metrics)?;
             net.save(&self.folder.join("weights.safetensors"))?;
             self.write_metrics(&metrics)?;
-            trainer.save_checkpoint(&self.folder)?;
             watch.note(&told);
         }
         Ok(trainer.network())

@@ -1,6 +1,5 @@
 //! The training loop.
 
-use super::run::EpochRecord;
 use crate::data::Samples;
 use crate::error::{Error, Result};
 use crate::nn::{Net, bridge};
@@ -99,6 +98,23 @@ pub(super) struct Progress {
     pub seconds: f64,
 }
 
+/// One line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Optimiser steps so far.
+    pub steps: usize,
+    /// Mean loss of the epoch, while it went on.
+    pub train_loss: f64,
+    /// Share of right answers, while it went on.
+    pub train_accuracy: f64,
+    /// Share of right answers on the test samples afterwards.
+    pub test_accuracy: Option<f64>,
+    /// Seconds of training.
+    pub seconds: f64,
+}
+
 /// A network in training.
 #[allow(missing_debug_implementations, reason = "burn's optimiser has none")]
 pub struct Trainer {
@@ -120,6 +136,11 @@ impl Trainer {
     /// Number of epochs that are through.
     pub fn epochs_done(&self) -> usize {
         self.progress.epochs
+    }
+
+    /// Whether no epoch is under way.
+    pub(super) fn is_between_epochs(&self) -> bool {
+        self.progress.steps == 0
     }
 
     /// The network as it stands, for use without training.

@@ -67,7 +67,7 @@ pub(crate) fn pairs(clouds: &[Source<'_>], metric: Metric, threshold: Option<f32
     let one = |cloud: &Source<'_>, parallel: bool| {
         let metric = cloud.metric(metric);
         let table = key_table(cloud, metric, parallel);
-        let filtration = Filtration::new(cloud.len(), table, metric, threshold, parallel);
+        let filtration = Filtration::new(cloud.len(), table, metric, threshold);
         filtration.pairs(max_dim, parallel)
     };
     // Fewer clouds than threads leave cores idle unless each cloud uses all of them; large ones side by side take too much memory.

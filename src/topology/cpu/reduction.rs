@@ -219,7 +219,7 @@ mod tests {
             let lower = lower.into_iter().map(f32::from).collect();
             let cloud: Cloud = DistanceMatrix::from_lower(10, lower).unwrap().into();
             let table = key_table(&Source::Cloud(&cloud), Metric::Precomputed, false);
-            let f = Filtration::new(10, table, Metric::Precomputed, Some(100.0), false);
+            let f = Filtration::new(10, table, Metric::Precomputed, Some(100.0));
             prop_assert_eq!(f.pairs(1, true), f.pairs(1, false));
         }
     }
