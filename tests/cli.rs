@@ -168,6 +168,10 @@ fn bad_options_are_explained() {
     let matrix = f.write("matrix.csv", "0 1\n1 0\n");
     refused(&run(&["barcode", &matrix, "--format", "distance", "--metric", "cosine"]), 2, &["--metric is for points"]);
     refused(&run(&["barcode", &square, "--output-format", "npy"]), 2, &["--out"]);
+    refused(&run(&["barcode", &square, "-o", &square]), 2, &["is the input"]);
+    refused(&run(&["barcode", &square, "-o", "x.svg", "--plot", "x.svg"]), 2, &["same file"]);
+    refused(&run(&["betti", &square, "--scale", "1", "--threshold", "0.5"]), 2, &["above the threshold"]);
+    refused(&run(&["bench", "--clouds", "0"]), 2, &["at least one cloud"]);
     assert_eq!(stdout(&run(&["betti", &square, "--scale", "inf"])), "1 0\n");
     refused(&run(&["barcode", &square, "--plot", "x.pdf"]), 2, &["x.pdf", ".svg or .png"]);
     refused(&run(&["barcode", &square, "-o", "/nonexistent/x.json"]), 2, &["/nonexistent/x.json"]);

@@ -60,6 +60,11 @@ impl BarcodeCommand {
         if self.out.is_none() && matches!(self.format(), OutputFormat::Npy) {
             return Err(Error::input("an npy file is binary: give it a name with --out"));
         }
+        self.input.refuse_as_output(self.out.as_deref())?;
+        self.input.refuse_as_output(self.plot.as_deref())?;
+        if self.out.is_some() && self.out == self.plot {
+            return Err(Error::input("--out and --plot name the same file"));
+        }
         let mut options = self.input.options()?;
         options.profile = self.profile;
         let cloud = self.input.cloud()?;

@@ -3,9 +3,9 @@
 use super::engine::EngineArgs;
 use super::{print, print_json};
 use clap::Args;
-use lacuna::Result;
 use lacuna::report::Table;
 use lacuna::topology::{Cloud, Engine, Options, PointCloud};
+use lacuna::{Error, Result};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::time::Instant;
@@ -47,6 +47,9 @@ struct Row {
 
 impl Bench {
     pub fn run(&self, quiet: bool) -> Result<()> {
+        if self.clouds == 0 || self.runs == 0 {
+            return Err(Error::input("at least one cloud and one run are needed"));
+        }
         let mut rng = StdRng::seed_from_u64(self.seed);
         let mut cloud = || {
             let data = (0..self.points * self.features).map(|_| rng.random::<f32>()).collect();
@@ -65,7 +68,7 @@ impl Bench {
             let mut times = Vec::new();
             let mut bars = 0;
             // The first run builds pipelines and warms caches.
-            for run in 0..=self.runs.max(1) {
+            for run in 0..=self.runs {
                 let start = Instant::now();
                 let (barcodes, seconds) = engine.timed(&clouds, &options)?;
                 if self.profile && run == 1 && engine.gpu().is_some() {

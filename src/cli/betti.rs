@@ -30,6 +30,7 @@ impl Betti {
     pub fn run(&self, quiet: bool) -> Result<()> {
         if let Some(path) = &self.plot {
             check_plot_name(path)?;
+            self.input.refuse_as_output(Some(path))?;
         }
         let mut options = self.input.options()?;
         if let Some(scale) = self.scale {
@@ -39,8 +40,11 @@ impl Betti {
             if self.plot.is_some() {
                 return Err(Error::input("--plot draws the whole curve: drop --scale"));
             }
+            if options.threshold.is_some_and(|t| t < scale) {
+                return Err(Error::input("the scale is above the threshold: edges between the two would be missing"));
+            }
             // Longer edges say nothing about this scale.
-            options.threshold = Some(options.threshold.map_or(scale, |t| t.min(scale)));
+            options.threshold = Some(scale);
         }
         let cloud = self.input.cloud()?;
         let barcode = self.engine.engine(quiet)?.barcode(&cloud, &options)?;

@@ -4,7 +4,7 @@ use clap::Args;
 use lacuna::data::points::{InputFormat, read_cloud};
 use lacuna::topology::{Cloud, Metric, Options};
 use lacuna::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A file and how to filter it.
 #[derive(Clone, Debug, Args)]
@@ -38,6 +38,17 @@ impl InputArgs {
             return Err(Error::input("--metric is for points; this file brings its own distances"));
         }
         Ok(cloud)
+    }
+
+    /// An error if an output would replace the input.
+    pub fn refuse_as_output(&self, output: Option<&Path>) -> Result<()> {
+        let place = |p: &Path| std::fs::canonicalize(p).ok();
+        match output {
+            Some(out) if place(out).is_some() && place(out) == place(&self.file) => {
+                Err(Error::input(format!("{} is the input: name another file for the output", out.display())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The options of the filtration.

@@ -60,7 +60,7 @@ pub struct Train {
     #[arg(long, value_enum, default_value = "adam")]
     optimiser: Rule,
     /// Learning rate [default: 0.001 for adam, 0.05 for sgd]
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     lr: Option<f64>,
     /// Momentum of sgd [default: 0.9]
     #[arg(long)]

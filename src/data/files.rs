@@ -28,6 +28,9 @@ fn replace(target: &Path, path: &Path, write: impl FnOnce(&mut dyn Write) -> std
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
     };
+    if !folder.is_dir() {
+        return Err(Error::input(format!("{}: the folder {} does not exist", path.display(), folder.display())));
+    }
     let mut builder = tempfile::Builder::new();
     builder.prefix(".lacuna-").suffix(".tmp");
     #[cfg(unix)]

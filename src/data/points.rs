@@ -137,27 +137,57 @@ impl Rows {
     }
 }
 
+/// The fields of a line: between semicolons, else commas, else blanks. A separator at the end closes the last field.
+fn fields(line: &str) -> std::result::Result<Vec<&str>, String> {
+    let separator = match (line.contains(';'), line.contains(',')) {
+        (true, true) => return Err("both ';' and ',' separate here; write decimals with a point".into()),
+        (true, false) => ';',
+        (false, true) => ',',
+        (false, false) => return Ok(line.split_whitespace().collect()),
+    };
+    let line = line.strip_suffix(separator).unwrap_or(line);
+    Ok(line.split(separator).map(|f| f.trim().trim_matches('"')).collect())
+}
+
+/// Whether a line names columns: no number, and not all of it words for a missing value.
+fn is_header(fields: &[&str]) -> bool {
+    let missing = |f: &&str| ["", "na", "n/a", "null", "none", "-", "?"].contains(&f.to_lowercase().as_str());
+    fields.iter().all(|f| f.parse::<f32>().is_err()) && !fields.iter().all(missing)
+}
+
 fn text_rows(path: &Path, bytes: &[u8]) -> Result<Rows> {
     let text = std::str::from_utf8(bytes).map_err(|e| {
         let line = 1 + bytes[..e.valid_up_to()].iter().filter(|&&b| b == b'\n').count();
         Error::line(path, line, "neither text nor a .npy file")
     })?;
     let mut rows = Rows { values: Vec::new(), starts: Vec::new() };
+    let mut header: Option<usize> = None;
     for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let content = line.split('#').next().unwrap_or("");
-        let start = rows.values.len();
-        let words = || content.split([',', ';', ' ', '\t', '\r']).filter(|w| !w.is_empty());
-        for word in words() {
-            match word.parse::<f32>() {
-                Ok(value) => rows.values.push(value),
-                // A first line without a single number is a header.
-                Err(_) if rows.starts.is_empty() && words().all(|w| w.parse::<f32>().is_err()) => break,
-                Err(_) => return Err(Error::line(path, at + 1, format!("'{word}' is not a number"))),
+        let wrong = |message: String| Error::line(path, at + 1, message);
+        let content = line.split('#').next().unwrap_or("").trim();
+        if content.is_empty() {
+            continue;
+        }
+        let fields = fields(content).map_err(wrong)?;
+        if rows.starts.is_empty() && header.is_none() && is_header(&fields) {
+            if fields[0].is_empty() {
+                return Err(wrong("the first column has no name: if it numbers the rows, remove it".into()));
             }
+            header = Some(fields.len());
+            continue;
         }
-        if rows.values.len() > start {
-            rows.starts.push((start, at + 1));
+        let start = rows.values.len();
+        for (column, field) in fields.iter().enumerate() {
+            let value = field.parse::<f32>().map_err(|_| match *field {
+                "" => wrong(format!("column {} is empty", column + 1)),
+                word => wrong(format!("'{word}' is not a number")),
+            })?;
+            rows.values.push(value);
         }
+        if rows.starts.is_empty() && header.is_some_and(|names| names != fields.len()) {
+            return Err(wrong(format!("{} numbers under a header of {} names", fields.len(), header.unwrap_or(0))));
+        }
+        rows.starts.push((start, at + 1));
     }
     if rows.starts.is_empty() {
         return Err(Error::file(path, "there are no numbers in the file"));
@@ -296,6 +326,7 @@ mod tests {
     #[test]
     fn headers_comments_and_separators() {
         let want = parse("1,2\n3,4\n", InputFormat::PointCloud).unwrap();
+        assert_eq!(parse("\"x\",\"y\"\n\"1\", 2,\n3, 4\n", InputFormat::PointCloud).unwrap(), want);
         assert_eq!(parse("x;y\n1;2 # first\n\n3\t4\n", InputFormat::PointCloud).unwrap(), want);
     }
 
@@ -305,6 +336,12 @@ mod tests {
             ("1,2\n3\n", InputFormat::PointCloud, "t.csv, line 2: 1 numbers, but the rows before have 2"),
             ("1,2\n3,nan\n", InputFormat::PointCloud, "t.csv, line 2: NaN in column 2"),
             ("1,2\n3,x\n", InputFormat::PointCloud, "t.csv, line 2: 'x' is not a number"),
+            ("1,,2\n3,4,5\n", InputFormat::PointCloud, "t.csv, line 1: column 2 is empty"),
+            ("0,0;1,5\n", InputFormat::PointCloud, "t.csv, line 1: both ';' and ','"),
+            ("NA,NA\n0,0\n", InputFormat::PointCloud, "t.csv, line 1: 'NA' is not a number"),
+            ("a,b\nc,d\n0,0\n", InputFormat::PointCloud, "t.csv, line 2: 'c' is not a number"),
+            ("a,b,c\n0,0\n", InputFormat::PointCloud, "t.csv, line 2: 2 numbers under a header of 3 names"),
+            (",x,y\n0,1,2\n", InputFormat::PointCloud, "t.csv, line 1: the first column has no name"),
             ("", InputFormat::PointCloud, "t.csv: the file is empty"),
             ("# nothing\n", InputFormat::PointCloud, "t.csv: there are no numbers"),
             ("0,1\n1,0\n2,2\n", InputFormat::Distance, "t.csv: a distance matrix must be square, this is 3 x 2"),

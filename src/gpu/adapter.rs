@@ -133,8 +133,8 @@ fn find(records: &[AdapterRecord], choice: &AdapterChoice) -> Result<usize> {
     // A number is an index, not a part of "RTX 3050".
     let found = by_index.or_else(by_pci).or_else(by_name).filter(|&i| i < records.len());
     found.ok_or_else(|| {
-        let have: Vec<_> = records.iter().map(|r| format!("{}: {}", r.index, r.name)).collect();
-        Error::NoAdapter(format!("no adapter is called '{wanted}'; there are {}", have.join("; ")))
+        let have: Vec<_> = records.iter().map(|r| format!("[{}] {}", r.index, r.name)).collect();
+        Error::NoAdapter(format!("no adapter is called '{wanted}'; this machine has {}", have.join("; ")))
     })
 }
 
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(named("1").unwrap(), 1);
         assert_eq!(named("0000:65:00.0").unwrap(), 0);
         assert_eq!(named("LLVM").unwrap(), 1);
-        assert!(named("7").unwrap_err().to_string().contains("1: llvmpipe"));
+        assert!(named("7").unwrap_err().to_string().contains("[1] llvmpipe"));
         assert_eq!(find(&[], &AdapterChoice::Best).unwrap_err().exit_code(), 2);
     }
 }

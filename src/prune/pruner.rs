@@ -213,6 +213,9 @@ pub fn prune_run(
 /// [`Error::Io`] or [`Error::File`] when the folder does not hold one; [`Error::Input`] when it was made from another run; as [`prune_run`].
 pub fn resume_prune(run: &Run, out: &Path, compute: &Compute, watch: &mut dyn Watch) -> Result<(Outcome, Net)> {
     let pruned = Run::open(out)?;
+    if !out.join("prune.json").exists() {
+        return Err(Error::file(out, "was not made by `lacuna prune`: there is no recovery to go on with"));
+    }
     let outcome: Outcome = read_json(&out.join("prune.json"))?;
     if outcome.from != place(&run.folder) {
         return Err(Error::input(format!("{} was made from {}, not from {}", out.display(), outcome.from, run.folder.display())));

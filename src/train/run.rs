@@ -130,7 +130,14 @@ impl Run {
     /// # Errors
     /// As [`Net::load`].
     pub fn network(&self, compute: &Compute) -> Result<Net> {
-        Net::load(&self.arch, &self.folder.join("weights.safetensors"), &compute.device)
+        let weights = self.folder.join("weights.safetensors");
+        if !weights.exists() {
+            return Err(Error::file(
+                &self.folder,
+                "has no weights yet: no epoch is through; go on with `lacuna train --resume --out`",
+            ));
+        }
+        Net::load(&self.arch, &weights, &compute.device)
     }
 
     /// The epochs that are through.
