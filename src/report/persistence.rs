@@ -67,7 +67,7 @@ impl Persistence<'_> {
             let all = self.barcode.bars[dim].len();
             let some = if all > bars.len() { format!(", the longest {}", bars.len()) } else { String::new() };
             let label = format!("H{dim}: {all} bars{some}");
-            let place = (0.02 * never, -(row - 0.2));
+            let place = (0.02 * never, -(row + 0.6));
             text(chart.draw_series(std::iter::once(Text::new(label, place, ("sans-serif", 13).into_font().color(&colour)))))?;
             row += HEAD as f64 - 1.0;
             for bar in bars {
