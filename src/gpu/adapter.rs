@@ -60,7 +60,6 @@ impl AdapterRecord {
             ("int64", wgpu::Features::SHADER_INT64),
             ("f16", wgpu::Features::SHADER_F16),
         ];
-        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(i32::MAX as u64) & !3;
         Self {
             index,
             name: info.name,
@@ -71,12 +70,17 @@ impl AdapterRecord {
             software: info.device_type == wgpu::DeviceType::Cpu,
             max_buffer_bytes: limits.max_buffer_size,
             max_binding_bytes: limits.max_storage_buffer_binding_size,
-            max_points: ((binding / 4) as f64).sqrt() as usize,
+            max_points: ((usable_binding(&limits) / 4) as f64).sqrt() as usize,
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
             workgroup_invocations: limits.max_compute_invocations_per_workgroup,
             features: known.iter().filter(|(_, f)| has.contains(*f)).map(|(name, _)| (*name).into()).collect(),
         }
     }
+}
+
+/// Bytes that one binding can show to our shaders: positions in them are 32-bit, so drivers that offer more than 2 GiB are taken at that.
+pub(super) fn usable_binding(limits: &wgpu::Limits) -> u64 {
+    limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(i32::MAX as u64) & !3
 }
 
 /// All adapters that can compute, real GPUs before software ones.
@@ -117,7 +121,7 @@ pub(super) fn choose(choice: &AdapterChoice) -> Result<(wgpu::Adapter, AdapterRe
     Ok((adapter, records[at].clone()))
 }
 
-fn find(records: &[AdapterRecord], choice: &AdapterChoice) -> Result<usize> {
+pub(super) fn find(records: &[AdapterRecord], choice: &AdapterChoice) -> Result<usize> {
     if records.is_empty() {
         return Err(Error::NoAdapter(
             "no GPU adapter was found: install a Vulkan driver (on Debian or Ubuntu the software one is the package \

@@ -70,8 +70,9 @@ impl Gpu {
     /// The adapter that is meant, and how many of its kind come before it in the list.
     #[cfg(feature = "nn")]
     pub(crate) fn find(choice: &AdapterChoice) -> Result<(AdapterRecord, usize)> {
-        let (_, record) = adapter::choose(choice)?;
-        let before = adapter::adapters().iter().take(record.index).filter(|r| r.kind == record.kind).count();
+        let mut records = adapter::adapters();
+        let record = records.swap_remove(adapter::find(&records, choice)?);
+        let before = records.iter().filter(|r| r.index < record.index && r.kind == record.kind).count();
         Ok((record, before))
     }
 
@@ -117,9 +118,7 @@ impl Gpu {
 
     /// The largest array of bytes that one binding can show to a shader.
     pub(crate) fn max_binding(&self) -> u64 {
-        let limits = self.inner.device.limits();
-        // Positions in shaders are 32-bit; drivers that offer more than 2 GiB are taken at that.
-        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(i32::MAX as u64) & !3
+        adapter::usable_binding(&self.inner.device.limits())
     }
 
     /// The kernel of that name, built on its first use.

@@ -34,18 +34,20 @@ impl Compute {
     /// [`Error::NoAdapter`] when a GPU is asked for and there is none, [`Error::Device`] when it cannot be opened.
     pub fn new(kind: EngineKind, adapter: &AdapterChoice) -> Result<Self> {
         let named = *adapter != AdapterChoice::Best;
-        let wants_gpu = match kind {
-            EngineKind::Gpu => true,
-            EngineKind::Cpu => false,
-            EngineKind::Auto => named || Engine::auto_choice().0,
+        // Asked once: every answer lists the machine's adapters anew.
+        let choice = (kind == EngineKind::Auto && !named).then(Engine::auto_choice);
+        let wants_gpu = choice.as_ref().map_or(kind != EngineKind::Cpu, |(gpu, _)| *gpu);
+        let (device, engine) = if wants_gpu {
+            let (device, gpu) = shared_device(adapter)?;
+            (device, Engine::on(gpu))
+        } else {
+            (Device::flex(), Engine::new(EngineKind::Cpu, adapter)?)
         };
-        if !wants_gpu {
-            return Ok(Self { device: Device::flex(), engine: Engine::new(kind, adapter)? });
-        }
-        let (device, gpu) = shared_device(adapter)?;
-        let engine = Engine::on(gpu);
-        let chosen = kind == EngineKind::Auto && !named;
-        Ok(Self { device, engine: if chosen { engine.because(Engine::auto_choice().1) } else { engine } })
+        let engine = match choice {
+            Some((_, why)) => engine.because(why),
+            None => engine,
+        };
+        Ok(Self { device, engine })
     }
 }
 

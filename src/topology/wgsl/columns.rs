@@ -75,13 +75,13 @@ impl Columns {
             let mut births = state.births;
             let mut capacity =
                 if births == 0 { 0 } else { births.saturating_mul(tuning.columns_per_loop) + tuning.columns_spare };
-            let words_of = |capacity: u32| u64::from(births.div_ceil(32) + 1) * u64::from(capacity);
-            if 4 * (words + words_of(capacity)) > gpu.max_binding().min(tuning.column_bytes) {
+            let words_of = |births: u32, capacity: u32| u64::from(births.div_ceil(32) + 1) * u64::from(capacity);
+            if 4 * (words + words_of(births, capacity)) > gpu.max_binding().min(tuning.column_bytes) {
                 // Too many loops for a matrix on the device beside the others': the host finishes this cloud.
                 failed[i] = true;
                 (births, capacity) = (0, 0);
             }
-            let own = u64::from(births.div_ceil(32) + 1) * u64::from(capacity);
+            let own = words_of(births, capacity);
             record.births = births;
             record.column_capacity = capacity;
             record.bit_words = births.div_ceil(32);

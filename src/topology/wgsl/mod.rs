@@ -150,7 +150,7 @@ fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Re
                  points: sample the cloud, or use --engine cpu",
                 4 * n * n,
                 gpu.record().name,
-                ((binding / 4) as f64).sqrt() as u64
+                gpu.record().max_points
             )));
         }
         if let (Shape::Points(v), Input::Clouds(_) | Input::Host(..)) = (shape, input) {

@@ -118,17 +118,22 @@ fn plain_edges(table: &[u32], n: usize) -> Vec<(u32, u32)> {
     edges
 }
 
+/// Runs the stages from the distances to the forest.
+fn up_to_forest(batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Vec<State> {
+    edges::record(batch, recorder).unwrap();
+    sort::record(batch, recorder).unwrap();
+    lunes::record(batch, recorder).unwrap();
+    recorder.submit().unwrap();
+    batch.read_state().unwrap()
+}
+
 #[test]
 fn edges_are_cut_sorted_and_ranked() {
     let gpu = gpu();
     let (data, shapes) = grid_clouds();
     let (batch, mut recorder) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
     let keys_before = tables(&batch);
-    edges::record(&batch, &mut recorder).unwrap();
-    sort::record(&batch, &mut recorder).unwrap();
-    lunes::record(&batch, &mut recorder).unwrap();
-    recorder.submit().unwrap();
-    let state = batch.read_state().unwrap();
+    let state = up_to_forest(&batch, &mut recorder);
     for (i, ((r, table), s)) in batch.records.iter().zip(&keys_before).zip(&state).enumerate() {
         let n = r.n as usize;
         let want = plain_edges(table, n);
@@ -224,11 +229,7 @@ fn columns_are_reduced_as_by_the_textbook() {
     for tuning in [Tuning::default(), Tuning { block: 64, ..Tuning::default() }] {
         let (mut batch, mut recorder) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
         let tables_before = tables(&batch);
-        edges::record(&batch, &mut recorder).unwrap();
-        sort::record(&batch, &mut recorder).unwrap();
-        lunes::record(&batch, &mut recorder).unwrap();
-        recorder.submit().unwrap();
-        let state = batch.read_state().unwrap();
+        let state = up_to_forest(&batch, &mut recorder);
         let ranks = tables(&batch);
         let mut columns = Columns::new(&mut batch, &state, tuning).unwrap();
         columns.run(&mut batch, &mut recorder, &state).unwrap();
