@@ -33,13 +33,15 @@ fn golden_cases_on_the_gpu_engine() {
 fn golden_cases_as_one_batch() {
     for engine in [Engine::cpu(), gpu_engine(), gpu_engine().with_tiny_pools()] {
         let cases = golden_cases();
-        // Everything that shares metric and threshold goes in one call, whatever its size.
-        let plain: Vec<_> = cases.iter().filter(|c| c.options == Options::default()).collect();
-        assert!(plain.len() > 25);
-        let clouds: Vec<Cloud> = plain.iter().map(|c| c.cloud.clone()).collect();
-        let got = engine.barcodes(&clouds, &Options::default()).unwrap();
-        for (case, got) in plain.iter().zip(&got) {
-            assert_eq!(disagreement(&case.bars, got, case.tolerance), None, "{} on {:?}", case.name, engine.info());
+        // Everything that shares its options goes in one call, whatever its size.
+        for options in [Options::default(), Options { max_dim: 2, ..Options::default() }] {
+            let alike: Vec<_> = cases.iter().filter(|c| c.options == options).collect();
+            assert!(alike.len() > 10);
+            let clouds: Vec<Cloud> = alike.iter().map(|c| c.cloud.clone()).collect();
+            let got = engine.barcodes(&clouds, &options).unwrap();
+            for (case, got) in alike.iter().zip(&got) {
+                assert_eq!(disagreement(&case.bars, got, case.tolerance), None, "{} on {:?}", case.name, engine.info());
+            }
         }
     }
 }

@@ -167,22 +167,22 @@ impl Serialize for Answer {
 pub(crate) struct Pairs {
     /// Keys of the minimum spanning forest's edges: the deaths of dimension 0.
     pub merges: Vec<u32>,
-    /// Keys of birth and death of every class of dimension 1; `None` never dies.
-    pub loops: Vec<(u32, Option<u32>)>,
+    /// Keys of birth and death of every class of dimensions 1, 2, ...; `None` never dies.
+    pub classes: Vec<Vec<(u32, Option<u32>)>>,
 }
 
 impl Pairs {
     /// Turns keys into distances, drops bars of length zero, and orders what is left.
     ///
     /// `unscale` undoes the power of two by which the coordinates were multiplied.
-    pub fn into_barcode(self, n: usize, metric: Metric, threshold: Option<f32>, max_dim: usize, unscale: f32) -> Barcode {
+    pub fn into_barcode(self, n: usize, metric: Metric, threshold: Option<f32>, unscale: f32) -> Barcode {
         let value = |key: u32| metric.distance(key) * unscale;
         let mut zero: Vec<Bar> = self.merges.iter().map(|&k| Bar { birth: 0.0, death: value(k) }).collect();
         zero.extend((self.merges.len()..n).map(|_| Bar { birth: 0.0, death: f32::INFINITY }));
         let mut bars = vec![zero];
-        if max_dim >= 1 {
-            let death = |d: Option<u32>| d.map_or(f32::INFINITY, value);
-            bars.push(self.loops.iter().map(|&(b, d)| Bar { birth: value(b), death: death(d) }).collect());
+        let death = |d: Option<u32>| d.map_or(f32::INFINITY, value);
+        for classes in &self.classes {
+            bars.push(classes.iter().map(|&(b, d)| Bar { birth: value(b), death: death(d) }).collect());
         }
         for dim in &mut bars {
             dim.retain(|b| b.death > b.birth);
@@ -199,9 +199,9 @@ mod tests {
     fn sample() -> Barcode {
         let pairs = Pairs {
             merges: vec![0, 1f32.to_bits()],
-            loops: vec![(4f32.to_bits(), Some(9f32.to_bits())), (4f32.to_bits(), None)],
+            classes: vec![vec![(4f32.to_bits(), Some(9f32.to_bits())), (4f32.to_bits(), None)]],
         };
-        pairs.into_barcode(3, Metric::Euclidean, None, 1, 1.0)
+        pairs.into_barcode(3, Metric::Euclidean, None, 1.0)
     }
 
     #[test]

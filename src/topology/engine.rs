@@ -3,6 +3,7 @@
 use super::barcode::{Answer, Barcode, EngineInfo, Pairs, Seconds};
 use super::cloud::{Cloud, CloudView, PointCloud};
 use super::metric::Metric;
+use super::task::Task;
 use super::{cpu, wgsl};
 use crate::error::{Error, Result};
 use crate::gpu::{AdapterChoice, Gpu, adapters};
@@ -41,9 +42,9 @@ impl Default for Options {
 
 impl Options {
     fn check(&self) -> Result<()> {
-        if self.max_dim > 1 {
+        if self.max_dim > 2 {
             return Err(Error::input(format!(
-                "dimension {} is not available: the engines compute dimensions 0 and 1",
+                "dimension {} is not available: the engines compute dimensions 0 to 2",
                 self.max_dim
             )));
         }
@@ -224,9 +225,8 @@ impl Engine {
             Cloud::Distances(_) => Metric::Precomputed,
             Cloud::Edges(_) => Metric::Sparse,
         };
-        let finish = |p: Pairs, cloud: &Cloud, unscale: f32| {
-            p.into_barcode(cloud.len(), metric(cloud), options.threshold, options.max_dim, unscale)
-        };
+        let finish =
+            |p: Pairs, cloud: &Cloud, unscale: f32| p.into_barcode(cloud.len(), metric(cloud), options.threshold, unscale);
         if rescaled.iter().all(Option::is_none) {
             let (pairs, seconds) = self.pairs(wgsl::Input::Clouds(clouds), options, options.threshold)?;
             return Ok((pairs.into_iter().zip(clouds).map(|(p, c)| finish(p, c, 1.0)).collect(), seconds));
@@ -275,7 +275,7 @@ impl Engine {
             return Err(Error::input(format!("the batch holds {} at place {at}: every number must be finite", data[at])));
         }
         let (pairs, _) = self.pairs(input, options, options.threshold)?;
-        let finish = |(p, v): (Pairs, &CloudView)| p.into_barcode(v.len, options.metric, options.threshold, options.max_dim, 1.0);
+        let finish = |(p, v): (Pairs, &CloudView)| p.into_barcode(v.len, options.metric, options.threshold, 1.0);
         Ok(pairs.into_iter().zip(views).map(finish).collect())
     }
 
@@ -292,7 +292,7 @@ impl Engine {
             }
         };
         let start = Instant::now();
-        let pairs = cpu::pairs(&sources, options.metric, threshold, options.max_dim)?;
+        let pairs = cpu::pairs(&sources, options.metric, threshold, options.max_dim, &Task::unwatched())?;
         Ok((pairs, vec![("total".into(), start.elapsed().as_secs_f64())]))
     }
 }
@@ -342,7 +342,7 @@ mod tests {
     fn options_are_checked() {
         let cloud: Cloud = PointCloud::new(1, 1, vec![0.0]).unwrap().into();
         let bad = [
-            Options { max_dim: 2, ..Options::default() },
+            Options { max_dim: 3, ..Options::default() },
             Options { threshold: Some(-1.0), ..Options::default() },
             Options { metric: Metric::Sparse, ..Options::default() },
         ];

@@ -14,6 +14,7 @@ mod cloud;
 mod cpu;
 mod engine;
 mod metric;
+mod task;
 mod wgsl;
 
 /// Name, among the seconds of an answer, of the time in which the host finished what outgrew the device memory set aside for
@@ -24,3 +25,4 @@ pub use barcode::{Answer, Bar, Barcode, BettiCurve, EngineInfo, Seconds};
 pub use cloud::{Cloud, CloudView, DistanceMatrix, PointCloud, SparseGraph};
 pub use engine::{Batch, DeviceNumbers, Engine, EngineKind, Options};
 pub use metric::Metric;
+pub use task::Task;

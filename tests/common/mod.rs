@@ -43,7 +43,8 @@ pub fn golden_cases() -> Vec<Case> {
         };
         let metric = Metric::parse(json["metric"].as_str().unwrap()).unwrap_or_default();
         let threshold = json["threshold"].as_f64().map(|t| t as f32);
-        let bars = (0..2).map(|d| {
+        let max_dim = json["maxdim"].as_u64().unwrap() as usize;
+        let bars = (0..=max_dim).map(|d| {
             let list = json["bars"][d.to_string()].as_array().unwrap();
             let end = |v: &serde_json::Value| v.as_f64().map_or(f32::INFINITY, |x| x as f32);
             list.iter().map(|b| Bar { birth: end(&b[0]), death: end(&b[1]) }).collect()
@@ -56,7 +57,7 @@ pub fn golden_cases() -> Vec<Case> {
         cases.push(Case {
             name,
             cloud,
-            options: Options { metric, threshold, ..Options::default() },
+            options: Options { max_dim, metric, threshold, ..Options::default() },
             bars: bars.collect(),
             tolerance,
         });

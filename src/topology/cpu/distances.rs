@@ -1,16 +1,17 @@
 //! Pairwise distances as sortable keys: the twin of `shaders/distances.wgsl`.
 
-use crate::topology::cloud::key_of_length;
-use crate::topology::metric::{Metric, cosine_key};
+use super::simd::wide;
+use super::table::NO_PAIR;
+use crate::topology::metric::{MAX_KEY, Metric, cosine_key};
 use rayon::prelude::*;
 
 /// Fills the strict lower triangle of an `n x n` table with the keys of `point(i)` against `point(j)`.
 ///
-/// The rest of the table is left as it is; [`super::filtration`] mirrors it. A row is summed up coordinate by coordinate over all
+/// The rest of the table is left as it is; [`super::table`] mirrors it. A row is summed up coordinate by coordinate over all
 /// its pairs at once, which vectorises and still adds each pair's terms from the first to the last: the bits are those of
 /// [`Metric::key_of_points`].
 pub(super) fn lower_triangle<'a>(
-    table: &mut [u32],
+    table: &mut [i32],
     n: usize,
     metric: Metric,
     parallel: bool,
@@ -27,23 +28,26 @@ pub(super) fn lower_triangle<'a>(
         Metric::Cosine => (0..n).map(|i| point(i).iter().fold(0.0, |s, x| s + x * x)).collect(),
         _ => Vec::new(),
     };
-    let row = |(i, row): (usize, &mut [u32])| {
-        // The sums live where the keys will be.
-        let sums: &mut [f32] = bytemuck::cast_slice_mut(&mut row[..i]);
-        sums.fill(0.0);
-        let x = point(i);
-        match metric {
-            Metric::Cityblock => add_up(sums, x, &columns, n, |s, d| s + d.abs()),
-            Metric::Chebyshev => add_up(sums, x, &columns, n, |s, d| if d.abs() > s { d.abs() } else { s }),
-            Metric::Cosine => {
-                for (&x, column) in x.iter().zip(columns.chunks(n)) {
-                    sums.iter_mut().zip(column).for_each(|(s, y)| *s += x * y);
+    let row = |(i, row): (usize, &mut [i32])| {
+        wide(|| {
+            // The sums live where the keys will be.
+            let sums: &mut [f32] = bytemuck::cast_slice_mut(&mut row[..i]);
+            sums.fill(0.0);
+            let x = point(i);
+            match metric {
+                Metric::Cityblock => add_up(sums, x, &columns, n, |s, d| s + d.abs()),
+                Metric::Chebyshev => add_up(sums, x, &columns, n, |s, d| if d.abs() > s { d.abs() } else { s }),
+                Metric::Cosine => {
+                    for (&x, column) in x.iter().zip(columns.chunks(n)) {
+                        sums.iter_mut().zip(column).for_each(|(s, y)| *s += x * y);
+                    }
+                    sums.iter_mut().zip(&squares).for_each(|(s, &yy)| *s = cosine_key(*s, squares[i], yy));
                 }
-                sums.iter_mut().zip(&squares).for_each(|(s, &yy)| *s = cosine_key(*s, squares[i], yy));
+                _ => add_up(sums, x, &columns, n, |s, d| s + d * d),
             }
-            _ => add_up(sums, x, &columns, n, |s, d| s + d * d),
-        }
-        row[..i].iter_mut().for_each(|key| *key = key_of_length(f32::from_bits(*key)));
+            // Whatever is beyond the largest finite length, NaN included, is no pair.
+            row[..i].iter_mut().for_each(|key| *key = if (*key as u32) > MAX_KEY { NO_PAIR } else { *key });
+        })
     };
     if parallel {
         table.par_chunks_mut(n).enumerate().for_each(row);
@@ -53,6 +57,7 @@ pub(super) fn lower_triangle<'a>(
 }
 
 /// Folds the differences of `x` and every point into the point's sum, coordinate by coordinate.
+#[inline(always)]
 fn add_up(sums: &mut [f32], x: &[f32], columns: &[f32], n: usize, fold: impl Fn(f32, f32) -> f32) {
     for (&x, column) in x.iter().zip(columns.chunks(n)) {
         for (sum, &y) in sums.iter_mut().zip(column) {
@@ -76,7 +81,7 @@ mod tests {
                 lower_triangle(&mut table, 23, metric, parallel, point);
                 for i in 0..23 {
                     for j in 0..23 {
-                        let want = if j < i { key_of_length(metric.key_of_points(point(i), point(j))) } else { 7 };
+                        let want = if j < i { metric.key_of_points(point(i), point(j)).to_bits() as i32 } else { 7 };
                         prop_assert_eq!(table[23 * i + j], want, "{} of {} and {}", metric.name(), i, j);
                     }
                 }

@@ -1,63 +1,201 @@
-//! The order of the edges: thresholded, sorted by (length, index), and ranked.
+//! The order of the edges, found only as far as it is asked for.
 
-use super::{Source, distances};
-use crate::topology::cloud::{Cloud, key_of_length};
-use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
+use super::table::{NO_PAIR, enclosing_key, key_table};
+use super::{Source, simd::wide};
+use crate::topology::metric::{MAX_KEY, Metric};
+use rayon::prelude::*;
 
-/// The symmetric `n x n` table of keys of a cloud; the diagonal is [`NO_EDGE`].
-pub(crate) fn key_table(cloud: &Source<'_>, metric: Metric, parallel: bool) -> Vec<u32> {
-    let n = cloud.len();
-    let mut table = vec![NO_EDGE; n * n];
-    match cloud {
-        Source::Cloud(Cloud::Points(p)) => distances::lower_triangle(&mut table, n, metric, parallel, |i| p.point(i)),
-        Source::View(data, view) => distances::lower_triangle(&mut table, n, metric, parallel, |i| view.point(data, i)),
-        Source::Cloud(Cloud::Distances(d)) => {
-            let mut lower = d.lower();
-            for i in 1..n {
-                let (row, rest) = lower.split_at(i);
-                for (key, &d) in table[i * n..].iter_mut().zip(row) {
-                    *key = key_of_length(d);
-                }
-                lower = rest;
-            }
-        }
-        Source::Cloud(Cloud::Edges(g)) => {
-            for &(i, j, d) in g.edges() {
-                table[i as usize * n + j as usize] = key_of_length(d);
-            }
-        }
-    }
-    mirror(&mut table, n);
-    table
+/// The entry of the table for a pair of this rank.
+#[inline(always)]
+pub(super) fn entry_of_rank(rank: u32) -> i32 {
+    rank as i32 ^ i32::MIN
 }
 
-/// Copies the lower triangle onto the upper one, in tiles that stay in cache.
-fn mirror(table: &mut [u32], n: usize) {
-    const TILE: usize = 32;
-    for bi in (0..n).step_by(TILE) {
-        for bj in (0..=bi).step_by(TILE) {
-            for i in bi..(bi + TILE).min(n) {
-                for j in bj..(bj + TILE).min(i) {
-                    table[j * n + i] = table[i * n + j];
+/// The rank that an entry stands for; of an entry that has none, nothing sensible.
+#[inline(always)]
+pub(super) fn rank_of_entry(entry: i32) -> u32 {
+    (entry ^ i32::MIN) as u32
+}
+
+/// The edges of one cloud in the order (length, index), ranked from the shortest up to where [`Filtration::extend`] has come.
+pub(crate) struct Filtration {
+    /// Number of points.
+    pub n: usize,
+    /// Entry of every pair, row by row: see [`super::table`].
+    pub table: Vec<i32>,
+    /// Key of the longest edge that enters.
+    pub limit: i32,
+    /// Key of the edge of each rank, ascending.
+    pub keys: Vec<u32>,
+    /// The edge of each rank as `i * n + j`, `i > j`.
+    pub edges: Vec<u32>,
+    /// All edges with keys up to here have ranks.
+    ranked: i32,
+    /// Every so many-th key, sorted: where to cut the next block.
+    sample: Vec<i32>,
+    /// One of how many pairs was sampled.
+    stride: usize,
+}
+
+impl Filtration {
+    /// The edges of a cloud that are not longer than `threshold` or the enclosing radius.
+    pub fn of(cloud: &Source<'_>, metric: Metric, threshold: Option<f32>, parallel: bool) -> Self {
+        let table = key_table(cloud, metric, parallel);
+        let enclosing = enclosing_key(&table, cloud.len(), parallel);
+        let limit = threshold.map_or(MAX_KEY, |t| metric.threshold_key(t)) as i32;
+        Self::new(cloud.len(), table, limit.min(enclosing))
+    }
+
+    /// Takes a symmetric table of keys.
+    pub fn new(n: usize, table: Vec<i32>, limit: i32) -> Self {
+        Self { n, table, limit, keys: Vec::new(), edges: Vec::new(), ranked: -1, sample: Vec::new(), stride: 1 }
+    }
+
+    /// Takes edges that are in order already, as `i * n + j`, and forgets their ranks.
+    pub fn from_sorted(n: usize, keys: &[u32], edges: &[u32]) -> Self {
+        let mut table = vec![NO_PAIR; n * n];
+        for (&key, &e) in keys.iter().zip(edges) {
+            let (i, j) = (e as usize / n, e as usize % n);
+            table[i * n + j] = key as i32;
+            table[j * n + i] = key as i32;
+        }
+        Self::new(n, table, keys.last().map_or(0, |&k| k as i32))
+    }
+
+    /// Whether every edge that enters has its rank.
+    pub fn complete(&self) -> bool {
+        self.ranked >= self.limit
+    }
+
+    /// The two ends of the edge of a rank.
+    #[inline(always)]
+    pub fn ends(&self, rank: u32) -> (usize, usize) {
+        let e = self.edges[rank as usize] as usize;
+        (e / self.n, e % self.n)
+    }
+
+    /// The entries of all pairs with `i`.
+    #[inline(always)]
+    pub fn row(&self, i: usize) -> &[i32] {
+        &self.table[i * self.n..(i + 1) * self.n]
+    }
+
+    /// The rank of the edge between two points, which must have one.
+    #[inline(always)]
+    pub fn rank(&self, i: usize, j: usize) -> u32 {
+        rank_of_entry(self.table[i * self.n + j])
+    }
+
+    /// A key with about `count` edges up to it: the limit if there are not so many.
+    pub fn key_after(&mut self, count: usize) -> i32 {
+        if self.sample.is_empty() {
+            let pairs = self.n * self.n / 2;
+            self.stride = (pairs / 4096).max(self.n / 8) | 1;
+            // Both triangles, for their rows are of one length; ranked pairs count as the shortest.
+            self.sample.extend(self.table.iter().step_by(2 * self.stride).copied().filter(|&k| k <= self.limit));
+            self.sample.sort_unstable();
+        }
+        let at = (count / self.stride).max(self.sample.partition_point(|&k| k <= self.ranked));
+        self.sample.get(at).map_or(self.limit, |&k| k)
+    }
+
+    /// Gives ranks to all edges with keys up to `upto`; those of one key are never parted.
+    pub fn extend(&mut self, upto: i32, parallel: bool) {
+        let upto = upto.min(self.limit);
+        if upto <= self.ranked {
+            return;
+        }
+        let (n, above) = (self.n, self.ranked);
+        let table = &self.table;
+        let of_rows = |first: usize, last: usize| {
+            let mut found: Vec<u64> = Vec::new();
+            wide(|| {
+                for i in first..last {
+                    collect(&table[i * n..i * n + i], (i * n) as u32, above, upto, &mut found);
                 }
-            }
+            });
+            found
+        };
+        let mut sorted = if parallel {
+            // Rows grow: cut them where the triangle's area is even.
+            let parts = 4 * rayon::current_num_threads();
+            let cut = |p: usize| (n as f64 * (p as f64 / parts as f64).sqrt()).round() as usize;
+            let found: Vec<Vec<u64>> = (0..parts).into_par_iter().map(|p| of_rows(cut(p), cut(p + 1))).collect();
+            sort_parts(&found, above, upto)
+        } else {
+            let mut found = of_rows(0, n);
+            sort_by_key(&mut found);
+            found
+        };
+        self.ranked = upto;
+        let first = self.edges.len();
+        self.keys.reserve_exact(sorted.len());
+        self.edges.reserve_exact(sorted.len());
+        for (at, edge) in sorted.drain(..).enumerate() {
+            let e = edge as u32;
+            let (i, j) = (e as usize / n, e as usize % n);
+            let entry = entry_of_rank((first + at) as u32);
+            self.table[i * n + j] = entry;
+            self.table[j * n + i] = entry;
+            self.keys.push((edge >> 32) as u32);
+            self.edges.push(e);
         }
     }
 }
 
-/// The smallest, over all points, of the distance to the farthest point: from there on the complex is a cone and
-/// nothing changes. Pairs without an edge count as infinitely far.
-fn enclosing_key(table: &[u32], n: usize) -> u32 {
-    let farthest = |(i, row): (usize, &[u32])| row.iter().enumerate().filter(|&(j, _)| j != i).map(|(_, &k)| k).max();
-    table.chunks(n).enumerate().filter_map(farthest).min().unwrap_or(0).min(MAX_KEY)
+/// Adds the pairs of a row with keys in `above + 1 ..= upto` as `key << 32 | index`.
+#[inline(always)]
+fn collect(row: &[i32], index: u32, above: i32, upto: i32, found: &mut Vec<u64>) {
+    for (block, keys) in row.chunks(32).enumerate() {
+        let mut mask = 0u32;
+        for (at, &k) in keys.iter().enumerate() {
+            mask |= u32::from((k > above) & (k <= upto)) << at;
+        }
+        while mask != 0 {
+            let at = mask.trailing_zeros();
+            mask &= mask - 1;
+            found.push((keys[at as usize] as u64) << 32 | u64::from(index + 32 * block as u32 + at));
+        }
+    }
+}
+
+/// Sorts pairs that were collected part by part, in parallel: cut into ranges of keys, each sorted on its own.
+fn sort_parts(found: &[Vec<u64>], above: i32, upto: i32) -> Vec<u64> {
+    let total: usize = found.iter().map(Vec::len).sum();
+    let ranges = 4 * rayon::current_num_threads();
+    if total < 1 << 14 {
+        let mut all = found.concat();
+        sort_by_key(&mut all);
+        return all;
+    }
+    let mut sample: Vec<u64> = found.iter().flatten().step_by((total / 1024).max(1)).map(|e| e >> 32).collect();
+    sample.sort_unstable();
+    let mut cuts: Vec<u64> = (1..ranges).map(|r| sample[r * sample.len() / ranges]).collect();
+    cuts.dedup();
+    cuts.insert(0, (above + 1) as u64);
+    cuts.push(upto as u64 + 1);
+    let sorted: Vec<Vec<u64>> = cuts
+        .par_windows(2)
+        .map(|range| {
+            let mut mine: Vec<u64> = Vec::with_capacity(2 * total / ranges);
+            mine.extend(found.iter().flatten().filter(|&&e| (range[0]..range[1]).contains(&(e >> 32))));
+            sort_by_key(&mut mine);
+            mine
+        })
+        .collect();
+    sorted.concat()
 }
 
 /// Bits of a key that one pass of the sort looks at.
 const DIGIT: u32 = 11;
 
 /// Sorts `key << 32 | index` by the keys; equal keys keep their order, which is that of the indices. A radix sort from the lowest digit
-/// up, over the digits in which the keys differ. Twin of `shaders/sort_*.wgsl`.
+/// up, over the digits in which the keys differ.
 fn sort_by_key(edges: &mut Vec<u64>) {
+    if edges.len() < 256 {
+        edges.sort_unstable(); // indices ascend within a key, so this is the same order
+        return;
+    }
     let keys = || edges.iter().map(|e| (e >> 32) as u32);
     let (Some(low), Some(high)) = (keys().min(), keys().max()) else { return };
     let mut spare = vec![0u64; edges.len()];
@@ -82,94 +220,71 @@ fn sort_by_key(edges: &mut Vec<u64>) {
     }
 }
 
-/// The edges of one cloud in filtration order, with the rank of every pair.
-pub(crate) struct Filtration {
-    /// Number of points.
-    pub n: usize,
-    /// Key of the edge of each rank, ascending.
-    pub keys: Vec<u32>,
-    /// The edge of each rank as `i * n + j`, `i > j`.
-    pub edges: Vec<u32>,
-    /// Rank of the edge between `i` and `j` at `i * n + j`, both ways; [`NO_EDGE`] where there is none.
-    pub ranks: Vec<u32>,
-}
-
-impl Filtration {
-    /// Sorts the edges of a key table that are not longer than `threshold` or the enclosing radius.
-    pub fn new(n: usize, table: Vec<u32>, metric: Metric, threshold: Option<f32>) -> Self {
-        let limit = threshold.map_or(MAX_KEY, |t| metric.threshold_key(t)).min(enclosing_key(&table, n));
-        let mut keyed: Vec<u64> = Vec::new();
-        for i in 1..n {
-            for j in 0..i {
-                let key = table[i * n + j];
-                if key <= limit {
-                    keyed.push((u64::from(key) << 32) | (i * n + j) as u64);
-                }
-            }
-        }
-        sort_by_key(&mut keyed);
-        let keys = keyed.iter().map(|e| (e >> 32) as u32).collect();
-        let edges = keyed.iter().map(|&e| e as u32).collect();
-        Self::from_sorted(n, keys, edges, table)
-    }
-
-    /// Takes edges that are in order already; `table` is reused for the ranks.
-    pub fn from_sorted(n: usize, keys: Vec<u32>, edges: Vec<u32>, mut table: Vec<u32>) -> Self {
-        table.clear();
-        table.resize(n * n, NO_EDGE);
-        for (rank, &e) in edges.iter().enumerate() {
-            let (i, j) = (e as usize / n, e as usize % n);
-            table[i * n + j] = rank as u32;
-            table[j * n + i] = rank as u32;
-        }
-        Self { n, keys, edges, ranks: table }
-    }
-
-    /// The two ends of the edge of a rank.
-    pub fn ends(&self, rank: usize) -> (usize, usize) {
-        let e = self.edges[rank] as usize;
-        (e / self.n, e % self.n)
-    }
-
-    /// The ranks of all pairs with `i`.
-    pub fn row(&self, i: usize) -> &[u32] {
-        &self.ranks[i * self.n..(i + 1) * self.n]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topology::cloud::{DistanceMatrix, PointCloud};
+    use crate::topology::cloud::{Cloud, DistanceMatrix, PointCloud};
+    use proptest::prelude::*;
+
+    fn of(cloud: &Cloud) -> Filtration {
+        Filtration::of(&Source::Cloud(cloud), Metric::Precomputed, None, false)
+    }
 
     #[test]
     fn ties_are_broken_by_index_and_the_radius_cuts() {
         // A path 0-1-2 with a far pair (0,2): the middle point encloses all at 1.
         let d: Cloud = DistanceMatrix::from_lower(3, vec![1.0, 2.0, 1.0]).unwrap().into();
-        let f = Filtration::new(3, key_table(&Source::Cloud(&d), Metric::Precomputed, false), Metric::Precomputed, None);
+        let mut f = of(&d);
+        f.extend(i32::MAX, false);
         assert_eq!(f.edges, [3, 7]);
-        assert_eq!(f.row(0), &[NO_EDGE, 0, NO_EDGE]);
+        assert_eq!(f.row(0), &[NO_PAIR, entry_of_rank(0), 2f32.to_bits() as i32]);
         assert_eq!(f.ends(1), (2, 1));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn the_sort_is_the_standard_librarys(keys in proptest::collection::vec(proptest::prelude::any::<u32>(), 0..300), mask: u32) {
-            let mut edges: Vec<u64> = keys.iter().enumerate().map(|(i, k)| u64::from(k & mask) << 32 | i as u64).collect();
-            let mut want = edges.clone();
-            want.sort_unstable();
-            sort_by_key(&mut edges);
-            proptest::prop_assert_eq!(edges, want);
-        }
     }
 
     #[test]
     fn one_point_and_far_points() {
         let p: Cloud = PointCloud::new(1, 2, vec![0.0, 0.0]).unwrap().into();
-        let f = Filtration::new(1, key_table(&Source::Cloud(&p), Metric::Euclidean, false), Metric::Euclidean, None);
-        assert!(f.edges.is_empty());
+        let mut f = of(&p);
+        f.extend(i32::MAX, false);
+        assert!(f.edges.is_empty() && f.complete());
         let d: Cloud = DistanceMatrix::from_lower(3, vec![1.0, f32::INFINITY, f32::INFINITY]).unwrap().into();
-        let f = Filtration::new(3, key_table(&Source::Cloud(&d), Metric::Precomputed, false), Metric::Precomputed, None);
+        let mut f = of(&d);
+        f.extend(i32::MAX, true);
         assert_eq!(f.edges, [3]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_sort_is_the_standard_librarys(keys in prop::collection::vec(any::<u32>(), 0..700), mask: u32) {
+            let mut edges: Vec<u64> = keys.iter().enumerate().map(|(i, k)| u64::from(k & mask) << 32 | i as u64).collect();
+            let mut want = edges.clone();
+            want.sort_unstable();
+            sort_by_key(&mut edges);
+            prop_assert_eq!(edges, want);
+        }
+
+        /// Block by block, with or without threads, the order is that of (length, index).
+        #[test]
+        fn blocks_give_the_whole_order(lower in prop::collection::vec(0u8..9, 190..=190), cuts in prop::collection::vec(0f32..9.0, 0..4), parallel: bool) {
+            let d: Cloud = DistanceMatrix::from_lower(20, lower.iter().map(|&d| f32::from(d)).collect()).unwrap().into();
+            let mut f = of(&d);
+            let mut want: Vec<(u32, u32)> = Vec::new();
+            for i in 1..20u32 {
+                want.extend((0..i).map(|j| (f.table[(20 * i + j) as usize] as u32, 20 * i + j)).filter(|e| e.0 as i32 <= f.limit));
+            }
+            want.sort_unstable();
+            for cut in cuts {
+                f.extend(cut.to_bits() as i32, parallel);
+            }
+            while !f.complete() {
+                let next = f.key_after(f.edges.len() + 30);
+                f.extend(next, parallel);
+            }
+            prop_assert_eq!(f.keys.iter().copied().zip(f.edges.iter().copied()).collect::<Vec<_>>(), want);
+            for (rank, _) in f.edges.iter().enumerate() {
+                let (i, j) = f.ends(rank as u32);
+                prop_assert_eq!((f.rank(i, j), f.rank(j, i)), (rank as u32, rank as u32));
+            }
+        }
     }
 }

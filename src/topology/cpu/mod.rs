@@ -1,25 +1,40 @@
 //! The native engine: the same method as the shaders, on the cores of the host.
 //!
-//! One large cloud is worked on by all threads, block by block of its sorted edges; of a batch, every thread takes
-//! one cloud at a time. Both ways give the same pairs, which depend on the order of the edges alone.
+//! One large cloud is worked on by all threads; of a batch, every thread takes one cloud at a time. Both ways give the same
+//! pairs, which depend on the order of the edges alone.
+//!
+//! A cloud goes through [`table`] (distances), [`neighbours`] (the relative neighbourhood graph: all births and merges of
+//! dimensions 0 and 1, before anything is sorted), then in blocks of edges through [`filtration`] (ranks), [`links`]
+//! (components) and [`loops`] (columns), until the last loop has died. Dimension 2 goes on with all edges: [`collapse`] finds the
+//! loops of links, [`voids`] what they kill.
 
+mod collapse;
+mod columns;
 mod distances;
 mod filtration;
-mod lunes;
-mod reduction;
+mod links;
+mod loops;
+mod neighbours;
+mod simd;
+mod table;
+mod voids;
 
-pub(crate) use filtration::{Filtration, key_table};
+pub(crate) use filtration::Filtration;
+pub(crate) use table::key_table;
 
 use crate::error::{Error, Result};
 use crate::topology::barcode::Pairs;
 use crate::topology::cloud::{Cloud, CloudView};
 use crate::topology::metric::Metric;
+use crate::topology::task::Task;
+use neighbours::Forest;
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Largest cloud of this engine: its rank table takes `4 n^2` bytes, 4 GiB here.
-pub(crate) const MAX_POINTS: usize = 32_768;
+/// Largest cloud of this engine: vertices are 16 bits wide, and the table of `4 n^2` bytes takes 16 GiB here.
+pub(crate) const MAX_POINTS: usize = 65_535;
 
-/// Bytes at the peak per pair of points: the rank table, and the edges while they are sorted.
+/// Bytes at the peak per pair of points: the table, and the edges while they are sorted.
 const BYTES_PER_PAIR: u64 = 16;
 /// Memory that clouds may take that are worked on side by side.
 const SIDE_BY_SIDE_BYTES: u64 = 4 << 30;
@@ -51,31 +66,64 @@ impl Source<'_> {
     }
 }
 
-/// Pairs of every cloud, in order, in dimensions 0 to `max_dim` (0 or 1).
+impl Filtration {
+    /// The pairs of dimensions 0 to `max_dim`, at most 2.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when the task is cancelled.
+    pub(crate) fn pairs(mut self, max_dim: usize, parallel: bool, task: &Task<'_>) -> Result<Pairs> {
+        let near = neighbours::nearest(&self, parallel);
+        let graph = neighbours::relative_neighbours(&self, &near, parallel);
+        let forest = Forest::new(self.n, graph);
+        let mut pairs = Pairs { merges: forest.merges(), classes: Vec::new() };
+        if max_dim == 0 {
+            return Ok(pairs);
+        }
+        let loops = loops::Loops::of(&mut self, &near, forest, max_dim > 1, parallel, task)?;
+        pairs.classes.push(loops.pairs(&self));
+        if max_dim > 1 {
+            pairs.classes.push(voids::pairs(&self, &near, &loops, parallel, task)?);
+        }
+        Ok(pairs)
+    }
+}
+
+/// Pairs of every cloud, in order, in dimensions 0 to `max_dim`.
 ///
 /// # Errors
-/// [`Error::TooLarge`] for a cloud whose rank table would pass 4 GiB.
-pub(crate) fn pairs(clouds: &[Source<'_>], metric: Metric, threshold: Option<f32>, max_dim: usize) -> Result<Vec<Pairs>> {
+/// [`Error::TooLarge`] for a cloud beyond [`MAX_POINTS`], [`Error::Interrupted`] when the task is cancelled.
+pub(crate) fn pairs(
+    clouds: &[Source<'_>],
+    metric: Metric,
+    threshold: Option<f32>,
+    max_dim: usize,
+    task: &Task<'_>,
+) -> Result<Vec<Pairs>> {
     if let Some(c) = clouds.iter().find(|c| c.len() > MAX_POINTS) {
         return Err(Error::TooLarge(format!(
-            "a cloud of {} points needs {:.1} GiB of ranks; the cpu engine takes up to {MAX_POINTS} points: sample the cloud",
+            "a cloud of {} points needs {:.1} GiB of distances; the cpu engine takes up to {MAX_POINTS} points: sample the cloud",
             c.len(),
             4.0 * (c.len() as f64).powi(2) / (1u64 << 30) as f64
         )));
     }
     let threads = rayon::current_num_threads();
-    let one = |cloud: &Source<'_>, parallel: bool| {
+    let one = |cloud: &Source<'_>, parallel: bool, task: &Task<'_>| {
         let metric = cloud.metric(metric);
-        let table = key_table(cloud, metric, parallel);
-        let filtration = Filtration::new(cloud.len(), table, metric, threshold);
-        filtration.pairs(max_dim, parallel)
+        Filtration::of(cloud, metric, threshold, parallel).pairs(max_dim, parallel, task)
     };
     // Fewer clouds than threads leave cores idle unless each cloud uses all of them; large ones side by side take too much memory.
     let largest = clouds.iter().map(Source::len).max().unwrap_or(0) as u64;
     let together = threads as u64 * BYTES_PER_PAIR * largest * largest;
-    Ok(if threads > 1 && (clouds.len() < 2 * threads || together > SIDE_BY_SIDE_BYTES) {
-        clouds.iter().map(|c| one(c, true)).collect()
-    } else {
-        clouds.par_iter().map(|c| one(c, false)).collect()
-    })
+    if clouds.len() == 1 || threads > 1 && (clouds.len() < 2 * threads || together > SIDE_BY_SIDE_BYTES) {
+        return clouds.iter().map(|c| one(c, threads > 1, task)).collect();
+    }
+    let done = AtomicU64::new(0);
+    let quiet = Task::unwatched();
+    clouds
+        .par_iter()
+        .map(|c| {
+            task.at("clouds", done.fetch_add(1, Relaxed), clouds.len() as u64)?;
+            one(c, false, &quiet)
+        })
+        .collect()
 }

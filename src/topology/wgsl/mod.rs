@@ -24,6 +24,7 @@ use crate::topology::barcode::Pairs;
 use crate::topology::cloud::{Cloud, CloudView};
 use crate::topology::cpu::{Filtration, Source, key_table};
 use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
+use crate::topology::task::Task;
 use batch::{Batch, Shape, bytes_per_cloud};
 use columns::Columns;
 use layout::FAILED_NAN;
@@ -189,7 +190,8 @@ fn run_batch(
     let mut tables = Vec::new();
     if let Input::Clouds(clouds) = input {
         for cloud in clouds[range.clone()].iter().filter(|c| !matches!(c, Cloud::Points(_))) {
-            tables.push(key_table(&Source::Cloud(cloud), Metric::Precomputed, true));
+            let table = key_table(&Source::Cloud(cloud), Metric::Precomputed, true);
+            tables.push(table.into_iter().map(|k| if k as u32 > MAX_KEY { NO_EDGE } else { k as u32 }).collect());
         }
     }
     let packed = pack_points(input, range, &mut shapes);
@@ -216,7 +218,15 @@ fn run_batch(
     }
     let merges = read_merges(&batch, &state)?;
     if max_dim == 0 {
-        outcome.pairs.extend(merges.into_iter().map(|merges| Pairs { merges, loops: Vec::new() }));
+        outcome.pairs.extend(merges.into_iter().map(|merges| Pairs { merges, classes: Vec::new() }));
+        return Ok(());
+    }
+    if max_dim > 1 {
+        let start = Instant::now();
+        for (i, state) in state.iter().enumerate() {
+            outcome.pairs.push(finish_on_host(&batch, i, state.entered as usize, max_dim)?);
+        }
+        *outcome.finishing.get_or_insert(0.0) += start.elapsed().as_secs_f64();
         return Ok(());
     }
     let mut columns = Columns::new(&mut batch, &state, tuning)?;
@@ -232,8 +242,8 @@ fn run_batch(
         }
         let r = batch.records[i];
         let loops = &bars[r.loops as usize..][..r.births as usize];
-        let loops = loops.iter().map(|&[b, d]| (b, (d != NO_EDGE).then_some(d))).collect();
-        outcome.pairs.push(Pairs { merges, loops });
+        let loops: Vec<_> = loops.iter().map(|&[b, d]| (b, (d != NO_EDGE).then_some(d))).collect();
+        outcome.pairs.push(Pairs { merges, classes: vec![loops] });
     }
     Ok(())
 }
@@ -270,7 +280,7 @@ fn read_merges(batch: &Batch<'_>, state: &[layout::State]) -> Result<Vec<Vec<u32
 /// The native engine's answer from the edges that the device has sorted.
 fn finish_on_host(batch: &Batch<'_>, cloud: usize, entered: usize, max_dim: usize) -> Result<Pairs> {
     let r = batch.records[cloud];
-    let keys = download(batch.gpu, &batch.keys, r.edges as usize, entered)?;
-    let edges = download(batch.gpu, &batch.edges, r.edges as usize, entered)?;
-    Ok(Filtration::from_sorted(r.n as usize, keys, edges, Vec::new()).pairs(max_dim, true))
+    let keys: Vec<u32> = download(batch.gpu, &batch.keys, r.edges as usize, entered)?;
+    let edges: Vec<u32> = download(batch.gpu, &batch.edges, r.edges as usize, entered)?;
+    Filtration::from_sorted(r.n as usize, &keys, &edges).pairs(max_dim, true, &Task::unwatched())
 }
