@@ -7,6 +7,7 @@ use super::task::Task;
 use super::{cpu, wgsl};
 use crate::error::{Error, Result};
 use crate::gpu::{AdapterChoice, Gpu, adapters};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Which engine is asked for.
@@ -292,8 +293,12 @@ impl Engine {
             }
         };
         let start = Instant::now();
-        let pairs = cpu::pairs(&sources, options.metric, threshold, options.max_dim, &Task::unwatched())?;
-        Ok((pairs, vec![("total".into(), start.elapsed().as_secs_f64())]))
+        let stages = Mutex::new(Seconds::new());
+        let task = if options.profile { Task::unwatched().timed(&stages) } else { Task::unwatched() };
+        let pairs = cpu::pairs(&sources, options.metric, threshold, options.max_dim, &task)?;
+        let mut seconds = stages.into_inner().unwrap_or_else(PoisonError::into_inner);
+        seconds.push(("total".into(), start.elapsed().as_secs_f64()));
+        Ok((pairs, seconds))
     }
 }
 

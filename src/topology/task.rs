@@ -1,11 +1,15 @@
-//! How a computation tells how far it is and hears that it should stop.
+//! How a computation tells how far it is, hears that it should stop, and says where its time went.
 
+use super::barcode::Seconds;
 use crate::error::{Error, Result};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// A computation that somebody may watch or cancel.
 #[derive(Clone, Copy)]
 pub struct Task<'a> {
     report: Option<Report<'a>>,
+    stages: Option<&'a Mutex<Seconds>>,
 }
 
 /// Told what is being done, how many steps of how many are done; returns whether to go on.
@@ -13,20 +17,35 @@ type Report<'a> = &'a (dyn Fn(&str, u64, u64) -> bool + Sync);
 
 impl std::fmt::Debug for Task<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Task").field("watched", &self.report.is_some()).finish()
+        f.debug_struct("Task").field("watched", &self.report.is_some()).field("timed", &self.stages.is_some()).finish()
     }
 }
 
 impl<'a> Task<'a> {
     /// Nobody watches.
     pub fn unwatched() -> Self {
-        Self { report: None }
+        Self { report: None, stages: None }
     }
 
     /// `report` is called now and then, from any thread, with what is being done and how many steps of how many are done. When it returns
     /// `false` the computation ends with [`Error::Interrupted`].
     pub fn watched(report: &'a (dyn Fn(&str, u64, u64) -> bool + Sync)) -> Self {
-        Self { report: Some(report) }
+        Self { report: Some(report), stages: None }
+    }
+
+    /// The same task, whose stages add their seconds here.
+    pub(crate) fn timed(self, stages: &'a Mutex<Seconds>) -> Self {
+        Self { stages: Some(stages), ..self }
+    }
+
+    /// The same task without reports.
+    pub(crate) fn quiet(self) -> Self {
+        Self { report: None, ..self }
+    }
+
+    /// The same task, whose stages are part of another's.
+    pub(crate) fn untimed(self) -> Self {
+        Self { stages: None, ..self }
     }
 
     /// Reports.
@@ -40,5 +59,22 @@ impl<'a> Task<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Does a stage, and takes its time if somebody wants to know.
+    pub(crate) fn stage<R>(&self, name: &str, work: impl FnOnce() -> R) -> R {
+        let Some(stages) = self.stages else { return work() };
+        let start = Instant::now();
+        let result = work();
+        add_seconds(&mut stages.lock().unwrap_or_else(PoisonError::into_inner), name, start.elapsed().as_secs_f64());
+        result
+    }
+}
+
+/// Adds to the time of a stage, which comes last if it is new.
+pub(crate) fn add_seconds(seconds: &mut Seconds, name: &str, more: f64) {
+    match seconds.iter_mut().find(|(n, _)| n == name) {
+        Some((_, total)) => *total += more,
+        None => seconds.push((name.to_string(), more)),
     }
 }

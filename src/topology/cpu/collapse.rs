@@ -5,7 +5,7 @@
 //! a few operations on sets of bits find. Links nearly always collapse to a point. What is left of the others is small: its
 //! loops come from the same method as those of a cloud.
 
-use super::filtration::{Filtration, rank_of_entry};
+use super::filtration::{Filtration, ends_of, rank_of_entry};
 use super::links::Adjacency;
 use super::loops::Loops;
 use super::neighbours::{Forest, Near, nearest, relative_neighbours};
@@ -151,7 +151,6 @@ pub(super) fn loops_of(f: &Filtration, points: &[u32], rank: u32, task: &Task<'_
 
 /// The minimum spanning forest, to walk along.
 pub(super) struct SpanningForest {
-    n: u32,
     parent: Vec<u32>,
     depth: Vec<u32>,
 }
@@ -160,9 +159,9 @@ impl SpanningForest {
     pub fn new(n: usize, forest: &Forest) -> Self {
         let mut neighbours = vec![Vec::new(); n];
         for (&e, _) in forest.edges.iter().zip(&forest.opens).filter(|(_, o)| o.is_none()) {
-            let (i, j) = (e as u32 / n as u32, e as u32 % n as u32);
-            neighbours[i as usize].push(j);
-            neighbours[j as usize].push(i);
+            let (i, j) = ends_of(e as u32);
+            neighbours[i].push(j as u32);
+            neighbours[j].push(i as u32);
         }
         let (mut parent, mut depth) = (vec![u32::MAX; n], vec![0; n]);
         let mut stack = Vec::new();
@@ -182,12 +181,12 @@ impl SpanningForest {
                 }
             }
         }
-        Self { n: n as u32, parent, depth }
+        Self { parent, depth }
     }
 
-    /// The edge `i * n + j`, and the way in the forest from one of its ends to the other.
+    /// The edge `i << 16 | j`, and the way in the forest from one of its ends to the other.
     pub fn cycle(&self, edge: u32) -> Walk {
-        let (mut a, mut b) = (edge / self.n, edge % self.n);
+        let (mut a, mut b) = (edge >> 16, edge & 0xffff);
         let mut walk = vec![(a, b)];
         while a != b {
             if self.depth[a as usize] < self.depth[b as usize] {

@@ -56,12 +56,24 @@ pub(super) fn lower_triangle<'a>(
     }
 }
 
-/// Folds the differences of `x` and every point into the point's sum, coordinate by coordinate.
+/// Folds the differences of `x` and every point into the point's sum, coordinate by coordinate: four of them for each time that the
+/// sums are read and written.
 #[inline(always)]
 fn add_up(sums: &mut [f32], x: &[f32], columns: &[f32], n: usize, fold: impl Fn(f32, f32) -> f32) {
-    for (&x, column) in x.iter().zip(columns.chunks(n)) {
-        for (sum, &y) in sums.iter_mut().zip(column) {
-            *sum = fold(*sum, x - y);
+    let count = sums.len();
+    for (x, columns) in x.chunks(4).zip(columns.chunks(4 * n)) {
+        if let [x0, x1, x2, x3] = *x {
+            let column = |k: usize| &columns[k * n..k * n + count];
+            let (c0, c1, c2, c3) = (column(0), column(1), column(2), column(3));
+            for (j, sum) in sums.iter_mut().enumerate() {
+                *sum = fold(fold(fold(fold(*sum, x0 - c0[j]), x1 - c1[j]), x2 - c2[j]), x3 - c3[j]);
+            }
+            continue;
+        }
+        for (&x, column) in x.iter().zip(columns.chunks(n)) {
+            for (sum, &y) in sums.iter_mut().zip(column) {
+                *sum = fold(*sum, x - y);
+            }
         }
     }
 }

@@ -17,6 +17,12 @@ pub(super) fn rank_of_entry(entry: i32) -> u32 {
     (entry ^ i32::MIN) as u32
 }
 
+/// The two ends of an edge `i << 16 | j`.
+#[inline(always)]
+pub(super) fn ends_of(edge: u32) -> (usize, usize) {
+    ((edge >> 16) as usize, (edge & 0xffff) as usize)
+}
+
 /// The edges of one cloud in the order (length, index), ranked from the shortest up to where [`Filtration::extend`] has come.
 pub(crate) struct Filtration {
     /// Number of points.
@@ -27,7 +33,7 @@ pub(crate) struct Filtration {
     pub limit: i32,
     /// Key of the edge of each rank, ascending.
     pub keys: Vec<u32>,
-    /// The edge of each rank as `i * n + j`, `i > j`.
+    /// The edge of each rank as `i << 16 | j`, `i > j`.
     pub edges: Vec<u32>,
     /// All edges with keys up to here have ranks.
     ranked: i32,
@@ -51,11 +57,10 @@ impl Filtration {
         Self { n, table, limit, keys: Vec::new(), edges: Vec::new(), ranked: -1, sample: Vec::new(), stride: 1 }
     }
 
-    /// Takes edges that are in order already, as `i * n + j`, and forgets their ranks.
-    pub fn from_sorted(n: usize, keys: &[u32], edges: &[u32]) -> Self {
+    /// Takes edges with their keys.
+    pub fn of_edges(n: usize, keys: &[u32], edges: impl Iterator<Item = (usize, usize)>) -> Self {
         let mut table = vec![NO_PAIR; n * n];
-        for (&key, &e) in keys.iter().zip(edges) {
-            let (i, j) = (e as usize / n, e as usize % n);
+        for (&key, (i, j)) in keys.iter().zip(edges) {
             table[i * n + j] = key as i32;
             table[j * n + i] = key as i32;
         }
@@ -70,8 +75,7 @@ impl Filtration {
     /// The two ends of the edge of a rank.
     #[inline(always)]
     pub fn ends(&self, rank: u32) -> (usize, usize) {
-        let e = self.edges[rank as usize] as usize;
-        (e / self.n, e % self.n)
+        ends_of(self.edges[rank as usize])
     }
 
     /// The entries of all pairs with `i`.
@@ -111,34 +115,34 @@ impl Filtration {
             let mut found: Vec<u64> = Vec::new();
             wide(|| {
                 for i in first..last {
-                    collect(&table[i * n..i * n + i], (i * n) as u32, above, upto, &mut found);
+                    collect(&table[i * n..i * n + i], (i as u32) << 16, above, upto, &mut found);
                 }
             });
             found
         };
-        let mut sorted = if parallel {
+        let sorted = if parallel {
             // Rows grow: cut them where the triangle's area is even.
             let parts = 4 * rayon::current_num_threads();
             let cut = |p: usize| (n as f64 * (p as f64 / parts as f64).sqrt()).round() as usize;
-            let found: Vec<Vec<u64>> = (0..parts).into_par_iter().map(|p| of_rows(cut(p), cut(p + 1))).collect();
-            sort_parts(&found, above, upto)
+            sort_parts((0..parts).into_par_iter().map(|p| of_rows(cut(p), cut(p + 1))).collect(), above, upto)
         } else {
             let mut found = of_rows(0, n);
             sort_by_key(&mut found);
-            found
+            vec![found]
         };
         self.ranked = upto;
-        let first = self.edges.len();
-        self.keys.reserve_exact(sorted.len());
-        self.edges.reserve_exact(sorted.len());
-        for (at, edge) in sorted.drain(..).enumerate() {
-            let e = edge as u32;
-            let (i, j) = (e as usize / n, e as usize % n);
-            let entry = entry_of_rank((first + at) as u32);
-            self.table[i * n + j] = entry;
-            self.table[j * n + i] = entry;
-            self.keys.push((edge >> 32) as u32);
-            self.edges.push(e);
+        let more: usize = sorted.iter().map(Vec::len).sum();
+        self.keys.reserve_exact(more);
+        self.edges.reserve_exact(more);
+        for range in sorted {
+            for edge in range {
+                let (i, j) = ends_of(edge as u32);
+                let entry = entry_of_rank(self.edges.len() as u32);
+                self.table[i * n + j] = entry;
+                self.table[j * n + i] = entry;
+                self.keys.push((edge >> 32) as u32);
+                self.edges.push(edge as u32);
+            }
         }
     }
 }
@@ -159,31 +163,35 @@ fn collect(row: &[i32], index: u32, above: i32, upto: i32, found: &mut Vec<u64>)
     }
 }
 
-/// Sorts pairs that were collected part by part, in parallel: cut into ranges of keys, each sorted on its own.
-fn sort_parts(found: &[Vec<u64>], above: i32, upto: i32) -> Vec<u64> {
+/// Sorts pairs that were collected part by part, in parallel: cut into ranges of keys, each sorted on its own. The ranges in order.
+fn sort_parts(found: Vec<Vec<u64>>, above: i32, upto: i32) -> Vec<Vec<u64>> {
     let total: usize = found.iter().map(Vec::len).sum();
-    let ranges = 4 * rayon::current_num_threads();
-    if total < 1 << 14 {
+    if total < 1 << 13 {
         let mut all = found.concat();
         sort_by_key(&mut all);
-        return all;
+        return vec![all];
     }
-    let mut sample: Vec<u64> = found.iter().flatten().step_by((total / 1024).max(1)).map(|e| e >> 32).collect();
+    let mut sample: Vec<u32> = found.iter().flatten().step_by((total / 1024).max(1)).map(|e| (e >> 32) as u32).collect();
     sample.sort_unstable();
-    let mut cuts: Vec<u64> = (1..ranges).map(|r| sample[r * sample.len() / ranges]).collect();
-    cuts.dedup();
-    cuts.insert(0, (above + 1) as u64);
-    cuts.push(upto as u64 + 1);
-    let sorted: Vec<Vec<u64>> = cuts
-        .par_windows(2)
-        .map(|range| {
-            let mut mine: Vec<u64> = Vec::with_capacity(2 * total / ranges);
-            mine.extend(found.iter().flatten().filter(|&&e| (range[0]..range[1]).contains(&(e >> 32))));
-            sort_by_key(&mut mine);
-            mine
-        })
-        .collect();
-    sorted.concat()
+    let ranges = (2 * rayon::current_num_threads()).min(16);
+    let cuts: Vec<u32> = (1..ranges).map(|r| sample[r * sample.len() / ranges]).collect();
+    debug_assert!(cuts.iter().all(|&c| (above + 1..=upto).contains(&(c as i32))));
+    let dealt = |part: Vec<u64>| {
+        let mut dealt = vec![Vec::with_capacity(2 * part.len() / ranges); ranges];
+        for e in part {
+            let key = (e >> 32) as u32;
+            dealt[cuts.iter().map(|&c| usize::from(c <= key)).sum::<usize>()].push(e);
+        }
+        dealt
+    };
+    let dealt: Vec<Vec<Vec<u64>>> = found.into_par_iter().map(dealt).collect();
+    let of_range = |r: usize| {
+        let mut mine: Vec<u64> = Vec::with_capacity(dealt.iter().map(|part| part[r].len()).sum());
+        dealt.iter().for_each(|part| mine.extend_from_slice(&part[r]));
+        sort_by_key(&mut mine);
+        mine
+    };
+    (0..ranges).into_par_iter().map(of_range).collect()
 }
 
 /// Bits of a key that one pass of the sort looks at.
@@ -236,7 +244,7 @@ mod tests {
         let d: Cloud = DistanceMatrix::from_lower(3, vec![1.0, 2.0, 1.0]).unwrap().into();
         let mut f = of(&d);
         f.extend(i32::MAX, false);
-        assert_eq!(f.edges, [3, 7]);
+        assert_eq!(f.edges, [1 << 16, 2 << 16 | 1]);
         assert_eq!(f.row(0), &[NO_PAIR, entry_of_rank(0), 2f32.to_bits() as i32]);
         assert_eq!(f.ends(1), (2, 1));
     }
@@ -250,7 +258,7 @@ mod tests {
         let d: Cloud = DistanceMatrix::from_lower(3, vec![1.0, f32::INFINITY, f32::INFINITY]).unwrap().into();
         let mut f = of(&d);
         f.extend(i32::MAX, true);
-        assert_eq!(f.edges, [3]);
+        assert_eq!(f.edges, [1 << 16]);
     }
 
     proptest! {
@@ -270,7 +278,7 @@ mod tests {
             let mut f = of(&d);
             let mut want: Vec<(u32, u32)> = Vec::new();
             for i in 1..20u32 {
-                want.extend((0..i).map(|j| (f.table[(20 * i + j) as usize] as u32, 20 * i + j)).filter(|e| e.0 as i32 <= f.limit));
+                want.extend((0..i).map(|j| (f.table[(20 * i + j) as usize] as u32, i << 16 | j)).filter(|e| e.0 as i32 <= f.limit));
             }
             want.sort_unstable();
             for cut in cuts {

@@ -184,21 +184,29 @@ pub(super) fn in_parts<T: Send>(
     ranks: Range<u32>,
     work: impl Fn(&mut Adjacency, Range<u32>) -> T + Sync,
 ) -> Vec<T> {
-    // Later links are larger, so more parts than threads; but every part copies the adjacency and enters what is before it.
-    let parts = (4 * rayon::current_num_threads() as u32).min(ranks.len() as u32 / 256).max(1);
+    // A few rounds of one part for each thread: every part copies the adjacency and enters what its round has before it.
+    let threads = rayon::current_num_threads() as u32;
+    let rounds = (ranks.len() as u32 / (threads * 512)).clamp(1, 4);
+    let parts = rounds * threads;
     let cut = |p: u32| ranks.start + (u64::from(ranks.end - ranks.start) * u64::from(p) / u64::from(parts)) as u32;
-    let before = &*adjacency;
-    let mut done: Vec<(T, Option<Adjacency>)> = (0..parts)
-        .into_par_iter()
-        .map(|p| {
-            let mut mine = before.clone();
-            (ranks.start..cut(p)).for_each(|rank| mine.insert(f.ends(rank)));
-            let found = wide(|| work(&mut mine, cut(p)..cut(p + 1)));
-            (found, (p + 1 == parts).then_some(mine))
-        })
-        .collect();
-    if let Some(last) = done.last_mut().and_then(|(_, a)| a.take()) {
-        *adjacency = last;
+    let mut found = Vec::new();
+    for round in 0..rounds {
+        let first = round * threads;
+        let before = &*adjacency;
+        let mut done: Vec<(T, Option<Adjacency>)> = (first..first + threads)
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|p| {
+                let mut mine = before.clone();
+                (cut(first)..cut(p)).for_each(|rank| mine.insert(f.ends(rank)));
+                let found = wide(|| work(&mut mine, cut(p)..cut(p + 1)));
+                (found, (p + 1 == first + threads).then_some(mine))
+            })
+            .collect();
+        if let Some(last) = done.last_mut().and_then(|(_, a)| a.take()) {
+            *adjacency = last;
+        }
+        found.extend(done.into_iter().map(|(found, _)| found));
     }
-    done.into_iter().map(|(found, _)| found).collect()
+    found
 }

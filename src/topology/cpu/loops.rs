@@ -65,12 +65,12 @@ impl Loops {
         let mut upto = births.last().map_or(0, |&e| (e >> 32) as i32);
         while voids || !me.columns.all_dead() {
             task.at("edges", u64::from(me.looked_at), (f.n * f.n / 2) as u64)?;
-            f.extend(upto, parallel);
+            task.stage("sort", || f.extend(upto, parallel));
             let block = me.looked_at..f.edges.len() as u32;
             me.looked_at = block.end;
             me.place_forest(f);
-            let looks = Looks::at(f, near, &mut adjacency, block, voids, parallel);
-            me.reduce(f, &looks.critical, parallel, &mut scratch);
+            let looks = task.stage("links", || Looks::at(f, near, &mut adjacency, block, voids, parallel));
+            task.stage("loops", || me.reduce(f, &looks.critical, parallel, &mut scratch));
             me.critical.extend(looks.critical);
             me.open.extend(looks.open);
             if f.complete() {
@@ -116,10 +116,10 @@ impl Loops {
             });
             return;
         }
-        // A few thousand at a time: their bits take memory.
-        for critical in critical.chunks(4096) {
+        // A few hundred at a time: their bits take memory, and none is needed after the last death.
+        for critical in critical.chunks(512) {
             let mut bits = vec![0u64; critical.len() * words];
-            bits.par_chunks_mut(words).zip(critical).with_min_len(8).for_each_init(
+            bits.par_chunks_mut(words).zip(critical).with_min_len(32).for_each_init(
                 Expansion::default,
                 |s, (column, triangle)| {
                     wide(|| s.expand(f, roles, triangle, words));

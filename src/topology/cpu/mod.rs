@@ -72,9 +72,9 @@ impl Filtration {
     /// # Errors
     /// [`Error::Interrupted`] when the task is cancelled.
     pub(crate) fn pairs(mut self, max_dim: usize, parallel: bool, task: &Task<'_>) -> Result<Pairs> {
-        let near = neighbours::nearest(&self, parallel);
-        let graph = neighbours::relative_neighbours(&self, &near, parallel);
-        let forest = Forest::new(self.n, graph);
+        let near = task.stage("nearest", || neighbours::nearest(&self, parallel));
+        let graph = task.stage("relative neighbours", || neighbours::relative_neighbours(&self, &near, parallel));
+        let forest = task.stage("forest", || Forest::new(self.n, graph));
         let mut pairs = Pairs { merges: forest.merges(), classes: Vec::new() };
         if max_dim == 0 {
             return Ok(pairs);
@@ -109,7 +109,8 @@ pub(crate) fn pairs(
     let threads = rayon::current_num_threads();
     let one = |cloud: &Source<'_>, parallel: bool, task: &Task<'_>| {
         let metric = cloud.metric(metric);
-        Filtration::of(cloud, metric, threshold, parallel).pairs(max_dim, parallel, task)
+        let filtration = task.stage("distances", || Filtration::of(cloud, metric, threshold, parallel));
+        filtration.pairs(max_dim, parallel, task)
     };
     // Fewer clouds than threads leave cores idle unless each cloud uses all of them; large ones side by side take too much memory.
     let largest = clouds.iter().map(Source::len).max().unwrap_or(0) as u64;
@@ -118,7 +119,7 @@ pub(crate) fn pairs(
         return clouds.iter().map(|c| one(c, threads > 1, task)).collect();
     }
     let done = AtomicU64::new(0);
-    let quiet = Task::unwatched();
+    let quiet = task.quiet();
     clouds
         .par_iter()
         .map(|c| {

@@ -4,7 +4,7 @@
 //! shows a point of its lune among the few nearest neighbours of its ends, for whole rows of the table at once; only what is
 //! left looks at all points. Nothing here needs a rank, so nothing here needs the edges sorted.
 
-use super::filtration::Filtration;
+use super::filtration::{Filtration, ends_of};
 use super::simd::wide;
 use super::table::NO_PAIR;
 use rayon::prelude::*;
@@ -43,7 +43,7 @@ fn nearest_of_row(row: &[i32], i: u32) -> [u32; NEAR] {
     near.map(|(_, j)| j)
 }
 
-/// The edges with an empty lune as `key << 32 | i * n + j`, in filtration order. The table must hold keys, not ranks.
+/// The edges with an empty lune as `key << 32 | i << 16 | j`, in filtration order. The table must hold keys, not ranks.
 pub(super) fn relative_neighbours(f: &Filtration, near: &Near, parallel: bool) -> Vec<u64> {
     let of_row = |best: &mut Vec<i32>, i: usize| {
         let mut found = Vec::new();
@@ -84,7 +84,7 @@ fn of_row(f: &Filtration, near: &Near, i: usize, best: &mut Vec<i32>, found: &mu
             let key = row[j];
             let seen = near[j].iter().any(|&c| f.row(j)[c as usize].max(f.row(i)[c as usize]) < key);
             if !seen && lune_is_empty(f, i, j) {
-                found.push((key as u64) << 32 | (i * f.n + j) as u64);
+                found.push((key as u64) << 32 | (i << 16 | j) as u64);
             }
         }
     }
@@ -110,7 +110,7 @@ fn lune_is_empty(f: &Filtration, i: usize, j: usize) -> bool {
 
 /// What the edges of the relative neighbourhood graph do.
 pub(super) struct Forest {
-    /// The edges as `key << 32 | i * n + j`, in order.
+    /// The edges as `key << 32 | i << 16 | j`, in order.
     pub edges: Vec<u64>,
     /// For each of them the number of the loop that it opens; `None`: it merges two components.
     pub opens: Vec<Option<u32>>,
@@ -124,8 +124,7 @@ impl Forest {
         let mut parent: Vec<u32> = (0..n as u32).collect();
         let mut loops = 0;
         let opens = edges.iter().map(|&e| {
-            let e = e as u32 as usize;
-            if union(&mut parent, (e / n, e % n)) {
+            if union(&mut parent, ends_of(e as u32)) {
                 return None;
             }
             loops += 1;
@@ -140,7 +139,7 @@ impl Forest {
         self.edges.iter().zip(&self.opens).filter(|(_, o)| o.is_none()).map(|(&e, _)| (e >> 32) as u32).collect()
     }
 
-    /// The loop-opening edges as `key << 32 | i * n + j`, in order.
+    /// The loop-opening edges as `key << 32 | i << 16 | j`, in order.
     pub fn births(&self) -> Vec<u64> {
         self.edges.iter().zip(&self.opens).filter(|(_, o)| o.is_some()).map(|(&e, _)| e).collect()
     }
@@ -181,7 +180,7 @@ mod tests {
                 for j in (0..i).filter(|&j| f.row(i)[j] <= f.limit) {
                     let other = |z: &usize| *z != i && *z != j;
                     if !(0..36).filter(other).any(|z| order(i, z) < order(i, j) && order(j, z) < order(i, j)) {
-                        want.push((f.row(i)[j] as u64) << 32 | (36 * i + j) as u64);
+                        want.push((f.row(i)[j] as u64) << 32 | (i << 16 | j) as u64);
                     }
                 }
             }

@@ -47,8 +47,8 @@ pub(super) fn pairs(
         let ranks = entered..loops.open[block.end - 1] + 1;
         entered = ranks.end;
         let open = &loops.open[block.clone()];
-        let found = cells(f, near, &mut adjacency, ranks, open, parallel, task)?;
-        reduce(&triangles, &found, &mut columns, parallel);
+        let found = task.stage("collapses", || cells(f, near, &mut adjacency, ranks, open, parallel, &task.untimed()))?;
+        task.stage("voids", || reduce(&triangles, &found, &mut columns, parallel));
     }
     Ok(opens.iter().zip(&columns.killer).map(|(c, k)| (f.keys[c.rank as usize], k.map(|r| f.keys[r as usize]))).collect())
 }

@@ -282,5 +282,6 @@ fn finish_on_host(batch: &Batch<'_>, cloud: usize, entered: usize, max_dim: usiz
     let r = batch.records[cloud];
     let keys: Vec<u32> = download(batch.gpu, &batch.keys, r.edges as usize, entered)?;
     let edges: Vec<u32> = download(batch.gpu, &batch.edges, r.edges as usize, entered)?;
-    Filtration::from_sorted(r.n as usize, &keys, &edges).pairs(max_dim, true, &Task::unwatched())
+    let ends = edges.iter().map(|&e| ((e / r.n) as usize, (e % r.n) as usize));
+    Filtration::of_edges(r.n as usize, &keys, ends).pairs(max_dim, true, &Task::unwatched())
 }
