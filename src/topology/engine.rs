@@ -25,7 +25,7 @@ pub enum EngineKind {
 /// What is to be computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// Highest dimension: 0 or 1.
+    /// Highest dimension, 0 to 3.
     pub max_dim: usize,
     /// Metric for clouds of points; matrices and graphs bring their own lengths.
     pub metric: Metric,
@@ -43,9 +43,9 @@ impl Default for Options {
 
 impl Options {
     fn check(&self) -> Result<()> {
-        if self.max_dim > 2 {
+        if self.max_dim > 3 {
             return Err(Error::input(format!(
-                "dimension {} is not available: the engines compute dimensions 0 to 2",
+                "dimension {} is not available: the engines compute dimensions 0 to 3",
                 self.max_dim
             )));
         }
@@ -347,7 +347,7 @@ mod tests {
     fn options_are_checked() {
         let cloud: Cloud = PointCloud::new(1, 1, vec![0.0]).unwrap().into();
         let bad = [
-            Options { max_dim: 3, ..Options::default() },
+            Options { max_dim: 4, ..Options::default() },
             Options { threshold: Some(-1.0), ..Options::default() },
             Options { metric: Metric::Sparse, ..Options::default() },
         ];

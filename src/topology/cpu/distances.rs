@@ -47,7 +47,7 @@ pub(super) fn lower_triangle<'a>(
             }
             // Whatever is beyond the largest finite length, NaN included, is no pair.
             row[..i].iter_mut().for_each(|key| *key = if (*key as u32) > MAX_KEY { NO_PAIR } else { *key });
-        })
+        });
     };
     if parallel {
         table.par_chunks_mut(n).enumerate().for_each(row);

@@ -64,7 +64,7 @@ impl Filtration {
             table[i * n + j] = key as i32;
             table[j * n + i] = key as i32;
         }
-        Self::new(n, table, keys.last().map_or(0, |&k| k as i32))
+        Self::new(n, table, keys.iter().max().map_or(0, |&k| k as i32))
     }
 
     /// Whether every edge that enters has its rank.

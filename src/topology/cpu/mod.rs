@@ -6,11 +6,16 @@
 //! A cloud goes through [`table`] (distances), [`neighbours`] (the relative neighbourhood graph: all births and merges of
 //! dimensions 0 and 1, before anything is sorted), then in blocks of edges through [`filtration`] (ranks), [`links`]
 //! (components) and [`loops`] (columns), until the last loop has died. Dimension 2 goes on with all edges: [`collapse`] finds the
-//! loops of links, [`voids`] what they kill.
+//! loops of links, [`voids`] what they kill. Dimension 3 is the fallback's: [`edge_collapse`], then [`cohomology`], which gives dimensions 1 and
+//! 2 on the way. Links that do not collapse (cross-polytopes, Gaussian clouds in many dimensions) are no reason to fall back: their loops
+//! have been faster by the same method than cohomology of the whole cloud on every input tried, the worst for links included
+//! (`docs/engine.md` has the times).
 
+mod cohomology;
 mod collapse;
 mod columns;
 mod distances;
+mod edge_collapse;
 mod filtration;
 mod links;
 mod loops;
@@ -67,7 +72,7 @@ impl Source<'_> {
 }
 
 impl Filtration {
-    /// The pairs of dimensions 0 to `max_dim`, at most 2.
+    /// The pairs of dimensions 0 to `max_dim`, at most 3.
     ///
     /// # Errors
     /// [`Error::Interrupted`] when the task is cancelled.
@@ -77,6 +82,13 @@ impl Filtration {
         let forest = task.stage("forest", || Forest::new(self.n, graph));
         let mut pairs = Pairs { merges: forest.merges(), classes: Vec::new() };
         if max_dim == 0 {
+            return Ok(pairs);
+        }
+        if max_dim > 2 {
+            task.stage("sort", || self.extend(i32::MAX, parallel));
+            let mut fewer = task.stage("edge collapse", || edge_collapse::collapsed(self, task))?;
+            fewer.extend(i32::MAX, parallel);
+            pairs.classes = task.stage("cohomology", || cohomology::classes(&fewer, max_dim, task))?;
             return Ok(pairs);
         }
         let loops = loops::Loops::of(&mut self, &near, forest, max_dim > 1, parallel, task)?;

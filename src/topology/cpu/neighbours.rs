@@ -146,7 +146,7 @@ impl Forest {
 }
 
 /// Joins the components of the two ends; false if they were one already.
-fn union(parent: &mut [u32], (a, b): (usize, usize)) -> bool {
+pub(super) fn union(parent: &mut [u32], (a, b): (usize, usize)) -> bool {
     fn find(parent: &mut [u32], mut v: u32) -> u32 {
         while parent[v as usize] != v {
             parent[v as usize] = parent[parent[v as usize] as usize];

@@ -1,0 +1,306 @@
+//! Persistent cohomology with clearing and apparent pairs, in any dimension: what serves where links do not.
+//!
+//! Ripser's algorithm (Bauer, J. Appl. Comput. Topol. 5, 2021) on the ranks of edges. Columns are the coboundaries of the
+//! simplices of one dimension, made anew whenever they are needed; those whose simplex killed something one dimension below are
+//! zero and are left out (clearing); a simplex and its oldest cofacet that enter with the same edge, and are each other's first
+//! choice, are a pair of no length and are never stored (apparent pairs).
+
+use super::filtration::{Filtration, entry_of_rank, rank_of_entry};
+use super::links::Adjacency;
+use crate::error::{Error, Result};
+use crate::topology::task::Task;
+use rayon::prelude::*;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+/// Rank of the longest edge, then the vertices in one word, the largest first: the order of the filtration.
+type Simplex = (u32, u64);
+
+/// Keys of birth and death of the classes of one dimension; `None` never dies.
+pub(super) type Classes = Vec<(u32, Option<u32>)>;
+
+/// Keys of birth and death of every class of dimensions 1 to `max_dim`. All edges of `f` must have ranks.
+///
+/// # Errors
+/// [`Error::TooLarge`] when the vertices of a simplex do not fit a word, [`Error::Interrupted`] when the task is cancelled.
+pub(super) fn classes(f: &Filtration, max_dim: usize, task: &Task<'_>) -> Result<Vec<Classes>> {
+    let complex = Complex::new(f, max_dim)?;
+    let mut found = Vec::new();
+    // Edges of the spanning forest kill components.
+    let mut cleared = forest(f);
+    let mut simplices: Vec<u64> = (0..f.edges.len() as u32).map(|r| complex.edge(r)).collect();
+    for dim in 1..=max_dim {
+        if dim > 1 {
+            simplices = complex.extended(&simplices, dim);
+        }
+        let (classes, killers) = complex.reduce(&simplices, dim, &cleared, task)?;
+        cleared = killers;
+        found.push(classes);
+    }
+    Ok(found)
+}
+
+/// The edges that merge components, as simplices.
+fn forest(f: &Filtration) -> HashMap<Simplex, u32> {
+    let mut parent: Vec<u32> = (0..f.n as u32).collect();
+    let complex = Complex { f, adjacency: Adjacency::new(0), bits: bits_for(f.n) };
+    let ranks = 0..f.edges.len() as u32;
+    ranks.filter(|&r| super::neighbours::union(&mut parent, f.ends(r))).map(|r| ((r, complex.edge(r)), 0)).collect()
+}
+
+/// Bits that number `n` vertices.
+fn bits_for(n: usize) -> u32 {
+    usize::BITS - n.saturating_sub(1).leading_zeros()
+}
+
+struct Complex<'a> {
+    f: &'a Filtration,
+    /// All edges.
+    adjacency: Adjacency,
+    /// Bits of a vertex.
+    bits: u32,
+}
+
+/// Vertices of a simplex, the largest first.
+#[derive(Clone, Copy)]
+struct Vertices {
+    list: [u16; 6],
+    count: usize,
+}
+
+impl<'a> Complex<'a> {
+    fn new(f: &'a Filtration, max_dim: usize) -> Result<Self> {
+        let bits = bits_for(f.n);
+        if bits as usize * (max_dim + 2) > 64 || max_dim + 2 > 6 {
+            let most = 1u64 << (64 / (max_dim + 2)).min(16);
+            return Err(Error::TooLarge(format!(
+                "dimension {max_dim} of {} points: simplices of {} vertices fit up to {most} points: sample the cloud (--max-points {most})",
+                f.n,
+                max_dim + 2
+            )));
+        }
+        let mut adjacency = Adjacency::new(f.n);
+        (0..f.edges.len() as u32).for_each(|r| adjacency.insert(f.ends(r)));
+        Ok(Self { f, adjacency, bits })
+    }
+
+    fn edge(&self, rank: u32) -> u64 {
+        let (i, j) = self.f.ends(rank);
+        (i as u64) << self.bits | j as u64
+    }
+
+    fn vertices(&self, simplex: u64, count: usize) -> Vertices {
+        let mut list = [0; 6];
+        let mask = (1 << self.bits) - 1;
+        for (place, v) in list[..count].iter_mut().enumerate() {
+            *v = (simplex >> (self.bits * (count - 1 - place) as u32) & mask) as u16;
+        }
+        Vertices { list, count }
+    }
+
+    /// Entry of the longest edge.
+    fn diameter(&self, v: &Vertices) -> i32 {
+        let v = &v.list[..v.count];
+        let row = |at: usize| self.f.row(v[at] as usize);
+        (1..v.len()).map(|at| v[..at].iter().map(|&w| row(at)[w as usize]).fold(i32::MIN, i32::max)).fold(i32::MIN, i32::max)
+    }
+
+    /// The simplex with one more vertex.
+    fn with(&self, v: &Vertices, new: u16) -> u64 {
+        let larger = v.list[..v.count].partition_point(|&w| w > new);
+        let word = |part: &[u16], start: u64| part.iter().fold(start, |word, &w| word << self.bits | u64::from(w));
+        word(&v.list[larger..v.count], word(&v.list[..larger], 0) << self.bits | u64::from(new))
+    }
+
+    /// The simplex without one of its vertices.
+    fn without(&self, v: &Vertices, place: usize) -> Vertices {
+        let mut rest = *v;
+        rest.list.copy_within(place + 1..v.count, place);
+        rest.count -= 1;
+        rest
+    }
+
+    fn word(&self, v: &Vertices) -> u64 {
+        v.list[..v.count].iter().fold(0, |word, &w| word << self.bits | u64::from(w))
+    }
+
+    /// Calls `found` with every vertex that is joined to all of a simplex, and the entry of the longest edge then.
+    fn cofacets(&self, v: &Vertices, diameter: i32, mut found: impl FnMut(u16, i32)) {
+        let list = &v.list[..v.count];
+        for word in 0..self.adjacency.words {
+            let mut common = list.iter().fold(u64::MAX, |all, &w| all & self.adjacency.row(w as usize)[word]);
+            while common != 0 {
+                let new = word * 64 + common.trailing_zeros() as usize;
+                common &= common - 1;
+                let row = self.f.row(new);
+                found(new as u16, list.iter().fold(diameter, |d, &w| d.max(row[w as usize])));
+            }
+        }
+    }
+
+    /// All simplices of dimension `dim` from those one below: each from the one without its largest vertex.
+    fn extended(&self, simplices: &[u64], dim: usize) -> Vec<u64> {
+        let cofacets = |&simplex: &u64| {
+            let v = self.vertices(simplex, dim);
+            let mut found = Vec::new();
+            self.cofacets(&v, i32::MIN, |new, _| {
+                if new > v.list[0] {
+                    found.push(self.with(&v, new));
+                }
+            });
+            found
+        };
+        simplices.par_iter().flat_map_iter(cofacets).collect()
+    }
+
+    /// The oldest cofacet that enters with the same edge, if any.
+    fn oldest_cofacet(&self, v: &Vertices, diameter: i32) -> Option<u64> {
+        let mut oldest: Option<u64> = None;
+        self.cofacets(v, diameter, |new, d| {
+            if d == diameter {
+                let cofacet = self.with(v, new);
+                oldest = Some(oldest.map_or(cofacet, |o| o.min(cofacet)));
+            }
+        });
+        oldest
+    }
+
+    /// The youngest facet that enters with the same edge, if any.
+    fn youngest_facet(&self, v: &Vertices, diameter: i32) -> Option<Vertices> {
+        let facets = (0..v.count).map(|place| self.without(v, place));
+        facets.filter(|f| self.diameter(f) == diameter).max_by_key(|f| self.word(f))
+    }
+
+    /// The facet that a simplex is apparently paired with.
+    fn apparent_facet(&self, v: &Vertices, diameter: i32) -> Option<Vertices> {
+        let facet = self.youngest_facet(v, diameter)?;
+        (self.oldest_cofacet(&facet, diameter) == Some(self.word(v))).then_some(facet)
+    }
+
+    /// Whether a simplex is apparently paired with a cofacet.
+    fn has_apparent_cofacet(&self, v: &Vertices, diameter: i32) -> bool {
+        let Some(cofacet) = self.oldest_cofacet(v, diameter) else { return false };
+        let cofacet = self.vertices(cofacet, v.count + 1);
+        self.youngest_facet(&cofacet, diameter).is_some_and(|f| self.word(&f) == self.word(v))
+    }
+
+    /// Reduces the coboundaries of the simplices of dimension `dim`, youngest first. Returns the classes, and what killed some.
+    fn reduce(
+        &self,
+        simplices: &[u64],
+        dim: usize,
+        cleared: &HashMap<Simplex, u32>,
+        task: &Task<'_>,
+    ) -> Result<(Classes, HashMap<Simplex, u32>)> {
+        let count = dim + 1;
+        let of_simplex = |&word: &u64| {
+            let v = self.vertices(word, count);
+            let diameter = self.diameter(&v);
+            let simplex = (rank_of_entry(diameter), word);
+            let paired = cleared.contains_key(&simplex)
+                || self.apparent_facet(&v, diameter).is_some()
+                || self.has_apparent_cofacet(&v, diameter);
+            (!paired).then_some(simplex)
+        };
+        let mut columns: Vec<Simplex> = simplices.par_iter().filter_map(of_simplex).collect();
+        columns.par_sort_unstable_by(|a, b| b.cmp(a));
+        let mut classes = Vec::new();
+        let mut owner: HashMap<Simplex, u32> = HashMap::new();
+        // For every column the others whose coboundaries were added to its own.
+        let mut added: Vec<Vec<Simplex>> = Vec::with_capacity(columns.len());
+        let mut heap: BinaryHeap<Reverse<Simplex>> = BinaryHeap::new();
+        for (at, &column) in columns.iter().enumerate() {
+            if at % 64 == 0 {
+                task.at(&format!("columns of dimension {dim}"), at as u64, columns.len() as u64)?;
+            }
+            heap.clear();
+            let mut sum: Vec<Simplex> = Vec::new();
+            self.push_coboundary(column, count, &mut heap);
+            let mut steps = 0u32;
+            let death = loop {
+                let Some(pivot) = youngest_cancelled(&mut heap) else { break None };
+                steps += 1;
+                if steps.is_multiple_of(65_536) {
+                    task.at(&format!("columns of dimension {dim}"), at as u64, columns.len() as u64)?;
+                }
+                if let Some(&other) = owner.get(&pivot) {
+                    for &simplex in std::iter::once(&columns[other as usize]).chain(&added[other as usize]) {
+                        self.push_coboundary(simplex, count, &mut heap);
+                        sum.push(simplex);
+                    }
+                } else if let Some(facet) = self.apparent_facet(&self.vertices(pivot.1, count + 1), entry_of_rank(pivot.0)) {
+                    let facet = (pivot.0, self.word(&facet));
+                    self.push_coboundary(facet, count, &mut heap);
+                    sum.push(facet);
+                } else {
+                    owner.insert(pivot, at as u32);
+                    break Some(pivot);
+                }
+            };
+            added.push(odd(sum));
+            classes.push((self.f.keys[column.0 as usize], death.map(|d| self.f.keys[d.0 as usize])));
+        }
+        Ok((classes, owner))
+    }
+
+    fn push_coboundary(&self, simplex: Simplex, count: usize, heap: &mut BinaryHeap<Reverse<Simplex>>) {
+        let v = self.vertices(simplex.1, count);
+        self.cofacets(&v, entry_of_rank(simplex.0), |new, d| heap.push(Reverse((rank_of_entry(d), self.with(&v, new)))));
+    }
+}
+
+/// The first element that is there an odd number of times; it stays.
+fn youngest_cancelled(heap: &mut BinaryHeap<Reverse<Simplex>>) -> Option<Simplex> {
+    while let Some(top) = heap.pop() {
+        if heap.peek() == Some(&top) {
+            heap.pop();
+            continue;
+        }
+        let simplex = top.0;
+        heap.push(top);
+        return Some(simplex);
+    }
+    None
+}
+
+/// What is there an odd number of times.
+fn odd(mut simplices: Vec<Simplex>) -> Vec<Simplex> {
+    simplices.sort_unstable();
+    simplices.chunk_by(|a, b| a == b).filter(|run| run.len() % 2 == 1).map(|run| run[0]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::cloud::{Cloud, DistanceMatrix};
+    use crate::topology::cpu::{Source, edge_collapse::collapsed};
+    use crate::topology::metric::Metric;
+    use proptest::prelude::*;
+
+    fn bars(classes: &Classes) -> Classes {
+        let mut bars: Classes = classes.iter().copied().filter(|&(b, d)| d != Some(b)).collect();
+        bars.sort_unstable();
+        bars
+    }
+
+    proptest! {
+        /// Two methods that share nothing but the order of the edges, and edge collapse before one of them.
+        #[test]
+        fn cohomology_equals_links(lower in prop::collection::vec(0u16..900, 120..=120), coarse in 1u16..450, collapse: bool) {
+            let lower = lower.iter().map(|&d| f32::from(d / coarse)).collect();
+            let cloud: Cloud = DistanceMatrix::from_lower(16, lower).unwrap().into();
+            let of = || Filtration::of(&Source::Cloud(&cloud), Metric::Precomputed, None, false);
+            let links = of().pairs(2, false, &Task::unwatched()).unwrap();
+            let mut f = of();
+            f.extend(i32::MAX, false);
+            if collapse {
+                f = collapsed(f, &Task::unwatched()).unwrap();
+                f.extend(i32::MAX, false);
+            }
+            let found = classes(&f, 2, &Task::unwatched()).unwrap();
+            for (dim, (found, links)) in found.iter().zip(&links.classes).enumerate() {
+                prop_assert_eq!(bars(found), bars(links), "dimension {}", dim + 1);
+            }
+        }
+    }
+}
