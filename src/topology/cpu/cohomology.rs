@@ -153,16 +153,21 @@ impl<'a> Complex<'a> {
         simplices.par_iter().flat_map_iter(cofacets).collect()
     }
 
-    /// The oldest cofacet that enters with the same edge, if any.
+    /// The oldest cofacet that enters with the same edge, if any. Cofacets are in the order of their new vertex, so it is the first.
     fn oldest_cofacet(&self, v: &Vertices, diameter: i32) -> Option<u64> {
-        let mut oldest: Option<u64> = None;
-        self.cofacets(v, diameter, |new, d| {
-            if d == diameter {
-                let cofacet = self.with(v, new);
-                oldest = Some(oldest.map_or(cofacet, |o| o.min(cofacet)));
+        let list = &v.list[..v.count];
+        for word in 0..self.adjacency.words {
+            let mut common = list.iter().fold(u64::MAX, |all, &w| all & self.adjacency.row(w as usize)[word]);
+            while common != 0 {
+                let new = word * 64 + common.trailing_zeros() as usize;
+                common &= common - 1;
+                let row = self.f.row(new);
+                if list.iter().all(|&w| row[w as usize] < diameter) {
+                    return Some(self.with(v, new as u16));
+                }
             }
-        });
-        oldest
+        }
+        None
     }
 
     /// The youngest facet that enters with the same edge, if any.
