@@ -8,7 +8,7 @@
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
 @group(0) @binding(2) var<storage, read> state: array<u32>;
-@group(0) @binding(3) var<storage, read> columns: array<vec2<u32>>;
+@group(0) @binding(3) var<storage, read> columns: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read> bits: array<u32>;
 @group(0) @binding(5) var<storage, read_write> owners: array<atomic<u32>>;
 
@@ -28,14 +28,11 @@ fn main(
     if pivot >= UNEXPANDED {
         return;
     }
-    let mine = columns[c.columns + slot].x;
+    let mine = columns[c.columns + slot];
     var owner = atomicLoad(&owners[c.loops + pivot]);
     loop {
-        if owner != NO_EDGE {
-            let theirs = columns[c.columns + owner].x;
-            if theirs < mine || (theirs == mine && owner <= slot) {
-                break;
-            }
+        if owner == slot || (owner != NO_EDGE && older(columns[c.columns + owner], owner, mine, slot)) {
+            break;
         }
         let claim = atomicCompareExchangeWeak(&owners[c.loops + pivot], owner, slot);
         if claim.exchanged {

@@ -1,31 +1,29 @@
 // Writes every new critical column as bits over the loops, and finds its pivot, the youngest loop.
 //
-// In: edges, ranks, roles, columns. Out: bits, pivots, state FAILURE. Scratch: lists. Slice: a = places in a
+// In: table, roles, columns. Out: bits, pivots, state FAILURE. Scratch: lists. Slice: a = places in a
 // list, b = lists a cloud. One thread a column.
 //
 // The column of {e, root} against {e, apex} is four edges. One that merges components is dropped, one that opens a loop
-// flips its bit, any other {x, y} with apex z stands for {x, z} + {y, z}: the list holds those still to be replaced,
+// flips its bit, any other {x, y} with z in its lune stands for {x, z} + {y, z}: the list holds those still to be replaced,
 // the youngest first, each at most once (twice is never, over Z/2).
 //#import cloud
 //#import columns
 
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
-@group(0) @binding(2) var<storage, read> edges: array<u32>;
-@group(0) @binding(3) var<storage, read> ranks: array<u32>;
-@group(0) @binding(4) var<storage, read> roles: array<u32>;
-@group(0) @binding(5) var<storage, read_write> state: array<atomic<u32>>;
-@group(0) @binding(6) var<storage, read> columns: array<vec2<u32>>;
-@group(0) @binding(7) var<storage, read_write> bits: array<u32>;  // a cloud's bits, then its pivots
-@group(0) @binding(8) var<storage, read_write> lists: array<u32>;
+@group(0) @binding(2) var<storage, read> table: array<u32>;
+@group(0) @binding(3) var<storage, read> roles: array<u32>;
+@group(0) @binding(4) var<storage, read_write> state: array<atomic<u32>>;
+@group(0) @binding(5) var<storage, read> columns: array<vec4<u32>>;
+@group(0) @binding(6) var<storage, read_write> bits: array<u32>;  // a cloud's bits, then its pivots
+@group(0) @binding(7) var<storage, read_write> lists: array<vec2<u32>>;  // key and name
 
 var<private> length: u32;
 var<private> overflow: bool;
 
 // Adds the edge between v and w to the column: at most one change of the list or of one bit.
 fn add(c: Cloud, v: u32, w: u32, slot: u32, thread: u32, threads: u32) {
-    let rank = ranks[c.ranks + v * c.n + w];
-    let role = roles[c.edges + rank];
+    let role = roles[c.roles + pair_of(v, w)];
     if role == MERGE {
         return;
     }
@@ -34,8 +32,9 @@ fn add(c: Cloud, v: u32, w: u32, slot: u32, thread: u32, threads: u32) {
         bits[bit_at(c, slot, born / 32u)] ^= 1u << (born % 32u);
         return;
     }
+    let edge = vec2<u32>(table[c.table + v * c.n + w], name_of(v, w));
     for (var k = 0u; k < length; k++) {
-        if lists[k * threads + thread] == rank {
+        if lists[k * threads + thread].y == edge.y {
             length--;
             lists[k * threads + thread] = lists[length * threads + thread];
             return;
@@ -45,7 +44,7 @@ fn add(c: Cloud, v: u32, w: u32, slot: u32, thread: u32, threads: u32) {
         overflow = true;
         return;
     }
-    lists[length * threads + thread] = rank;
+    lists[length * threads + thread] = edge;
     length++;
 }
 
@@ -69,28 +68,29 @@ fn main(
     length = 0u;
     overflow = false;
     let column = columns[c.columns + slot];
-    let edge = edges[c.edges + column.x];
-    let apex = roles[c.edges + column.x];
-    add(c, edge / c.n, apex, slot, thread, threads);
-    add(c, edge % c.n, apex, slot, thread, threads);
-    add(c, edge / c.n, column.y, slot, thread, threads);
-    add(c, edge % c.n, column.y, slot, thread, threads);
+    let i = column.y >> 16u;
+    let j = column.y & 0xffffu;
+    add(c, i, column.z, slot, thread, threads);
+    add(c, j, column.z, slot, thread, threads);
+    add(c, i, column.w, slot, thread, threads);
+    add(c, j, column.w, slot, thread, threads);
     while length > 0u && !overflow {
-        var youngest = 0u;
+        var youngest = vec2<u32>(0u);
         var place = 0u;
         for (var k = 0u; k < length; k++) {
-            let rank = lists[k * threads + thread];
-            if rank >= youngest {
-                youngest = rank;
+            let edge = lists[k * threads + thread];
+            if edge.x > youngest.x || (edge.x == youngest.x && edge.y >= youngest.y) {
+                youngest = edge;
                 place = k;
             }
         }
         length--;
         lists[place * threads + thread] = lists[length * threads + thread];
-        let e = edges[c.edges + youngest];
-        let z = roles[c.edges + youngest];
-        add(c, e / c.n, z, slot, thread, threads);
-        add(c, e % c.n, z, slot, thread, threads);
+        let x = youngest.y >> 16u;
+        let y = youngest.y & 0xffffu;
+        let z = roles[c.roles + pair_of(x, y)];
+        add(c, x, z, slot, thread, threads);
+        add(c, y, z, slot, thread, threads);
     }
     if overflow {
         atomicOr(&state[index * STATE_WORDS + FAILURE], FAILED_LIST);

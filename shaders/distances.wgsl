@@ -1,18 +1,18 @@
 // Pairwise distances as sortable keys, 16 x 16 pairs a workgroup.
 //
-// In: points. Out: ranks (holding keys at this stage), both triangles; the diagonal is NO_EDGE.
+// In: points. Out: table, both triangles; the diagonal is NO_EDGE.
 // Sums run by differences from the first coordinate to the last. Only tiles of the lower triangle compute; they
 // write both halves, so the table is symmetric bit for bit. O(n^2 features) a cloud.
 //#import cloud
 
-override METRIC: u32 = 0u;  // 0 squared differences, 1 cityblock, 2 chebyshev, 3 cosine
+override METRIC: u32 = 0u;  // 0 squared differences, 1 cityblock, 2 chebyshev, 3 cosine, 4 correlation
 const SIDE: u32 = 16u;
 
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
 @group(0) @binding(2) var<storage, read> points: array<f32>;
 @group(0) @binding(3) var<storage, read_write> state: array<atomic<u32>>;
-@group(0) @binding(4) var<storage, read_write> ranks: array<u32>;
+@group(0) @binding(4) var<storage, read_write> table: array<u32>;
 
 var<workgroup> xs: array<f32, 272>;  // rows of 17: no two threads of a column on one bank
 var<workgroup> ys: array<f32, 272>;
@@ -39,6 +39,21 @@ fn main(
     var sum = 0.0;
     var xx = 0.0;
     var yy = 0.0;
+    // Correlation is the cosine of what is left of the rows that a thread loads without their means.
+    var mean_i = 0.0;
+    var mean_j = 0.0;
+    if METRIC == 4u {
+        for (var k = 0u; k < c.features; k++) {
+            if i < c.n {
+                mean_i += points[c.offset + i * c.stride + k];
+            }
+            if loads_j < c.n {
+                mean_j += points[c.offset + loads_j * c.stride + k];
+            }
+        }
+        mean_i /= f32(c.features);
+        mean_j /= f32(c.features);
+    }
     for (var k0 = 0u; k0 < c.features; k0 += SIDE) {
         let k = k0 + local.x;
         var x = 0.0;
@@ -55,6 +70,8 @@ fn main(
         if ((bitcast<u32>(x) & 0x7fffffffu) >= 0x7f800000u) || ((bitcast<u32>(y) & 0x7fffffffu) >= 0x7f800000u) {
             atomicOr(&state[index * STATE_WORDS + FAILURE], FAILED_NAN);
         }
+        x -= mean_i;
+        y -= mean_j;
         xs[local.y * 17u + local.x] = x;
         ys[local.y * 17u + local.x] = y;
         workgroupBarrier();
@@ -65,7 +82,7 @@ fn main(
             switch METRIC {
                 case 1u: { sum += abs(u - v); }
                 case 2u: { sum = max(sum, abs(u - v)); }
-                case 3u: {
+                case 3u, 4u: {
                     sum += u * v;
                     xx += u * u;
                     yy += v * v;
@@ -78,7 +95,7 @@ fn main(
     if i >= c.n || j > i {
         return;
     }
-    if METRIC == 3u {
+    if METRIC >= 3u {
         let norms = sqrt(xx) * sqrt(yy);
         if norms > 0.0 {
             sum = max(1.0 - sum / norms, 0.0);
@@ -90,6 +107,6 @@ fn main(
     if i == j || key > MAX_KEY {
         key = NO_EDGE;
     }
-    ranks[c.ranks + i * c.n + j] = key;
-    ranks[c.ranks + j * c.n + i] = key;
+    table[c.table + i * c.n + j] = key;
+    table[c.table + j * c.n + i] = key;
 }

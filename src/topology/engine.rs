@@ -160,7 +160,9 @@ impl Engine {
             columns_per_loop: 1,
             columns_spare: 0,
             list_places: 2,
-            block: 64,
+            graph_edges: 4,
+            level_bytes: 1 << 12,
+            growth: 0.02,
             batch_bytes: 1 << 18,
             column_bytes: 2048,
         };
@@ -311,7 +313,7 @@ const ORDINARY: std::ops::Range<f32> = 1e-12..1e16;
 /// Multiplying by a power of two is exact; what was too small beside the largest coordinate to have a square before still is.
 fn rescaled(cloud: &Cloud, metric: Metric) -> Result<Option<(Cloud, f32)>> {
     let Cloud::Points(points) = cloud else { return Ok(None) };
-    if !matches!(metric, Metric::Euclidean | Metric::Cosine) {
+    if !matches!(metric, Metric::Euclidean | Metric::Cosine | Metric::Correlation) {
         return Ok(None);
     }
     let largest = points.data().iter().fold(0.0f32, |m, x| m.max(x.abs()));
@@ -322,7 +324,7 @@ fn rescaled(cloud: &Cloud, metric: Metric) -> Result<Option<(Cloud, f32)>> {
     let data = points.data().iter().map(|x| x * factor).collect();
     let scaled = PointCloud::new(points.len(), points.features(), data)?;
     // Angles do not grow.
-    Ok(Some((scaled.into(), if metric == Metric::Cosine { 1.0 } else { factor })))
+    Ok(Some((scaled.into(), if metric == Metric::Euclidean { factor } else { 1.0 })))
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub enum Metric {
     /// `1 - <x,y> / (|x| |y|)`, clamped at 0. Not a metric (no triangle inequality); the barcode needs none.
     /// A zero vector is at distance 1 from everything.
     Cosine,
+    /// `1 - r` with Pearson's correlation coefficient `r`: the cosine distance of the points without their means.
+    Correlation,
     /// The input is a distance matrix.
     Precomputed,
     /// The input is a weighted graph; an edge that is not listed never enters.
@@ -32,8 +34,8 @@ pub(crate) const MAX_KEY: u32 = 0x7F7F_FFFF;
 
 impl Metric {
     /// The metrics that can be computed from coordinates, by the names of the command line.
-    pub const OF_POINTS: [Metric; 5] =
-        [Metric::Euclidean, Metric::SqEuclidean, Metric::Cityblock, Metric::Chebyshev, Metric::Cosine];
+    pub const OF_POINTS: [Metric; 6] =
+        [Metric::Euclidean, Metric::SqEuclidean, Metric::Cityblock, Metric::Chebyshev, Metric::Cosine, Metric::Correlation];
 
     /// The name on the command line and in results.
     pub fn name(self) -> &'static str {
@@ -43,6 +45,7 @@ impl Metric {
             Metric::Cityblock => "cityblock",
             Metric::Chebyshev => "chebyshev",
             Metric::Cosine => "cosine",
+            Metric::Correlation => "correlation",
             Metric::Precomputed => "precomputed",
             Metric::Sparse => "sparse",
         }
@@ -79,6 +82,10 @@ impl Metric {
                 }
                 cosine_key(dot, xx, yy)
             }
+            Metric::Correlation => {
+                let centred = |x: &[f32]| x.iter().map(|a| a - mean(x)).collect::<Vec<f32>>();
+                Metric::Cosine.key_of_points(&centred(x), &centred(y))
+            }
             _ => pairs.fold(0.0, |s, (a, b)| s + (a - b) * (a - b)),
         }
     }
@@ -107,6 +114,11 @@ impl Metric {
         }
         key
     }
+}
+
+/// The mean of a point's coordinates, summed from the first to the last.
+pub(crate) fn mean(x: &[f32]) -> f32 {
+    x.iter().fold(0.0, |s, a| s + a) / x.len() as f32
 }
 
 /// `1 - cos`, clamped at 0; zero vectors are orthogonal to everything.

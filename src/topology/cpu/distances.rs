@@ -2,7 +2,7 @@
 
 use super::simd::wide;
 use super::table::NO_PAIR;
-use crate::topology::metric::{MAX_KEY, Metric, cosine_key};
+use crate::topology::metric::{MAX_KEY, Metric, cosine_key, mean};
 use rayon::prelude::*;
 
 /// Fills the strict lower triangle of an `n x n` table with the keys of `point(i)` against `point(j)`.
@@ -17,6 +17,16 @@ pub(super) fn lower_triangle<'a>(
     parallel: bool,
     point: impl Fn(usize) -> &'a [f32] + Sync,
 ) {
+    if metric == Metric::Correlation {
+        let centre = |i: usize| point(i).iter().map(|a| a - mean(point(i))).collect::<Vec<f32>>();
+        let centred: Vec<Vec<f32>> = (0..n).map(centre).collect();
+        return fill(table, n, Metric::Cosine, parallel, |i| &centred[i]);
+    }
+    fill(table, n, metric, parallel, point);
+}
+
+/// [`lower_triangle`] of any metric but correlation, which is the cosine distance of centred points.
+fn fill<'a>(table: &mut [i32], n: usize, metric: Metric, parallel: bool, point: impl Fn(usize) -> &'a [f32] + Sync) {
     let features = point(0).len();
     let mut columns = vec![0f32; features * n];
     for i in 0..n {

@@ -1,6 +1,7 @@
 //! The buffers of a batch of clouds, and its descriptions.
 
-use super::layout::{CloudRecord, NO_POINTS, SORT_BLOCK, STATE_WORDS, State};
+use super::Tuning;
+use super::layout::{CloudRecord, NO_POINTS, STATE_WORDS, State};
 use crate::error::Result;
 use crate::gpu::{Gpu, download, upload, zeroed};
 use crate::topology::cloud::CloudView;
@@ -23,10 +24,16 @@ impl Shape {
     }
 }
 
-/// Bytes on the device per cloud of `n` points before its columns: the rank table, five arrays of edges, and small change.
-pub(super) fn bytes_per_cloud(n: usize) -> u64 {
-    let n = n as u64;
-    4 * n * n + 20 * (n * n / 2) + n * n / 4 + 64 * n + 1024
+/// Edges of a relative neighbourhood graph that there is room for. Random points have about 2 n in the plane and 4 n in R^16; a cloud
+/// with more (a table of random numbers, say) is finished by the host.
+fn graph_capacity(n: u32, tuning: Tuning) -> u32 {
+    (n * (n - 1) / 2).min(tuning.graph_edges.saturating_mul(n)).max(1)
+}
+
+/// Bytes on the device per cloud of `n` points before its columns: the table, roles and pending edges, levels, graph, and small change.
+pub(super) fn bytes_per_cloud(n: usize, tuning: Tuning) -> u64 {
+    let (n, graph) = (n as u64, u64::from(graph_capacity(n as u32, tuning)));
+    4 * n * n + 8 * (n * n / 2) + 2 * n * n + 12 * graph + 64 * n + 1024
 }
 
 /// Clouds on the device. All arrays are packed cloud after cloud at the places that the records say.
@@ -35,16 +42,18 @@ pub(super) struct Batch<'a> {
     pub records: Vec<CloudRecord>,
     pub clouds: wgpu::Buffer,
     pub state: wgpu::Buffer,
-    /// Keys at first, then ranks.
-    pub ranks: wgpu::Buffer,
-    pub keys: wgpu::Buffer,
-    pub edges: wgpu::Buffer,
-    /// The other half of the sort; `spare_edges` holds the births afterwards.
-    pub spare_keys: wgpu::Buffer,
-    pub spare_edges: wgpu::Buffer,
-    pub histogram: wgpu::Buffer,
-    pub empties: wgpu::Buffer,
+    /// Keys of all pairs, `n x n`.
+    pub table: wgpu::Buffer,
+    /// What every pair's edge does.
     pub roles: wgpu::Buffer,
+    /// Edges of a block that need a second look.
+    pub pending: wgpu::Buffer,
+    /// The four nearest of every point.
+    pub near: wgpu::Buffer,
+    /// The relative neighbourhood graph: keys and names.
+    pub graph: wgpu::Buffer,
+    /// Keys of the loop-opening edges, in order.
+    pub births: wgpu::Buffer,
     /// For each cloud the parents of its points, then the keys of its merges.
     pub forest: wgpu::Buffer,
 }
@@ -52,7 +61,7 @@ pub(super) struct Batch<'a> {
 impl<'a> Batch<'a> {
     /// Allocates for clouds of these shapes. `limits` are the keys of their thresholds; `tables` holds the key tables of those
     /// that have one, one after the other.
-    pub fn new(gpu: &'a Gpu, shapes: &[Shape], limits: &[u32], tables: &[Vec<u32>]) -> Result<Self> {
+    pub fn new(gpu: &'a Gpu, shapes: &[Shape], limits: &[u32], tables: &[Vec<u32>], tuning: Tuning) -> Result<Self> {
         let mut records = Vec::with_capacity(shapes.len());
         let mut end = CloudRecord::default();
         for shape in shapes {
@@ -67,41 +76,37 @@ impl<'a> Batch<'a> {
                 offset: view.offset as u32,
                 stride: view.stride as u32,
                 pairs: n * (n - 1) / 2,
+                graph_capacity: graph_capacity(n, tuning),
                 words: n.div_ceil(32),
                 ..end
             };
-            end.ranks += n * n;
-            end.edges += record.pairs;
+            end.table += n * n;
+            end.roles += record.pairs;
             end.vertices += n;
-            end.empties += record.pairs.div_ceil(32);
-            end.histogram += 16 * record.pairs.div_ceil(SORT_BLOCK);
-            end.adjacency += n * record.words;
+            end.graph += record.graph_capacity;
             records.push(record);
         }
-        let ranks = if tables.is_empty() {
-            zeroed(gpu, "rank tables", end.ranks as usize)?
+        let table = if tables.is_empty() {
+            zeroed(gpu, "distance tables", end.table as usize)?
         } else {
-            let mut all = vec![0u32; end.ranks as usize];
+            let mut all = vec![0u32; end.table as usize];
             let of_table = shapes.iter().zip(&records).filter(|(s, _)| matches!(s, Shape::Table(_)));
             for ((_, record), table) in of_table.zip(tables) {
-                all[record.ranks as usize..][..table.len()].copy_from_slice(table);
+                all[record.table as usize..][..table.len()].copy_from_slice(table);
             }
             upload(gpu, "distance tables", &all)?
         };
         let state: Vec<State> = limits.iter().map(|&limit| State { limit, ..State::default() }).collect();
-        let edges = end.edges as usize;
         Ok(Self {
             gpu,
             clouds: upload(gpu, "cloud records", &records)?,
             state: upload(gpu, "cloud states", &state)?,
-            ranks,
-            keys: zeroed(gpu, "edge keys", edges)?,
-            edges: zeroed(gpu, "edges", edges)?,
-            spare_keys: zeroed(gpu, "edge keys", edges)?,
-            spare_edges: zeroed(gpu, "edges", edges)?,
-            histogram: zeroed(gpu, "sort histogram", end.histogram as usize)?,
-            empties: zeroed(gpu, "empty lunes", end.empties as usize)?,
-            roles: zeroed(gpu, "edge roles", edges)?,
+            table,
+            roles: zeroed(gpu, "edge roles", end.roles as usize)?,
+            pending: zeroed(gpu, "pending edges", end.roles as usize)?,
+            near: zeroed(gpu, "nearest points", 4 * end.vertices as usize)?,
+            graph: zeroed(gpu, "neighbourhood graph", 2 * end.graph as usize)?,
+            births: zeroed(gpu, "births", end.graph as usize)?,
             forest: zeroed(gpu, "forest", 2 * end.vertices as usize)?,
             records,
         })
@@ -129,9 +134,9 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// Words of the adjacency bits of all clouds.
-    pub fn adjacency_words(&self) -> usize {
-        self.records.last().map_or(0, |r| (r.adjacency + r.n * r.words) as usize)
+    /// Writes the state again after the host changed it.
+    pub fn write_state(&self, state: &[State]) -> Result<()> {
+        self.gpu.scoped("cloud states", || self.gpu.queue().write_buffer(&self.state, 0, bytemuck::cast_slice(state)))
     }
 }
 

@@ -1,12 +1,12 @@
-//! `shaders/components.wgsl`, `adjacency.wgsl`, `columns.wgsl`, `claim.wgsl`, `reduce.wgsl`, `tally.wgsl`: which edge
+//! `shaders/levels.wgsl`, `links.wgsl`, `components.wgsl`, `columns.wgsl`, `claim.wgsl`, `reduce.wgsl`, `tally.wgsl`: which edge
 //! kills which loop.
 //!
-//! The sorted edges are taken in blocks. Every so often, when enough columns have come together to kill every loop, the
-//! new columns are expanded and reduced, and clouds whose loops are all dead drop out.
+//! The edges are taken in blocks by length, in no order within a block. The first block ends with the last birth. After each the new
+//! columns are expanded and reduced, and clouds whose loops are all dead drop out.
 
 use super::Tuning;
 use super::batch::{Batch, all};
-use super::layout::{SHARED, State, UNEXPANDED};
+use super::layout::{CloudRecord, LEVELS, SHARED, State, UNEXPANDED};
 use crate::error::Result;
 use crate::gpu::{Gpu, Kernel, Recorder, Work, download, upload, zeroed};
 use std::sync::Arc;
@@ -18,12 +18,13 @@ const ROUNDS: u32 = 8;
 
 /// Words of scratch memory that a stage needs for each cloud at the least, where the widest has rows of `words` bits' words.
 pub(super) fn scratch_words(words: u32, tuning: Tuning) -> u64 {
-    64 * u64::from((3 * words).max(tuning.list_places))
+    64 * u64::from((2 * words).max(2 * tuning.list_places))
 }
 
 struct Kernels {
+    levels: Arc<Kernel>,
+    links: Arc<Kernel>,
     components: Arc<Kernel>,
-    adjacency: Arc<Kernel>,
     columns: Arc<Kernel>,
     claim: Arc<Kernel>,
     reduce: Arc<Kernel>,
@@ -34,8 +35,9 @@ impl Kernels {
     fn new(gpu: &Gpu) -> Result<Self> {
         let build = |name, source| gpu.kernel(name, || Kernel::new(gpu, name, source, &SHARED, &[]));
         Ok(Self {
+            levels: build("levels", include_str!("../../../shaders/levels.wgsl"))?,
+            links: build("links", include_str!("../../../shaders/links.wgsl"))?,
             components: build("components", include_str!("../../../shaders/components.wgsl"))?,
-            adjacency: build("adjacency", include_str!("../../../shaders/adjacency.wgsl"))?,
             columns: build("columns", include_str!("../../../shaders/columns.wgsl"))?,
             claim: build("claim", include_str!("../../../shaders/claim.wgsl"))?,
             reduce: build("reduce", include_str!("../../../shaders/reduce.wgsl"))?,
@@ -47,7 +49,10 @@ impl Kernels {
 /// The second part of a batch: what it needs once the births are known.
 pub(super) struct Columns {
     kernels: Kernels,
-    adjacency: wgpu::Buffer,
+    /// The thresholds of all clouds, then the bits of their levels.
+    levels: wgpu::Buffer,
+    /// How many levels.
+    level_count: u32,
     columns: wgpu::Buffer,
     bits: wgpu::Buffer,
     owners: wgpu::Buffer,
@@ -55,8 +60,10 @@ pub(super) struct Columns {
     progress: wgpu::Buffer,
     scratch: wgpu::Buffer,
     lists: wgpu::Buffer,
-    /// Edges of a cloud per block.
-    block: u32,
+    /// Links of a cloud that are flooded at once.
+    floods_each: u32,
+    /// How much longer the next block's edges may be, of each cloud.
+    growth: Vec<f32>,
     /// Columns of a cloud that are expanded at once.
     lists_each: u32,
     tuning: Tuning,
@@ -66,13 +73,15 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Allocates for the births that `state` tells, and completes the records.
-    pub fn new(batch: &mut Batch<'_>, state: &[State], tuning: Tuning) -> Result<Self> {
+    /// `shortest` is the key of a shortest edge of each cloud.
+    pub fn new(batch: &mut Batch<'_>, state: &[State], shortest: &[u32], tuning: Tuning) -> Result<Self> {
         let gpu = batch.gpu;
         let (mut columns, mut words, mut loops) = (0u64, 0u64, 0u64);
         let mut pivots = Vec::new();
-        let mut failed = vec![false; state.len()];
+        // A graph that outgrew its memory is not known.
+        let mut failed: Vec<bool> = state.iter().map(|s| s.failure != 0).collect();
         for (i, (record, state)) in batch.records.iter_mut().zip(state).enumerate() {
-            let mut births = state.births;
+            let mut births = if failed[i] { 0 } else { state.births };
             let mut capacity =
                 if births == 0 { 0 } else { births.saturating_mul(tuning.columns_per_loop) + tuning.columns_spare };
             let words_of = |births: u32, capacity: u32| u64::from(births.div_ceil(32) + 1) * u64::from(capacity);
@@ -89,6 +98,7 @@ impl Columns {
             record.columns = columns as u32;
             record.bits = words as u32;
             record.loops = loops as u32;
+            (record.low, record.high) = (shortest[i].min(state.last_birth), state.last_birth);
             // Behind the bits of a cloud's columns stand their pivots.
             pivots.push((words + own - u64::from(capacity), capacity));
             columns += u64::from(capacity);
@@ -99,86 +109,116 @@ impl Columns {
         for (at, count) in pivots {
             bits[at as usize..][..count as usize].fill(UNEXPANDED);
         }
-        batch.write_records()?;
         let clouds = batch.len();
+        // As many levels as fit, each a row of bits for every point.
+        let per_level: u64 = batch.records.iter().map(|r| u64::from(r.n * r.words)).sum();
+        let room = (gpu.max_binding().min(tuning.level_bytes) / 4).saturating_sub(u64::from(LEVELS * clouds));
+        let level_count = (room / per_level.max(1)).clamp(1, u64::from(LEVELS)) as u32;
+        let mut words_of_levels = level_count * clouds;
+        for (i, record) in batch.records.iter_mut().enumerate() {
+            record.thresholds = i as u32 * level_count;
+            record.levels = words_of_levels;
+            words_of_levels += level_count * record.n * record.words;
+        }
         let row = batch.most(|r| r.words).max(1);
-        // The adjacency bits of a block's own edges are not there yet: a block must be a small part of the edges.
-        let entered = state.iter().map(|s| s.entered).max().unwrap_or(0);
-        let most = tuning.block.min(entered / 64).max(64);
-        let block = (SCRATCH_WORDS / (3 * row * clouds)).clamp(64, most) / 64 * 64;
-        let lists_each = (SCRATCH_WORDS / (tuning.list_places * clouds)).clamp(64, 4096) / 64 * 64;
+        let floods_each = (SCRATCH_WORDS / (2 * row * clouds)).clamp(64, 16_384) / 64 * 64;
+        let lists_each = (SCRATCH_WORDS / (2 * tuning.list_places * clouds)).clamp(64, 4096) / 64 * 64;
         Ok(Self {
             kernels: Kernels::new(gpu)?,
-            adjacency: zeroed(gpu, "adjacency bits", batch.adjacency_words())?,
-            columns: zeroed(gpu, "columns", 2 * columns as usize)?,
+            levels: zeroed(gpu, "levels", words_of_levels as usize)?,
+            level_count,
+            columns: zeroed(gpu, "columns", 4 * columns as usize)?,
             bits: upload(gpu, "column bits", &bits)?,
             owners: upload(gpu, "pivot owners", &vec![u32::MAX; loops as usize])?,
             bars: zeroed(gpu, "bars", 2 * loops as usize)?,
             progress: zeroed(gpu, "rounds", ROUNDS as usize)?,
-            scratch: zeroed(gpu, "lune bits", (3 * row * block * clouds) as usize)?,
-            lists: zeroed(gpu, "column lists", (tuning.list_places * lists_each * clouds) as usize)?,
-            block,
+            scratch: zeroed(gpu, "lune bits", (2 * row * floods_each * clouds) as usize)?,
+            lists: zeroed(gpu, "column lists", (2 * tuning.list_places * lists_each * clouds) as usize)?,
+            floods_each,
+            growth: vec![tuning.growth; state.len()],
             lists_each,
             tuning,
             failed,
         })
     }
 
-    /// Goes through the edges until every loop of every cloud is dead, or the edges end.
-    pub fn run(&mut self, batch: &mut Batch<'_>, recorder: &mut Recorder<'_>, state: &[State]) -> Result<()> {
-        let entered = state.iter().map(|s| s.entered).max().unwrap_or(0);
-        let mut next_look = self.block;
-        let mut start = 0;
-        while start < entered && batch.records.iter().any(|r| r.done == 0) {
-            self.look_at_block(batch, recorder, start)?;
-            start += self.block;
-            if start >= next_look || start >= entered {
-                next_look = start + start / 4;
-                recorder.submit()?;
-                let state = batch.read_state()?;
-                // A cloud is worth reducing once it has as many columns as loops: each kills one at most.
-                let alive = || batch.records.iter().zip(&state).filter(|(r, _)| r.done == 0);
-                let ready = alive().filter(|(r, s)| s.columns >= r.births).count();
-                if start >= entered || (ready > 0 && 4 * ready >= alive().count()) {
-                    self.reduce(batch, recorder, state)?;
+    /// Goes through the edges until every loop of every cloud is dead, or the edges end. Returns the state at the end.
+    pub fn run(&mut self, batch: &mut Batch<'_>, recorder: &mut Recorder<'_>, mut state: Vec<State>) -> Result<()> {
+        while batch.records.iter().any(|r| r.done == 0) {
+            for (record, s) in batch.records.iter().zip(&mut state) {
+                s.pending = 0;
+                if record.done == 0 {
+                    s.deaths = 0;
                 }
+            }
+            batch.write_state(&state)?;
+            batch.write_records()?;
+            self.write_thresholds(batch)?;
+            state = self.look_at_block(batch, recorder)?;
+            state = self.reduce(batch, recorder, &state)?;
+            for (i, (record, s)) in batch.records.iter_mut().zip(&state).enumerate() {
+                self.failed[i] |= s.failure != 0;
+                if self.failed[i] || s.deaths == record.births || record.high >= s.limit {
+                    record.done = 1;
+                    continue;
+                }
+                record.low = record.high + 1;
+                let further = f32::from_bits(record.high) * (1.0 + self.growth[i]);
+                record.high = further.to_bits().clamp(record.low, s.limit);
+                self.growth[i] *= 2.0;
             }
         }
         Ok(())
     }
 
-    /// Finds the components of a block's links, then enters the block into the adjacency bits.
-    fn look_at_block(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>, start: u32) -> Result<()> {
-        let n = f64::from(batch.most(|r| r.n));
-        let (clouds, edges, state) = (all(&batch.clouds), all(&batch.edges), all(&batch.state));
-        let bindings = [
-            clouds,
-            edges,
-            all(&batch.ranks),
-            all(&self.adjacency),
-            state,
-            all(&batch.roles),
-            all(&self.columns),
-            all(&self.scratch),
-        ];
-        let work =
-            Work { groups: self.block / 64, clouds: batch.len(), a: start, b: self.block, cost: 64.0 * 4.0 * n, most_groups: 0 };
-        recorder.dispatch(&self.kernels.components, &bindings, work)?;
-        recorder.dispatch(&self.kernels.adjacency, &[clouds, edges, state, all(&self.adjacency)], Work { cost: 512.0, ..work })
+    /// Thresholds evenly between the ends of each cloud's block.
+    fn write_thresholds(&self, batch: &Batch<'_>) -> Result<()> {
+        let count = self.level_count;
+        let of_cloud = |r: &CloudRecord| {
+            let (low, high) = (f32::from_bits(r.low), f32::from_bits(r.high));
+            let at = move |l: u32| low + (high - low) * ((l + 1) as f32 / count as f32);
+            let high = r.high;
+            (0..count).map(move |l| if l + 1 == count { high } else { at(l).to_bits().min(high) })
+        };
+        let thresholds: Vec<u32> = batch.records.iter().flat_map(of_cloud).collect();
+        batch.gpu.scoped("thresholds", || {
+            batch.gpu.queue().write_buffer(&self.levels, 0, bytemuck::cast_slice(&thresholds));
+        })
     }
 
-    /// Expands the new columns, reduces in rounds until nothing changes, and marks the clouds that are through.
-    fn reduce(&mut self, batch: &mut Batch<'_>, recorder: &mut Recorder<'_>, mut state: Vec<State>) -> Result<()> {
-        for (record, s) in batch.records.iter().zip(&mut state) {
-            if record.done == 0 {
-                s.deaths = 0;
-            }
-        }
-        batch.gpu.scoped("cloud states", || {
-            batch.gpu.queue().write_buffer(&batch.state, 0, bytemuck::cast_slice(&state));
-        })?;
+    /// Finds the components of a block's links.
+    fn look_at_block(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Result<Vec<State>> {
+        let (clouds, table, state, levels) = (all(&batch.clouds), all(&batch.table), all(&batch.state), all(&self.levels));
+        let (roles, pending) = (all(&batch.roles), all(&batch.pending));
+        let alive = |f: &dyn Fn(&CloudRecord) -> u32| batch.most(|r| if r.done == 0 { f(r) } else { 0 });
+        let words = f64::from(batch.most(|r| r.words));
+        let work = Work { groups: 0, clouds: batch.len(), a: self.level_count, b: 0, cost: 64.0 * 48.0, most_groups: 0 };
+
+        let of_words = Work { groups: alive(&|r| (r.n * r.words).div_ceil(64)), ..work };
+        recorder.dispatch(&self.kernels.levels, &[clouds, table, levels], of_words)?;
+
+        let pairs = Work { groups: alive(&|r| r.pairs.div_ceil(64)), cost: 64.0 * (8.0 + 2.0 * words), ..work };
+        recorder.dispatch(&self.kernels.links, &[clouds, table, all(&batch.near), levels, state, roles, pending], pairs)?;
+        recorder.submit()?;
+
+        let most = batch.read_state()?.iter().map(|s| s.pending).max().unwrap_or(0);
+        let floods = Work {
+            groups: most.div_ceil(64),
+            b: self.floods_each,
+            most_groups: self.floods_each / 64,
+            cost: 64.0 * (32.0 + 24.0 * words),
+            ..work
+        };
+        let bindings = [clouds, table, levels, state, roles, pending, all(&self.columns), all(&self.scratch)];
+        recorder.dispatch(&self.kernels.components, &bindings, floods)?;
+        recorder.submit()?;
+        batch.read_state()
+    }
+
+    /// Expands the new columns, reduces in rounds until nothing changes, and counts the dead.
+    fn reduce(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>, state: &[State]) -> Result<Vec<State>> {
         let most =
-            batch.records.iter().zip(&state).filter(|(r, _)| r.done == 0).map(|(r, s)| s.columns.min(r.column_capacity)).max();
+            batch.records.iter().zip(state).filter(|(r, _)| r.done == 0).map(|(r, s)| s.columns.min(r.column_capacity)).max();
         let groups = most.unwrap_or(0).div_ceil(64);
         let (clouds, cloud_state, columns, bits, owners) =
             (all(&batch.clouds), all(&batch.state), all(&self.columns), all(&self.bits), all(&self.owners));
@@ -190,8 +230,7 @@ impl Columns {
             most_groups: self.lists_each / 64,
             ..work
         };
-        let bindings =
-            [clouds, all(&batch.edges), all(&batch.ranks), all(&batch.roles), cloud_state, columns, bits, all(&self.lists)];
+        let bindings = [clouds, all(&batch.table), all(&batch.roles), cloud_state, columns, bits, all(&self.lists)];
         recorder.dispatch(&self.kernels.columns, &bindings, expand)?;
         let row_cost = 64.0 * f64::from(3 * batch.most(|r| r.bit_words) + 8);
         loop {
@@ -212,27 +251,13 @@ impl Columns {
         }
         self.tally(batch, recorder)?;
         recorder.submit()?;
-        let state = batch.read_state()?;
-        for (i, (record, s)) in batch.records.iter_mut().zip(&state).enumerate() {
-            self.failed[i] |= s.failure != 0;
-            if s.failure != 0 || s.deaths == record.births {
-                record.done = 1;
-            }
-        }
-        batch.write_records()
+        batch.read_state()
     }
 
     fn tally(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Result<()> {
         let groups = batch.most(|r| r.births).div_ceil(64);
-        let bindings = [
-            all(&batch.clouds),
-            all(&batch.keys),
-            all(&batch.spare_edges),
-            all(&self.columns),
-            all(&self.owners),
-            all(&batch.state),
-            all(&self.bars),
-        ];
+        let bindings =
+            [all(&batch.clouds), all(&batch.births), all(&self.columns), all(&self.owners), all(&batch.state), all(&self.bars)];
         let work = Work { groups, clouds: batch.len(), a: 0, b: 0, cost: 512.0, most_groups: 0 };
         recorder.dispatch(&self.kernels.tally, &bindings, work)
     }

@@ -18,6 +18,7 @@ pub(super) fn record(
         Metric::Cityblock => ("distances cityblock", 1.0),
         Metric::Chebyshev => ("distances chebyshev", 2.0),
         Metric::Cosine => ("distances cosine", 3.0),
+        Metric::Correlation => ("distances correlation", 4.0),
         _ => ("distances squared", 0.0),
     };
     let kernel = batch.gpu.kernel(name, || {
@@ -27,5 +28,5 @@ pub(super) fn record(
     let features = batch.most(|r| r.features);
     let work =
         Work { groups: tiles * tiles, clouds: batch.len(), a: 0, b: 0, cost: 128.0 * f64::from(features + 8), most_groups: 0 };
-    recorder.dispatch(&kernel, &[all(&batch.clouds), points, all(&batch.state), all(&batch.ranks)], work)
+    recorder.dispatch(&kernel, &[all(&batch.clouds), points, all(&batch.state), all(&batch.table)], work)
 }

@@ -3,7 +3,7 @@
 /// The shared pieces by the names that shaders import.
 pub(super) const SHARED: [(&str, &str); 3] = [
     ("cloud", include_str!("../../../shaders/shared/cloud.wgsl")),
-    ("sort", include_str!("../../../shaders/shared/sort.wgsl")),
+    ("levels", include_str!("../../../shaders/shared/levels.wgsl")),
     ("columns", include_str!("../../../shaders/shared/columns.wgsl")),
 ];
 
@@ -15,20 +15,23 @@ pub(super) struct CloudRecord {
     pub features: u32,
     pub offset: u32,
     pub stride: u32,
-    pub ranks: u32,
-    pub edges: u32,
+    pub table: u32,
     pub pairs: u32,
+    pub roles: u32,
     pub vertices: u32,
-    pub empties: u32,
-    pub histogram: u32,
-    pub adjacency: u32,
+    pub graph: u32,
+    pub graph_capacity: u32,
     pub words: u32,
+    pub levels: u32,
+    pub thresholds: u32,
     pub columns: u32,
     pub column_capacity: u32,
     pub bits: u32,
     pub bit_words: u32,
     pub loops: u32,
     pub births: u32,
+    pub low: u32,
+    pub high: u32,
     pub done: u32,
 }
 
@@ -37,24 +40,26 @@ pub(super) struct CloudRecord {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct State {
     pub limit: u32,
-    pub entered: u32,
+    pub graph: u32,
     pub births: u32,
     pub merges: u32,
+    pub last_birth: u32,
+    pub pending: u32,
     pub columns: u32,
     pub deaths: u32,
     pub failure: u32,
 }
 
 /// Words of a [`State`].
-pub(super) const STATE_WORDS: usize = 7;
+pub(super) const STATE_WORDS: usize = 9;
 /// [`State::failure`]: a coordinate is not finite.
 pub(super) const FAILED_NAN: u32 = 1;
 /// Pivot of a column whose bits have not been made yet.
 pub(super) const UNEXPANDED: u32 = 0xFFFF_FFFE;
 /// [`CloudRecord::stride`] of a cloud whose distances the host gave.
 pub(super) const NO_POINTS: u32 = u32::MAX;
-/// Edges that a workgroup of the radix sort takes.
-pub(super) const SORT_BLOCK: u32 = 1024;
+/// Most levels of a block: see `shaders/shared/levels.wgsl`.
+pub(super) const LEVELS: u32 = 16;
 
 #[cfg(test)]
 mod tests {
@@ -106,7 +111,6 @@ mod tests {
                 ("STATE_WORDS", STATE_WORDS as u32),
                 ("UNEXPANDED", UNEXPANDED),
                 ("FAILED_NAN", FAILED_NAN),
-                ("BLOCK", SORT_BLOCK),
                 ("NO_POINTS", NO_POINTS),
             ] {
                 let found = module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name));
@@ -120,7 +124,7 @@ mod tests {
                 }
             }
         }
-        assert!(seen >= 15, "only {seen} shaders found");
+        assert!(seen >= 11, "only {seen} shaders found");
         assert_eq!(size_of::<State>(), 4 * STATE_WORDS);
     }
 }

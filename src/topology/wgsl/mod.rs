@@ -1,9 +1,10 @@
 //! The GPU engine: the method of [`super::cpu`] as compute shaders, a batch of clouds at a time.
 //!
-//! Stage by stage over all clouds of a batch: distances, enclosing radii, edge lists, sort, ranks, empty lunes, forest, then
-//! blocks of links and rounds of the reduction. What comes back to the host is a few words per cloud between stages and
-//! the ends of the bars. Where a cloud's columns outgrow the memory set aside for them, the host finishes it from the
-//! device's sorted edges: the same order, so the same bars. How long that took then stands among the seconds.
+//! Stage by stage over all clouds of a batch: distances, the relative neighbourhood graph and its forest, then blocks of links and rounds of
+//! the reduction. Nothing but the graph is ever sorted: an edge is compared by its key and its ends. What comes back to the host is
+//! a few words per cloud between stages and the ends of the bars. Where a cloud's graph or columns outgrow the memory set
+//! aside for them, the host finishes it from the device's table: the same distances, so the same bars. How long that took
+//! then stands among the seconds.
 //!
 //! A file here records the shaders of one step, which never run apart; all of them are tested stage by stage in `tests.rs`, where one
 //! batch of unlike clouds goes through.
@@ -11,10 +12,8 @@
 mod batch;
 mod columns;
 mod distances;
-mod edges;
+mod graph;
 mod layout;
-mod lunes;
-mod sort;
 #[cfg(test)]
 mod tests;
 
@@ -71,8 +70,12 @@ pub(crate) struct Tuning {
     pub columns_spare: u32,
     /// Edges that a column may hold while it is expanded.
     pub list_places: u32,
-    /// Most edges of a cloud per block.
-    pub block: u32,
+    /// Edges of the relative neighbourhood graph that there is room for, per point.
+    pub graph_edges: u32,
+    /// Device memory for levels, in bytes; no more than a binding in any case.
+    pub level_bytes: u64,
+    /// By what part the second block's longest edge is longer than the first's; doubled from block to block.
+    pub growth: f32,
     /// Device memory that a batch of several clouds may take before its columns, in bytes.
     pub batch_bytes: u64,
     /// Device memory for the bits of columns, in bytes; no more than a binding in any case.
@@ -85,7 +88,9 @@ impl Default for Tuning {
             columns_per_loop: 4,
             columns_spare: 256,
             list_places: 128,
-            block: 4096,
+            graph_edges: 24,
+            level_bytes: u64::MAX,
+            growth: 0.1,
             batch_bytes: 512 << 20,
             column_bytes: u64::MAX,
         }
@@ -158,7 +163,7 @@ fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Re
             points += 4 * (v.len * v.features) as u64;
         }
         tables += 4 * n * n;
-        bytes += bytes_per_cloud(shape.len());
+        bytes += bytes_per_cloud(shape.len(), tuning);
         // Stages share scratch memory out among all clouds, at least a workgroup's part to each.
         widest = widest.max(n.div_ceil(32));
         let scratch = (count as u64 + 1) * columns::scratch_words(widest as u32, tuning) * 4;
@@ -195,7 +200,7 @@ fn run_batch(
         }
     }
     let packed = pack_points(input, range, &mut shapes);
-    let mut batch = Batch::new(gpu, &shapes, &limits, &tables)?;
+    let mut batch = Batch::new(gpu, &shapes, &limits, &tables, tuning)?;
     drop(tables);
     if shapes.iter().any(|s| matches!(s, Shape::Points(_))) {
         match input {
@@ -208,9 +213,7 @@ fn run_batch(
             }
         }
     }
-    edges::record(&batch, recorder)?;
-    sort::record(&batch, recorder)?;
-    lunes::record(&batch, recorder)?;
+    graph::record(&batch, recorder)?;
     recorder.submit()?;
     let state = batch.read_state()?;
     if let Some(bad) = state.iter().position(|s| s.failure & FAILED_NAN != 0) {
@@ -218,26 +221,30 @@ fn run_batch(
     }
     let merges = read_merges(&batch, &state)?;
     if max_dim == 0 {
-        outcome.pairs.extend(merges.into_iter().map(|merges| Pairs { merges, classes: Vec::new() }));
+        let failed = state.iter().map(|s| s.failure != 0);
+        for (i, (merges, failed)) in merges.into_iter().zip(failed).enumerate() {
+            if failed {
+                outcome.finish(&batch, i, &state[i], max_dim)?;
+            } else {
+                outcome.pairs.push(Pairs { merges, classes: Vec::new() });
+            }
+        }
         return Ok(());
     }
     if max_dim > 1 {
-        let start = Instant::now();
         for (i, state) in state.iter().enumerate() {
-            outcome.pairs.push(finish_on_host(&batch, i, state.entered as usize, max_dim)?);
+            outcome.finish(&batch, i, state, max_dim)?;
         }
-        *outcome.finishing.get_or_insert(0.0) += start.elapsed().as_secs_f64();
         return Ok(());
     }
-    let mut columns = Columns::new(&mut batch, &state, tuning)?;
-    columns.run(&mut batch, recorder, &state)?;
+    let shortest: Vec<u32> = merges.iter().map(|m| m.first().copied().unwrap_or(0)).collect();
+    let mut columns = Columns::new(&mut batch, &state, &shortest, tuning)?;
+    columns.run(&mut batch, recorder, state.clone())?;
     recorder.submit()?;
     let bars = columns.bars(&batch)?;
     for (i, merges) in merges.into_iter().enumerate() {
         if columns.failed[i] {
-            let start = Instant::now();
-            outcome.pairs.push(finish_on_host(&batch, i, state[i].entered as usize, max_dim)?);
-            *outcome.finishing.get_or_insert(0.0) += start.elapsed().as_secs_f64();
+            outcome.finish(&batch, i, &state[i], max_dim)?;
             continue;
         }
         let r = batch.records[i];
@@ -277,11 +284,17 @@ fn read_merges(batch: &Batch<'_>, state: &[layout::State]) -> Result<Vec<Vec<u32
     Ok(batch.records.iter().zip(state).map(of_cloud).collect())
 }
 
-/// The native engine's answer from the edges that the device has sorted.
-fn finish_on_host(batch: &Batch<'_>, cloud: usize, entered: usize, max_dim: usize) -> Result<Pairs> {
-    let r = batch.records[cloud];
-    let keys: Vec<u32> = download(batch.gpu, &batch.keys, r.edges as usize, entered)?;
-    let edges: Vec<u32> = download(batch.gpu, &batch.edges, r.edges as usize, entered)?;
-    let ends = edges.iter().map(|&e| ((e / r.n) as usize, (e % r.n) as usize));
-    Filtration::of_edges(r.n as usize, &keys, ends).pairs(max_dim, true, &Task::unwatched())
+impl Outcome {
+    /// The native engine's answer from the device's table.
+    fn finish(&mut self, batch: &Batch<'_>, cloud: usize, state: &layout::State, max_dim: usize) -> Result<()> {
+        let start = Instant::now();
+        let r = batch.records[cloud];
+        let n = r.n as usize;
+        let keys: Vec<u32> = download(batch.gpu, &batch.table, r.table as usize, n * n)?;
+        let table = keys.into_iter().map(|k| k.min(i32::MAX as u32) as i32).collect();
+        let filtration = Filtration::new(n, table, state.limit.min(MAX_KEY) as i32);
+        self.pairs.push(filtration.pairs(max_dim, rayon::current_num_threads() > 1, &Task::unwatched())?);
+        *self.finishing.get_or_insert(0.0) += start.elapsed().as_secs_f64();
+        Ok(())
+    }
 }

@@ -3,7 +3,7 @@
 use super::batch::{Batch, Shape};
 use super::columns::Columns;
 use super::layout::State;
-use super::{Tuning, distances, edges, lunes, sort};
+use super::{Tuning, distances, graph};
 use crate::gpu::{AdapterChoice, Gpu, Recorder, download, upload};
 use crate::topology::cloud::CloudView;
 use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
@@ -52,7 +52,7 @@ fn points(shape: &Shape) -> CloudView {
 
 /// A batch with its distances computed.
 fn with_distances<'a>(gpu: &'a Gpu, data: &[f32], shapes: &[Shape], metric: Metric) -> (Batch<'a>, Recorder<'a>) {
-    let batch = Batch::new(gpu, shapes, &vec![MAX_KEY; shapes.len()], &[]).unwrap();
+    let batch = Batch::new(gpu, shapes, &vec![MAX_KEY; shapes.len()], &[], Tuning::default()).unwrap();
     let mut recorder = Recorder::new(gpu, false).unwrap();
     let points = upload(gpu, "points", data).unwrap();
     distances::record(&batch, &mut recorder, (&points, 0, 0), metric).unwrap();
@@ -61,7 +61,7 @@ fn with_distances<'a>(gpu: &'a Gpu, data: &[f32], shapes: &[Shape], metric: Metr
 }
 
 fn tables(batch: &Batch<'_>) -> Vec<Vec<u32>> {
-    let of = |r: &super::layout::CloudRecord| download(batch.gpu, &batch.ranks, r.ranks as usize, (r.n * r.n) as usize).unwrap();
+    let of = |r: &super::layout::CloudRecord| download(batch.gpu, &batch.table, r.table as usize, (r.n * r.n) as usize).unwrap();
     batch.records.iter().map(of).collect()
 }
 
@@ -76,7 +76,7 @@ fn distances_are_those_of_the_definition() {
             for (&got, &want) in table.iter().zip(&want) {
                 // Small whole numbers are exact in every metric but the cosine, whose roots and quotient may round otherwise.
                 let (x, y) = (f32::from_bits(got), f32::from_bits(want));
-                let near = metric == Metric::Cosine && (x - y).abs() < 1e-6;
+                let near = matches!(metric, Metric::Cosine | Metric::Correlation) && (x - y).abs() < 1e-6;
                 assert!(got == want || near, "{}: {x} against {y}", metric.name());
             }
         }
@@ -120,61 +120,79 @@ fn plain_edges(table: &[u32], n: usize) -> Vec<(u32, u32)> {
 
 /// Runs the stages from the distances to the forest.
 fn up_to_forest(batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Vec<State> {
-    edges::record(batch, recorder).unwrap();
-    sort::record(batch, recorder).unwrap();
-    lunes::record(batch, recorder).unwrap();
+    graph::record(batch, recorder).unwrap();
     recorder.submit().unwrap();
     batch.read_state().unwrap()
 }
 
+/// Ranks of all pairs from their order.
+fn plain_ranks(edges: &[(u32, u32)], n: usize) -> Vec<u32> {
+    let mut ranks = vec![NO_EDGE; n * n];
+    for (rank, &(_, at)) in edges.iter().enumerate() {
+        let (a, b) = (at as usize / n, at as usize % n);
+        ranks[a * n + b] = rank as u32;
+        ranks[b * n + a] = rank as u32;
+    }
+    ranks
+}
+
 #[test]
-fn edges_are_cut_sorted_and_ranked() {
+fn the_nearest_points_are_found() {
     let gpu = gpu();
     let (data, shapes) = grid_clouds();
     let (batch, mut recorder) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
-    let keys_before = tables(&batch);
-    let state = up_to_forest(&batch, &mut recorder);
-    for (i, ((r, table), s)) in batch.records.iter().zip(&keys_before).zip(&state).enumerate() {
+    up_to_forest(&batch, &mut recorder);
+    for (r, table) in batch.records.iter().zip(tables(&batch)) {
         let n = r.n as usize;
-        let want = plain_edges(table, n);
-        assert_eq!(s.entered as usize, want.len(), "cloud {i}");
-        let keys: Vec<u32> = download(&gpu, &batch.keys, r.edges as usize, want.len()).unwrap();
-        let edges: Vec<u32> = download(&gpu, &batch.edges, r.edges as usize, want.len()).unwrap();
-        assert_eq!(keys.into_iter().zip(edges).collect::<Vec<_>>(), want, "cloud {i}");
-        let mut ranks = vec![NO_EDGE; n * n];
-        for (rank, &(_, at)) in want.iter().enumerate() {
-            let (a, b) = (at as usize / n, at as usize % n);
-            ranks[a * n + b] = rank as u32;
-            ranks[b * n + a] = rank as u32;
+        let near: Vec<[u32; 4]> = download::<u32>(&gpu, &batch.near, 4 * r.vertices as usize, 4 * n)
+            .unwrap()
+            .chunks(4)
+            .map(|c| [c[0], c[1], c[2], c[3]])
+            .collect();
+        for (i, near) in near.iter().enumerate() {
+            let mut want: Vec<(u32, u32)> = (0..n).filter(|&j| j != i).map(|j| (table[i * n + j], j as u32)).collect();
+            want.sort_unstable();
+            want.resize(want.len().max(4), (NO_EDGE, i as u32));
+            assert_eq!(near.to_vec(), want[..4].iter().map(|w| w.1).collect::<Vec<_>>(), "point {i} of {n}");
         }
-        assert_eq!(tables(&batch)[i], ranks, "cloud {i}");
-        check_roles(&batch, i, s, &ranks, &want);
     }
 }
 
-/// Empty lunes, merges and births from their definitions.
-fn check_roles(batch: &Batch<'_>, i: usize, state: &State, ranks: &[u32], edges: &[(u32, u32)]) {
-    let r = batch.records[i];
-    let n = r.n as usize;
-    let mut component: Vec<usize> = (0..n).collect();
-    let (mut merges, mut births) = (Vec::new(), Vec::new());
-    for (rank, &(key, at)) in edges.iter().enumerate() {
-        let (a, b) = (at as usize / n, at as usize % n);
-        let empty = !(0..n).any(|z| ranks[a * n + z] < rank as u32 && ranks[b * n + z] < rank as u32);
-        let (old, new) = (component[a], component[b]);
-        if old != new {
-            assert!(empty, "an edge that merges components has an empty lune");
-            merges.push(key);
-            component.iter_mut().filter(|c| **c == old).for_each(|c| *c = new);
-        } else if empty {
-            births.push(rank as u32);
+/// The graph, merges and births from their definitions.
+#[test]
+fn the_graph_and_its_forest_are_their_definitions() {
+    let gpu = gpu();
+    let (data, shapes) = grid_clouds();
+    let (batch, mut recorder) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
+    let state = up_to_forest(&batch, &mut recorder);
+    for (i, ((r, table), s)) in batch.records.iter().zip(tables(&batch)).zip(&state).enumerate() {
+        let n = r.n as usize;
+        let edges = plain_edges(&table, n);
+        let ranks = plain_ranks(&edges, n);
+        let mut component: Vec<usize> = (0..n).collect();
+        let (mut merges, mut births, mut roles) = (Vec::new(), Vec::new(), vec![u32::MAX; n * (n - 1) / 2]);
+        for (rank, &(key, at)) in edges.iter().enumerate() {
+            let (a, b) = (at as usize / n, at as usize % n);
+            let empty = !(0..n).any(|z| ranks[a * n + z] < rank as u32 && ranks[b * n + z] < rank as u32);
+            let (old, new) = (component[a], component[b]);
+            let role = &mut roles[a * (a - 1) / 2 + b];
+            if old != new {
+                assert!(empty, "an edge that merges components has an empty lune");
+                *role = u32::MAX - 1;
+                merges.push(key);
+                component.iter_mut().filter(|c| **c == old).for_each(|c| *c = new);
+            } else if empty {
+                *role = (1 << 31) + births.len() as u32;
+                births.push(key);
+            }
         }
+        assert_eq!((s.merges as usize, s.births as usize), (merges.len(), births.len()), "cloud {i}");
+        assert_eq!(s.last_birth, births.last().copied().unwrap_or(0));
+        let forest: Vec<u32> = download(&gpu, &batch.forest, (2 * r.vertices + r.n) as usize, merges.len()).unwrap();
+        assert_eq!(forest, merges);
+        assert_eq!(download::<u32>(&gpu, &batch.births, r.graph as usize, births.len()).unwrap(), births);
+        assert_eq!(download::<u32>(&gpu, &batch.roles, r.roles as usize, roles.len()).unwrap(), roles);
     }
-    assert_eq!((state.merges as usize, state.births as usize), (merges.len(), births.len()), "cloud {i}");
-    let forest: Vec<u32> = download(batch.gpu, &batch.forest, (2 * r.vertices + r.n) as usize, merges.len()).unwrap();
-    assert_eq!(forest, merges);
-    let found: Vec<u32> = download(batch.gpu, &batch.spare_edges, r.edges as usize, births.len()).unwrap();
-    assert_eq!(found, births);
 }
 
 /// Loops and their deaths by the textbook: the boundary matrix of all triangles, reduced column by column.
@@ -226,18 +244,19 @@ fn columns_are_reduced_as_by_the_textbook() {
     let gpu = gpu();
     let (data, mut shapes) = grid_clouds();
     shapes.truncate(7);
-    for tuning in [Tuning::default(), Tuning { block: 64, ..Tuning::default() }] {
+    let few_levels = Tuning { level_bytes: 1, growth: 0.001, ..Tuning::default() };
+    for tuning in [Tuning::default(), few_levels] {
         let (mut batch, mut recorder) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
-        let tables_before = tables(&batch);
+        let tables = tables(&batch);
         let state = up_to_forest(&batch, &mut recorder);
-        let ranks = tables(&batch);
-        let mut columns = Columns::new(&mut batch, &state, tuning).unwrap();
-        columns.run(&mut batch, &mut recorder, &state).unwrap();
+        let mut columns = Columns::new(&mut batch, &state, &vec![0; shapes.len()], tuning).unwrap();
+        columns.run(&mut batch, &mut recorder, state).unwrap();
         recorder.submit().unwrap();
         let bars = columns.bars(&batch).unwrap();
         for (i, r) in batch.records.iter().enumerate() {
             let n = r.n as usize;
-            let want = textbook_loops(&ranks[i], n, &plain_edges(&tables_before[i], n));
+            let edges = plain_edges(&tables[i], n);
+            let want = textbook_loops(&plain_ranks(&edges, n), n, &edges);
             let got = bars[r.loops as usize..][..r.births as usize].iter().map(|&[b, d]| (b, (d != NO_EDGE).then_some(d)));
             assert_eq!(got.collect::<Vec<_>>(), want, "cloud {i}");
             assert!(!columns.failed[i]);
@@ -251,7 +270,7 @@ fn work_is_cut_into_slices_that_add_up() {
     let gpu = gpu();
     let (data, shapes) = grid_clouds();
     let whole = with_distances(&gpu, &data, &shapes, Metric::Euclidean).0;
-    let batch = Batch::new(&gpu, &shapes, &vec![MAX_KEY; shapes.len()], &[]).unwrap();
+    let batch = Batch::new(&gpu, &shapes, &vec![MAX_KEY; shapes.len()], &[], Tuning::default()).unwrap();
     let mut recorder = Recorder::new(&gpu, false).unwrap().slow();
     let points = upload(&gpu, "points", &data).unwrap();
     distances::record(&batch, &mut recorder, (&points, 0, 0), Metric::Euclidean).unwrap();

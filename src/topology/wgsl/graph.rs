@@ -1,0 +1,27 @@
+//! `shaders/nearest.wgsl`, `graph.wgsl`, `forest.wgsl`: from the table to the relative neighbourhood graph, and what its edges do.
+
+use super::batch::{Batch, all};
+use super::layout::SHARED;
+use crate::error::Result;
+use crate::gpu::{Kernel, Recorder, Work};
+
+/// Finds limits, graph, merges and births of all clouds.
+pub(super) fn record(batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Result<()> {
+    let gpu = batch.gpu;
+    let kernel = |name, source| gpu.kernel(name, || Kernel::new(gpu, name, source, &SHARED, &[]));
+    let n = f64::from(batch.most(|r| r.n));
+    let (clouds, table, state, near) = (all(&batch.clouds), all(&batch.table), all(&batch.state), all(&batch.near));
+    let (roles, graph) = (all(&batch.roles), all(&batch.graph));
+    let work = Work { groups: batch.most(|r| r.n.div_ceil(64)), clouds: batch.len(), a: 0, b: 0, cost: 64.0 * n, most_groups: 0 };
+
+    let nearest = kernel("nearest", include_str!("../../../shaders/nearest.wgsl"))?;
+    recorder.dispatch(&nearest, &[clouds, table, state, near], work)?;
+
+    let pairs = Work { groups: batch.most(|r| r.pairs.div_ceil(64)), cost: 64.0 * 24.0, ..work };
+    let lunes = kernel("graph", include_str!("../../../shaders/graph.wgsl"))?;
+    recorder.dispatch(&lunes, &[clouds, table, near, state, roles, graph], pairs)?;
+
+    let forest = kernel("forest", include_str!("../../../shaders/forest.wgsl"))?;
+    let one = Work { groups: 1, cost: n * 4.0 * 64.0, ..work };
+    recorder.dispatch(&forest, &[clouds, graph, state, all(&batch.forest), roles, all(&batch.births)], one)
+}
