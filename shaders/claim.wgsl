@@ -1,7 +1,7 @@
-// Reduction, first half of a round: every column claims its pivot; the one whose edge is oldest owns it.
+// Reduction of a large cloud, first half of a round: every column claims its pivot; the one whose edge is oldest owns it.
 //
-// In: columns, bits (pivots), state COLUMNS. Out: owners. One thread a column. Nothing waits: a lost exchange means that
-// somebody else's claim went through. Columns of one edge may own each other's pivots either way: they kill at one length.
+// In: columns, pivots, state COLUMNS. Out: owners. One thread a column. Nothing waits: a lost exchange means that
+// somebody else's claim went through.
 //#import cloud
 //#import columns
 
@@ -9,7 +9,7 @@
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
 @group(0) @binding(2) var<storage, read> state: array<u32>;
 @group(0) @binding(3) var<storage, read> columns: array<vec4<u32>>;
-@group(0) @binding(4) var<storage, read> bits: array<u32>;
+@group(0) @binding(4) var<storage, read> pivots: array<u32>;
 @group(0) @binding(5) var<storage, read_write> owners: array<atomic<u32>>;
 
 @compute @workgroup_size(64)
@@ -18,13 +18,13 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = slice.cloud + group.z;
-    let c = clouds[index];
+    let c = clouds[slice.cloud + group.z];
+    let index = c.index;
     let slot = (slice.first + group_of(group, groups)) * 64u + lane;
-    if c.done == 1u || slot >= min(state[index * STATE_WORDS + COLUMNS], c.column_capacity) {
+    if slot >= min(state[index * STATE_WORDS + COLUMNS], c.column_capacity) {
         return;
     }
-    let pivot = bits[bit_at(c, slot, c.bit_words)];
+    let pivot = pivots[c.columns + slot];
     if pivot >= UNEXPANDED {
         return;
     }

@@ -15,8 +15,9 @@
 @group(0) @binding(3) var<storage, read> roles: array<u32>;
 @group(0) @binding(4) var<storage, read_write> state: array<atomic<u32>>;
 @group(0) @binding(5) var<storage, read> columns: array<vec4<u32>>;
-@group(0) @binding(6) var<storage, read_write> bits: array<u32>;  // a cloud's bits, then its pivots
+@group(0) @binding(6) var<storage, read_write> bits: array<u32>;
 @group(0) @binding(7) var<storage, read_write> lists: array<vec2<u32>>;  // key and name
+@group(0) @binding(8) var<storage, read_write> pivots: array<u32>;
 
 var<private> length: u32;
 var<private> overflow: bool;
@@ -29,10 +30,10 @@ fn add(c: Cloud, v: u32, w: u32, slot: u32, thread: u32, threads: u32) {
     }
     if role >= LOOP {
         let born = role - LOOP;
-        bits[bit_at(c, slot, born / 32u)] ^= 1u << (born % 32u);
+        bits[4u * (c.bits + slot * c.bit_quads) + born / 32u] ^= 1u << (born % 32u);
         return;
     }
-    let edge = vec2<u32>(table[c.table + v * c.n + w], name_of(v, w));
+    let edge = vec2<u32>(table[c.table + v * c.row + w], name_of(v, w));
     for (var k = 0u; k < length; k++) {
         if lists[k * threads + thread].y == edge.y {
             length--;
@@ -54,13 +55,12 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = slice.cloud + group.z;
-    let c = clouds[index];
+    let c = clouds[slice.cloud + group.z];
+    let index = c.index;
     let in_slice = group_of(group, groups) * 64u + lane;
     let slot = slice.first * 64u + in_slice;
     let made = min(atomicLoad(&state[index * STATE_WORDS + COLUMNS]), c.column_capacity);
-    let pivot_at = bit_at(c, slot, c.bit_words);
-    if c.done == 1u || in_slice >= slice.b || slot >= made || bits[pivot_at] != UNEXPANDED {
+    if in_slice >= slice.b || slot >= made || pivots[c.columns + slot] != UNEXPANDED {
         return;
     }
     let threads = slice.b * groups.z;
@@ -96,12 +96,12 @@ fn main(
         atomicOr(&state[index * STATE_WORDS + FAILURE], FAILED_LIST);
     }
     var pivot = NO_EDGE;
-    for (var word = c.bit_words; word > 0u; word--) {
-        let found = bits[bit_at(c, slot, word - 1u)];
+    for (var word = 4u * c.bit_quads; word > 0u; word--) {
+        let found = bits[4u * (c.bits + slot * c.bit_quads) + word - 1u];
         if found != 0u {
             pivot = (word - 1u) * 32u + 31u - countLeadingZeros(found);
             break;
         }
     }
-    bits[pivot_at] = pivot;
+    pivots[c.columns + slot] = pivot;
 }

@@ -1,112 +1,131 @@
-// Pairwise distances as sortable keys, 16 x 16 pairs a workgroup.
+// Pairwise distances as sortable keys, 4 x 4 pairs a thread.
 //
-// In: points. Out: table, both triangles; the diagonal is NO_EDGE.
-// Sums run by differences from the first coordinate to the last. Only tiles of the lower triangle compute; they
-// write both halves, so the table is symmetric bit for bit. O(n^2 features) a cloud.
+// In: points. Out: table, both triangles; the diagonal is NO_EDGE, and so is what pads a row.
+// Sums run by differences from the first coordinate to the last. Only blocks of the lower triangle compute; they
+// write both halves, so the table is symmetric bit for bit. O(n^2 features) a cloud, half a load a pair and coordinate.
 //#import cloud
 
 override METRIC: u32 = 0u;  // 0 squared differences, 1 cityblock, 2 chebyshev, 3 cosine, 4 correlation
-const SIDE: u32 = 16u;
 
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
 @group(0) @binding(2) var<storage, read> points: array<f32>;
 @group(0) @binding(3) var<storage, read_write> state: array<atomic<u32>>;
-@group(0) @binding(4) var<storage, read_write> table: array<u32>;
+@group(0) @binding(4) var<storage, read_write> table: array<vec4<u32>>;
 
-var<workgroup> xs: array<f32, 272>;  // rows of 17: no two threads of a column on one bank
-var<workgroup> ys: array<f32, 272>;
+// Coordinate k of four points; those beyond the last are the last.
+fn load4(at: vec4<u32>, k: u32) -> vec4<f32> {
+    return vec4<f32>(points[at.x + k], points[at.y + k], points[at.z + k], points[at.w + k]);
+}
 
-@compute @workgroup_size(16, 16)
+// What a row of four pairs adds up.
+fn step(sum: vec4<f32>, x: f32, y: vec4<f32>) -> vec4<f32> {
+    switch METRIC {
+        case 1u: { return sum + abs(vec4<f32>(x) - y); }
+        case 2u: { return max(sum, abs(vec4<f32>(x) - y)); }
+        case 3u, 4u: { return sum + x * y; }
+        default: { return sum + (vec4<f32>(x) - y) * (vec4<f32>(x) - y); }
+    }
+}
+
+fn cosine(dot: vec4<f32>, xx: f32, yy: vec4<f32>) -> vec4<f32> {
+    let norms = sqrt(xx) * sqrt(yy);
+    return select(vec4<f32>(1.0), max(vec4<f32>(1.0) - dot / norms, vec4<f32>(0.0)), norms > vec4<f32>(0.0));
+}
+
+// The keys of a row of four pairs.
+fn keys(sum: vec4<f32>, i: u32, j: vec4<u32>, n: u32) -> vec4<u32> {
+    let bits = bitcast<vec4<u32>>(sum);
+    return select(bits, vec4<u32>(NO_EDGE), (bits > vec4<u32>(MAX_KEY)) | (j == vec4<u32>(i)) | (j >= vec4<u32>(n)) | vec4<bool>(i >= n));
+}
+
+@compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_id) local: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = slice.cloud + group.z;
-    let c = clouds[index];
-    let tiles = (c.n + SIDE - 1u) / SIDE;
-    let tile = slice.first + group_of(group, groups);
-    let ti = tile / tiles;
-    let tj = tile % tiles;
-    if ti >= tiles || tj > ti || c.stride == NO_POINTS {
-        return;  // beyond the cloud, the upper triangle, or distances that the host gave
+    let c = clouds[slice.cloud + group.z];
+    let index = c.index;
+    let block = (slice.first + group_of(group, groups)) * 64u + lane;
+    let bi = larger_of(block) - 1u;  // blocks of the diagonal count too
+    let bj = block - bi * (bi + 1u) / 2u;
+    if bi * 4u >= c.n || c.stride == NO_POINTS {
+        return;  // beyond the cloud, or distances that the host gave
     }
-    // Thread (x, y) pairs row i = y of the one tile with row j = x of the other, and loads coordinate x of row y of both.
-    let i = ti * SIDE + local.y;
-    let j = tj * SIDE + local.x;
-    let loads_j = tj * SIDE + local.y;
-    var sum = 0.0;
-    var xx = 0.0;
-    var yy = 0.0;
-    // Correlation is the cosine of what is left of the rows that a thread loads without their means.
-    var mean_i = 0.0;
-    var mean_j = 0.0;
+    let i = vec4<u32>(bi * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
+    let j = vec4<u32>(bj * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
+    let at_i = vec4<u32>(c.offset) + min(i, vec4<u32>(c.n - 1u)) * c.stride;
+    let at_j = vec4<u32>(c.offset) + min(j, vec4<u32>(c.n - 1u)) * c.stride;
+    var mean_i = vec4<f32>(0.0);
+    var mean_j = vec4<f32>(0.0);
     if METRIC == 4u {
         for (var k = 0u; k < c.features; k++) {
-            if i < c.n {
-                mean_i += points[c.offset + i * c.stride + k];
-            }
-            if loads_j < c.n {
-                mean_j += points[c.offset + loads_j * c.stride + k];
-            }
+            mean_i += load4(at_i, k);
+            mean_j += load4(at_j, k);
         }
         mean_i /= f32(c.features);
         mean_j /= f32(c.features);
     }
-    for (var k0 = 0u; k0 < c.features; k0 += SIDE) {
-        let k = k0 + local.x;
-        var x = 0.0;
-        var y = 0.0;
-        if k < c.features {
-            if i < c.n {
-                x = points[c.offset + i * c.stride + k];
-            }
-            if loads_j < c.n {
-                y = points[c.offset + loads_j * c.stride + k];
-            }
-        }
+    var s0 = vec4<f32>(0.0);
+    var s1 = vec4<f32>(0.0);
+    var s2 = vec4<f32>(0.0);
+    var s3 = vec4<f32>(0.0);
+    var xx = vec4<f32>(0.0);
+    var yy = vec4<f32>(0.0);
+    var strange = false;
+    for (var k = 0u; k < c.features; k++) {
+        var x = load4(at_i, k);
+        var y = load4(at_j, k);
         // Not left to the sums: what max() makes of a NaN is up to the driver.
-        if ((bitcast<u32>(x) & 0x7fffffffu) >= 0x7f800000u) || ((bitcast<u32>(y) & 0x7fffffffu) >= 0x7f800000u) {
-            atomicOr(&state[index * STATE_WORDS + FAILURE], FAILED_NAN);
+        let exponents = bitcast<vec4<u32>>(x) & vec4<u32>(0x7f800000u);
+        strange = strange || any(exponents == vec4<u32>(0x7f800000u));
+        if METRIC == 4u {
+            x -= mean_i;
+            y -= mean_j;
         }
-        x -= mean_i;
-        y -= mean_j;
-        xs[local.y * 17u + local.x] = x;
-        ys[local.y * 17u + local.x] = y;
-        workgroupBarrier();
-        let width = min(SIDE, c.features - k0);
-        for (var q = 0u; q < width; q++) {
-            let u = xs[local.y * 17u + q];
-            let v = ys[local.x * 17u + q];
-            switch METRIC {
-                case 1u: { sum += abs(u - v); }
-                case 2u: { sum = max(sum, abs(u - v)); }
-                case 3u, 4u: {
-                    sum += u * v;
-                    xx += u * u;
-                    yy += v * v;
-                }
-                default: { sum += (u - v) * (u - v); }
-            }
+        s0 = step(s0, x.x, y);
+        s1 = step(s1, x.y, y);
+        s2 = step(s2, x.z, y);
+        s3 = step(s3, x.w, y);
+        if METRIC >= 3u {
+            xx += x * x;
+            yy += y * y;
         }
-        workgroupBarrier();
     }
-    if i >= c.n || j > i {
-        return;
+    if strange {
+        atomicOr(&state[index * STATE_WORDS + FAILURE], FAILED_NAN);
     }
     if METRIC >= 3u {
-        let norms = sqrt(xx) * sqrt(yy);
-        if norms > 0.0 {
-            sum = max(1.0 - sum / norms, 0.0);
-        } else {
-            sum = 1.0;
-        }
+        s0 = cosine(s0, xx.x, yy);
+        s1 = cosine(s1, xx.y, yy);
+        s2 = cosine(s2, xx.z, yy);
+        s3 = cosine(s3, xx.w, yy);
     }
-    var key = bitcast<u32>(sum);
-    if i == j || key > MAX_KEY {
-        key = NO_EDGE;
+    let k0 = keys(s0, i.x, j, c.n);
+    let k1 = keys(s1, i.y, j, c.n);
+    let k2 = keys(s2, i.z, j, c.n);
+    let k3 = keys(s3, i.w, j, c.n);
+    let row = c.row / 4u;
+    let below = c.table / 4u + i.x * row + bj;
+    let above = c.table / 4u + j.x * row + bi;
+    if i.x < c.n {
+        table[below] = k0;
     }
-    table[c.table + i * c.n + j] = key;
-    table[c.table + j * c.n + i] = key;
+    if i.y < c.n {
+        table[below + row] = k1;
+    }
+    if i.z < c.n {
+        table[below + 2u * row] = k2;
+    }
+    if i.w < c.n {
+        table[below + 3u * row] = k3;
+    }
+    if bi == bj {
+        return;
+    }
+    table[above] = vec4<u32>(k0.x, k1.x, k2.x, k3.x);
+    table[above + row] = vec4<u32>(k0.y, k1.y, k2.y, k3.y);
+    table[above + 2u * row] = vec4<u32>(k0.z, k1.z, k2.z, k3.z);
+    table[above + 3u * row] = vec4<u32>(k0.w, k1.w, k2.w, k3.w);
 }

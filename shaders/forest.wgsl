@@ -63,8 +63,8 @@ fn exchange(base: u32, p: u32, q: u32, count: u32, small: bool) {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let index = slice.cloud + group.z;
-    let c = clouds[index];
+    let c = clouds[slice.cloud + group.z];
+    let index = c.index;
     if lane == 0u {
         graph_edges = min(atomicLoad(&state[index * STATE_WORDS + GRAPH]), c.graph_capacity);
     }

@@ -16,8 +16,8 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = slice.cloud + group.z;
-    let c = clouds[index];
+    let c = clouds[slice.cloud + group.z];
+    let index = c.index;
     let i = (slice.first + group_of(group, groups)) * 64u + lane;
     if i >= c.n {
         return;
@@ -26,7 +26,7 @@ fn main(
     var nearest = vec4<u32>(i);
     var keys = vec4<u32>(NO_EDGE);
     for (var j = 0u; j < c.n; j++) {
-        let key = table[c.table + j * c.n + i];
+        let key = table[c.table + j * c.row + i];
         if j != i {
             farthest = max(farthest, key);
         }

@@ -17,8 +17,8 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = slice.cloud + group.z;
-    let c = clouds[index];
+    let c = clouds[slice.cloud + group.z];
+    let index = c.index;
     let born = (slice.first + group_of(group, groups)) * 64u + lane;
     if born >= c.births {
         return;
@@ -27,9 +27,7 @@ fn main(
     var death = NO_EDGE;
     if owner != NO_EDGE {
         death = columns[c.columns + owner].x;
-        if c.done == 0u {
-            atomicAdd(&state[index * STATE_WORDS + DEATHS], 1u);
-        }
+        atomicAdd(&state[index * STATE_WORDS + DEATHS], 1u);
     }
     bars[c.loops + born] = vec2<u32>(births[c.graph + born], death);
 }

@@ -1,28 +1,29 @@
 // What every stage knows about a cloud of the batch. In step with `CloudRecord` in src/topology/wgsl/layout.rs.
 
 struct Cloud {
+    index: u32,           // where its state is
     n: u32,               // points
     features: u32,        // numbers per point
     offset: u32,          // first number of the first point
     stride: u32,          // from the beginning of a point to that of the next
-    table: u32,           // first entry of the n x n table of keys
+    table: u32,           // first entry of the table of keys, n rows, the first multiple of 4
+    row: u32,             // entries of a row of the table: n, rounded up to a multiple of 4
     pairs: u32,           // n (n - 1) / 2
     roles: u32,           // first entry in the arrays with one entry per pair
     vertices: u32,        // first entry in the arrays with one entry per point
     graph: u32,           // first edge of the relative neighbourhood graph
     graph_capacity: u32,  // how many of them fit
-    words: u32,           // words of a set of points: ceil(n / 32)
-    levels: u32,          // first word of the n rows of bits of each level
-    thresholds: u32,      // first threshold
+    quads: u32,           // four words of a set of points: ceil(n / 128)
+    levels: u32,          // first four words of the n rows of bits of each level
+    thresholds: u32,      // first four of the 16 thresholds
     columns: u32,         // first critical column
     column_capacity: u32, // how many of them fit
-    bits: u32,            // first word of the columns' bits
-    bit_words: u32,       // words per column: ceil(births / 32)
+    bits: u32,            // first four words of the columns' bits
+    bit_quads: u32,       // four words of a column: ceil(births / 128)
     loops: u32,           // first entry in the arrays with one entry per loop
     births: u32,          // number of loops
     low: u32,             // the block that is being looked at: edges with keys from here
     high: u32,            // up to here
-    done: u32,            // 1: every loop has died, skip the rest
 }
 
 // One dispatch: the first item and the first cloud of its slice, and two numbers whose meaning is the stage's.
@@ -34,16 +35,18 @@ struct Slice {
 }
 
 // What the stages find out about a cloud: entry `cloud * STATE_WORDS + name` of an array of atomics.
-const STATE_WORDS: u32 = 9u;
+const STATE_WORDS: u32 = 11u;
 const LIMIT: u32 = 0u;       // key of the longest edge that enters
 const GRAPH: u32 = 1u;       // edges of the relative neighbourhood graph
 const BIRTHS: u32 = 2u;      // those of them that open a loop
 const MERGES: u32 = 3u;      // those that merge two components
 const LAST_BIRTH: u32 = 4u;  // key of the last loop-opening edge
-const PENDING: u32 = 5u;     // edges of the block whose links are no cones at first look
-const COLUMNS: u32 = 6u;     // critical columns so far
-const DEATHS: u32 = 7u;      // loops that have died
-const FAILURE: u32 = 8u;     // bits below
+const TODO: u32 = 5u;        // edges of the block
+const PENDING: u32 = 6u;     // those of them whose links are no cones at first look
+const COLUMNS: u32 = 7u;     // critical columns so far
+const REDUCED: u32 = 8u;     // those of them that have been reduced, where one thread does it
+const DEATHS: u32 = 9u;      // loops that have died
+const FAILURE: u32 = 10u;    // bits below
 
 const FAILED_NAN: u32 = 1u;      // a coordinate is not finite
 const FAILED_COLUMNS: u32 = 2u;  // more critical columns than there is room for

@@ -2,11 +2,6 @@
 
 const UNEXPANDED: u32 = 0xfffffffeu;  // pivot of a column whose bits have not been made yet
 
-// Word of the bits of a column: words of neighbouring columns are neighbours.
-fn bit_at(c: Cloud, slot: u32, word: u32) -> u32 {
-    return c.bits + word * c.column_capacity + slot;
-}
-
 // Whether the edge of one column is shorter than that of another; columns of one edge go by their place.
 fn older(x: vec4<u32>, at_x: u32, y: vec4<u32>, at_y: u32) -> bool {
     if x.x != y.x {

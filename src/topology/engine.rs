@@ -161,7 +161,6 @@ impl Engine {
             columns_spare: 0,
             list_places: 2,
             graph_edges: 4,
-            level_bytes: 1 << 12,
             growth: 0.02,
             batch_bytes: 1 << 18,
             column_bytes: 2048,

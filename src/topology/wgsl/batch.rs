@@ -1,10 +1,11 @@
 //! The buffers of a batch of clouds, and its descriptions.
 
 use super::Tuning;
-use super::layout::{CloudRecord, NO_POINTS, STATE_WORDS, State};
+use super::layout::{CloudRecord, NO_POINTS, SAMPLE, STATE_WORDS, State};
 use crate::error::Result;
 use crate::gpu::{Gpu, download, upload, zeroed};
 use crate::topology::cloud::CloudView;
+use crate::topology::metric::NO_EDGE;
 
 /// What a cloud's distances come from.
 #[derive(Clone, Copy)]
@@ -33,7 +34,7 @@ fn graph_capacity(n: u32, tuning: Tuning) -> u32 {
 /// Bytes on the device per cloud of `n` points before its columns: the table, roles and pending edges, levels, graph, and small change.
 pub(super) fn bytes_per_cloud(n: usize, tuning: Tuning) -> u64 {
     let (n, graph) = (n as u64, u64::from(graph_capacity(n as u32, tuning)));
-    4 * n * n + 8 * (n * n / 2) + 2 * n * n + 12 * graph + 64 * n + 1024
+    4 * n * (n + 3) + 12 * (n * n / 2) + 256 * n * n.div_ceil(128) + 12 * graph + 64 * n + 1024
 }
 
 /// Clouds on the device. All arrays are packed cloud after cloud at the places that the records say.
@@ -46,7 +47,9 @@ pub(super) struct Batch<'a> {
     pub table: wgpu::Buffer,
     /// What every pair's edge does.
     pub roles: wgpu::Buffer,
-    /// Edges of a block that need a second look.
+    /// Edges of a block.
+    pub todo: wgpu::Buffer,
+    /// Those that need a second look.
     pub pending: wgpu::Buffer,
     /// The four nearest of every point.
     pub near: wgpu::Buffer,
@@ -54,6 +57,8 @@ pub(super) struct Batch<'a> {
     pub graph: wgpu::Buffer,
     /// Keys of the loop-opening edges, in order.
     pub births: wgpu::Buffer,
+    /// A sample of each cloud's keys, ascending.
+    pub sample: wgpu::Buffer,
     /// For each cloud the parents of its points, then the keys of its merges.
     pub forest: wgpu::Buffer,
 }
@@ -71,16 +76,18 @@ impl<'a> Batch<'a> {
                 Shape::Table(_) => CloudView { len: 0, features: 0, offset: 0, stride: NO_POINTS as usize },
             };
             let record = CloudRecord {
+                index: records.len() as u32,
                 n,
                 features: view.features as u32,
                 offset: view.offset as u32,
                 stride: view.stride as u32,
                 pairs: n * (n - 1) / 2,
                 graph_capacity: graph_capacity(n, tuning),
-                words: n.div_ceil(32),
+                row: n.next_multiple_of(4),
+                quads: n.div_ceil(128),
                 ..end
             };
-            end.table += n * n;
+            end.table += n * record.row;
             end.roles += record.pairs;
             end.vertices += n;
             end.graph += record.graph_capacity;
@@ -89,10 +96,11 @@ impl<'a> Batch<'a> {
         let table = if tables.is_empty() {
             zeroed(gpu, "distance tables", end.table as usize)?
         } else {
-            let mut all = vec![0u32; end.table as usize];
+            let mut all = vec![NO_EDGE; end.table as usize];
             let of_table = shapes.iter().zip(&records).filter(|(s, _)| matches!(s, Shape::Table(_)));
             for ((_, record), table) in of_table.zip(tables) {
-                all[record.table as usize..][..table.len()].copy_from_slice(table);
+                let rows = all[record.table as usize..].chunks_mut(record.row as usize);
+                rows.zip(table.chunks(record.n as usize)).for_each(|(row, keys)| row[..keys.len()].copy_from_slice(keys));
             }
             upload(gpu, "distance tables", &all)?
         };
@@ -103,10 +111,12 @@ impl<'a> Batch<'a> {
             state: upload(gpu, "cloud states", &state)?,
             table,
             roles: zeroed(gpu, "edge roles", end.roles as usize)?,
+            todo: zeroed(gpu, "edges of a block", end.roles as usize)?,
             pending: zeroed(gpu, "pending edges", end.roles as usize)?,
             near: zeroed(gpu, "nearest points", 4 * end.vertices as usize)?,
             graph: zeroed(gpu, "neighbourhood graph", 2 * end.graph as usize)?,
             births: zeroed(gpu, "births", end.graph as usize)?,
+            sample: zeroed(gpu, "sample", SAMPLE as usize * shapes.len())?,
             forest: zeroed(gpu, "forest", 2 * end.vertices as usize)?,
             records,
         })
@@ -127,11 +137,10 @@ impl<'a> Batch<'a> {
         download(self.gpu, &self.state, 0, STATE_WORDS * self.records.len())
     }
 
-    /// Writes the records again after the host changed them.
-    pub fn write_records(&self) -> Result<()> {
-        self.gpu.scoped("cloud records", || {
-            self.gpu.queue().write_buffer(&self.clouds, 0, bytemuck::cast_slice(&self.records));
-        })
+    /// Writes the records of these clouds, which the next dispatches are for.
+    pub fn write_records(&self, clouds: &[usize]) -> Result<()> {
+        let records: Vec<CloudRecord> = clouds.iter().map(|&i| self.records[i]).collect();
+        self.gpu.scoped("cloud records", || self.gpu.queue().write_buffer(&self.clouds, 0, bytemuck::cast_slice(&records)))
     }
 
     /// Writes the state again after the host changed it.

@@ -24,9 +24,9 @@ pub(super) fn record(
     let kernel = batch.gpu.kernel(name, || {
         Kernel::new(batch.gpu, name, include_str!("../../../shaders/distances.wgsl"), &SHARED, &[("METRIC", code)])
     })?;
-    let tiles = batch.most(|r| r.n.div_ceil(16));
-    let features = batch.most(|r| r.features);
-    let work =
-        Work { groups: tiles * tiles, clouds: batch.len(), a: 0, b: 0, cost: 128.0 * f64::from(features + 8), most_groups: 0 };
+    let blocks = |n: u32| n.div_ceil(4) * (n.div_ceil(4) + 1) / 2;
+    let features = f64::from(batch.most(|r| r.features));
+    let groups = batch.most(|r| blocks(r.n).div_ceil(64));
+    let work = Work { groups, clouds: batch.len(), a: 0, b: 0, cost: 64.0 * (24.0 + 8.0 * features), most_groups: 0 };
     recorder.dispatch(&kernel, &[all(&batch.clouds), points, all(&batch.state), all(&batch.table)], work)
 }

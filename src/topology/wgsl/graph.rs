@@ -1,4 +1,5 @@
-//! `shaders/nearest.wgsl`, `graph.wgsl`, `forest.wgsl`: from the table to the relative neighbourhood graph, and what its edges do.
+//! `shaders/nearest.wgsl`, `graph.wgsl`, `forest.wgsl`, `sample.wgsl`: from the table to the relative neighbourhood graph, and what its
+//! edges do.
 
 use super::batch::{Batch, all};
 use super::layout::SHARED;
@@ -19,9 +20,12 @@ pub(super) fn record(batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Result<(
 
     let pairs = Work { groups: batch.most(|r| r.pairs.div_ceil(64)), cost: 64.0 * 24.0, ..work };
     let lunes = kernel("graph", include_str!("../../../shaders/graph.wgsl"))?;
-    recorder.dispatch(&lunes, &[clouds, table, near, state, roles, graph], pairs)?;
+    recorder.dispatch(&lunes, &[clouds, table, near, state, roles, graph, table], pairs)?;
 
     let forest = kernel("forest", include_str!("../../../shaders/forest.wgsl"))?;
     let one = Work { groups: 1, cost: n * 4.0 * 64.0, ..work };
-    recorder.dispatch(&forest, &[clouds, graph, state, all(&batch.forest), roles, all(&batch.births)], one)
+    recorder.dispatch(&forest, &[clouds, graph, state, all(&batch.forest), roles, all(&batch.births)], one)?;
+
+    let sample = kernel("sample", include_str!("../../../shaders/sample.wgsl"))?;
+    recorder.dispatch(&sample, &[clouds, table, state, all(&batch.sample)], Work { cost: 64.0 * 512.0, ..one })
 }

@@ -1,9 +1,11 @@
 //! What the shaders and the host agree on. In step with `shaders/shared/*.wgsl`.
 
 /// The shared pieces by the names that shaders import.
-pub(super) const SHARED: [(&str, &str); 3] = [
+pub(super) const SHARED: [(&str, &str); 5] = [
     ("cloud", include_str!("../../../shaders/shared/cloud.wgsl")),
     ("levels", include_str!("../../../shaders/shared/levels.wgsl")),
+    ("floods", include_str!("../../../shaders/shared/floods.wgsl")),
+    ("rows", include_str!("../../../shaders/shared/rows.wgsl")),
     ("columns", include_str!("../../../shaders/shared/columns.wgsl")),
 ];
 
@@ -11,28 +13,29 @@ pub(super) const SHARED: [(&str, &str); 3] = [
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct CloudRecord {
+    pub index: u32,
     pub n: u32,
     pub features: u32,
     pub offset: u32,
     pub stride: u32,
     pub table: u32,
+    pub row: u32,
     pub pairs: u32,
     pub roles: u32,
     pub vertices: u32,
     pub graph: u32,
     pub graph_capacity: u32,
-    pub words: u32,
+    pub quads: u32,
     pub levels: u32,
     pub thresholds: u32,
     pub columns: u32,
     pub column_capacity: u32,
     pub bits: u32,
-    pub bit_words: u32,
+    pub bit_quads: u32,
     pub loops: u32,
     pub births: u32,
     pub low: u32,
     pub high: u32,
-    pub done: u32,
 }
 
 /// What the stages found out about a cloud: the `STATE_WORDS` words of `shaders/shared/cloud.wgsl`.
@@ -44,21 +47,25 @@ pub(super) struct State {
     pub births: u32,
     pub merges: u32,
     pub last_birth: u32,
+    pub todo: u32,
     pub pending: u32,
     pub columns: u32,
+    pub reduced: u32,
     pub deaths: u32,
     pub failure: u32,
 }
 
 /// Words of a [`State`].
-pub(super) const STATE_WORDS: usize = 9;
+pub(super) const STATE_WORDS: usize = 11;
 /// [`State::failure`]: a coordinate is not finite.
 pub(super) const FAILED_NAN: u32 = 1;
 /// Pivot of a column whose bits have not been made yet.
 pub(super) const UNEXPANDED: u32 = 0xFFFF_FFFE;
 /// [`CloudRecord::stride`] of a cloud whose distances the host gave.
 pub(super) const NO_POINTS: u32 = u32::MAX;
-/// Most levels of a block: see `shaders/shared/levels.wgsl`.
+/// Keys that are sampled of each cloud.
+pub(super) const SAMPLE: u32 = 512;
+/// Levels of a block: see `shaders/shared/levels.wgsl`.
 pub(super) const LEVELS: u32 = 16;
 
 #[cfg(test)]
@@ -112,6 +119,7 @@ mod tests {
                 ("UNEXPANDED", UNEXPANDED),
                 ("FAILED_NAN", FAILED_NAN),
                 ("NO_POINTS", NO_POINTS),
+                ("SAMPLE", SAMPLE),
             ] {
                 let found = module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name));
                 if let Some((_, constant)) = found {
@@ -124,7 +132,7 @@ mod tests {
                 }
             }
         }
-        assert!(seen >= 11, "only {seen} shaders found");
+        assert!(seen >= 15, "only {seen} shaders found");
         assert_eq!(size_of::<State>(), 4 * STATE_WORDS);
     }
 }

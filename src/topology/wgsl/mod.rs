@@ -72,9 +72,7 @@ pub(crate) struct Tuning {
     pub list_places: u32,
     /// Edges of the relative neighbourhood graph that there is room for, per point.
     pub graph_edges: u32,
-    /// Device memory for levels, in bytes; no more than a binding in any case.
-    pub level_bytes: u64,
-    /// By what part the second block's longest edge is longer than the first's; doubled from block to block.
+    /// How many more edges a block takes in, as a part of those before it.
     pub growth: f32,
     /// Device memory that a batch of several clouds may take before its columns, in bytes.
     pub batch_bytes: u64,
@@ -89,8 +87,7 @@ impl Default for Tuning {
             columns_spare: 256,
             list_places: 128,
             graph_edges: 24,
-            level_bytes: u64::MAX,
-            growth: 0.1,
+            growth: 0.4,
             batch_bytes: 512 << 20,
             column_bytes: u64::MAX,
         }
@@ -162,10 +159,10 @@ fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Re
         if let (Shape::Points(v), Input::Clouds(_) | Input::Host(..)) = (shape, input) {
             points += 4 * (v.len * v.features) as u64;
         }
-        tables += 4 * n * n;
+        tables += 4 * n * n.next_multiple_of(4);
         bytes += bytes_per_cloud(shape.len(), tuning);
         // Stages share scratch memory out among all clouds, at least a workgroup's part to each.
-        widest = widest.max(n.div_ceil(32));
+        widest = widest.max(n.div_ceil(128));
         let scratch = (count as u64 + 1) * columns::scratch_words(widest as u32, tuning) * 4;
         let room = [tables, points, scratch].into_iter().all(|b| b <= binding) && bytes <= tuning.batch_bytes && count < 65_535;
         if count > 0 && !room {
@@ -237,8 +234,7 @@ fn run_batch(
         }
         return Ok(());
     }
-    let shortest: Vec<u32> = merges.iter().map(|m| m.first().copied().unwrap_or(0)).collect();
-    let mut columns = Columns::new(&mut batch, &state, &shortest, tuning)?;
+    let mut columns = Columns::new(&mut batch, &state, tuning)?;
     columns.run(&mut batch, recorder, state.clone())?;
     recorder.submit()?;
     let bars = columns.bars(&batch)?;
@@ -290,8 +286,9 @@ impl Outcome {
         let start = Instant::now();
         let r = batch.records[cloud];
         let n = r.n as usize;
-        let keys: Vec<u32> = download(batch.gpu, &batch.table, r.table as usize, n * n)?;
-        let table = keys.into_iter().map(|k| k.min(i32::MAX as u32) as i32).collect();
+        let keys: Vec<u32> = download(batch.gpu, &batch.table, r.table as usize, n * r.row as usize)?;
+        let row = |keys: &[u32]| keys[..n].iter().map(|&k| k.min(i32::MAX as u32) as i32).collect::<Vec<i32>>();
+        let table = keys.chunks(r.row as usize).flat_map(row).collect();
         let filtration = Filtration::new(n, table, state.limit.min(MAX_KEY) as i32);
         self.pairs.push(filtration.pairs(max_dim, rayon::current_num_threads() > 1, &Task::unwatched())?);
         *self.finishing.get_or_insert(0.0) += start.elapsed().as_secs_f64();

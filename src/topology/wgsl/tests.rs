@@ -61,7 +61,10 @@ fn with_distances<'a>(gpu: &'a Gpu, data: &[f32], shapes: &[Shape], metric: Metr
 }
 
 fn tables(batch: &Batch<'_>) -> Vec<Vec<u32>> {
-    let of = |r: &super::layout::CloudRecord| download(batch.gpu, &batch.table, r.table as usize, (r.n * r.n) as usize).unwrap();
+    let of = |r: &super::layout::CloudRecord| {
+        let rows: Vec<u32> = download(batch.gpu, &batch.table, r.table as usize, (r.n * r.row) as usize).unwrap();
+        rows.chunks(r.row as usize).flat_map(|row| row[..r.n as usize].to_vec()).collect()
+    };
     batch.records.iter().map(of).collect()
 }
 
@@ -244,12 +247,12 @@ fn columns_are_reduced_as_by_the_textbook() {
     let gpu = gpu();
     let (data, mut shapes) = grid_clouds();
     shapes.truncate(7);
-    let few_levels = Tuning { level_bytes: 1, growth: 0.001, ..Tuning::default() };
-    for tuning in [Tuning::default(), few_levels] {
+    let small_blocks = Tuning { growth: 0.001, ..Tuning::default() };
+    for tuning in [Tuning::default(), small_blocks] {
         let (mut batch, mut recorder) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
         let tables = tables(&batch);
         let state = up_to_forest(&batch, &mut recorder);
-        let mut columns = Columns::new(&mut batch, &state, &vec![0; shapes.len()], tuning).unwrap();
+        let mut columns = Columns::new(&mut batch, &state, tuning).unwrap();
         columns.run(&mut batch, &mut recorder, state).unwrap();
         recorder.submit().unwrap();
         let bars = columns.bars(&batch).unwrap();
