@@ -162,7 +162,7 @@ fn bad_options_are_explained() {
     let square = f.write("square.csv", SQUARE);
     refused(&run(&["barcode", &square, "--metric", "taxi"]), 2, &["taxi", "cityblock"]);
     refused(&run(&["barcode", &square, "--format", "dipha"]), 2, &["dipha", "lower-distance"]);
-    refused(&run(&["barcode", &square, "--dim", "2"]), 2, &["dimension 2"]);
+    refused(&run(&["barcode", &square, "--dim", "4"]), 2, &["dimension 4"]);
     refused(&run(&["barcode", &square, "--threshold", "-1"]), 2, &["threshold"]);
     refused(&run(&["betti", &square, "--scale", "nan"]), 2, &["scale"]);
     let matrix = f.write("matrix.csv", "0 1\n1 0\n");
@@ -203,8 +203,8 @@ fn a_cloud_beyond_the_device_is_explained() {
     let file = f.write("large.csv", (0..=most).map(|i| format!("{i}\n")).collect::<String>());
     let o = run(&["barcode", &file, "--engine", "gpu", "--dim", "0"]);
     refused(&o, 2, &[&format!("{} points", most + 1), "bytes", &most.to_string(), "--engine cpu"]);
-    let file = f.write("huge.csv", (0..32_769).map(|i| format!("{i}\n")).collect::<String>());
-    refused(&run(&["barcode", &file, "--engine", "cpu"]), 2, &["32769 points", "32768"]);
+    let file = f.write("huge.csv", (0..65_536).map(|i| format!("{i}\n")).collect::<String>());
+    refused(&run(&["barcode", &file, "--engine", "cpu"]), 2, &["65536 points", "65535", "--max-points"]);
 }
 
 #[cfg(feature = "nn")]

@@ -6,7 +6,7 @@ use super::{print, print_json};
 use clap::{Args, ValueEnum};
 use lacuna::data::{barcode_csv, barcode_npy, barcode_pers, files};
 use lacuna::report::{Persistence, Picture, check_plot_name};
-use lacuna::topology::{Answer, FINISHED_ON_HOST};
+use lacuna::topology::{Answer, Cycle, FINISHED_ON_HOST};
 use lacuna::{Error, Result};
 use std::path::PathBuf;
 
@@ -21,6 +21,9 @@ enum OutputFormat {
     /// GUDHI's text
     Pers,
 }
+
+/// Points from where on an estimate is printed before the work begins.
+const LONG: usize = 4000;
 
 #[derive(Clone, Debug, Args)]
 pub struct BarcodeCommand {
@@ -37,9 +40,24 @@ pub struct BarcodeCommand {
     /// Draw barcode and diagram into a .svg or .png file
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+    /// Cycles that stand for so many longest bars of dimension 1, in the JSON answer
+    #[arg(long, value_name = "K")]
+    cycles: Option<usize>,
+    /// Say what memory and time it would take, about, and stop
+    #[arg(long)]
+    estimate: bool,
     /// Print the time of each stage on stderr
     #[arg(long)]
     profile: bool,
+}
+
+/// An answer with its cycles.
+#[derive(serde::Serialize)]
+struct WithCycles<'a> {
+    #[serde(flatten)]
+    answer: &'a Answer,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cycles: Option<Vec<Cycle>>,
 }
 
 impl BarcodeCommand {
@@ -69,25 +87,44 @@ impl BarcodeCommand {
         options.profile = self.profile;
         let cloud = self.input.cloud()?;
         let engine = self.engine.engine(quiet)?;
-        let answer = engine.answer(&cloud, &options)?;
+        if self.cycles.is_some() && !matches!(self.format(), OutputFormat::Json) {
+            return Err(Error::input("--cycles needs the json format, which has a place for them"));
+        }
+        if self.estimate || cloud.len() > LONG && !quiet {
+            let estimate = engine.estimate(&cloud, &options)?;
+            if self.estimate {
+                return print_json(&estimate);
+            }
+            super::say(&format!(
+                "estimate: {:.2} GiB, {:.1} s (from samples of up to {} points)",
+                estimate.bytes as f64 / (1u64 << 30) as f64,
+                estimate.seconds,
+                estimate.timed
+            ));
+        }
+        let (answer, cycles) = super::progress::watched(quiet, |task| {
+            let answer = engine.answer_watched(&cloud, &options, task)?;
+            let cycles = self.cycles.map(|k| engine.cycles(&cloud, &options, k, task)).transpose()?;
+            Ok::<_, Error>((answer, cycles))
+        })?;
         if !quiet && answer.seconds.iter().any(|(stage, _)| stage == FINISHED_ON_HOST) {
             super::say("note: the columns outgrew the memory set aside for them on the device, and the host finished them");
         }
         if self.profile {
             super::print_stages(&answer.seconds);
         }
-        self.write(&answer)?;
+        self.write(&answer, cycles)?;
         match &self.plot {
             Some(path) => Persistence { title: self.input.name(), barcode: &answer.barcode }.save(path),
             None => Ok(()),
         }
     }
 
-    fn write(&self, answer: &Answer) -> Result<()> {
+    fn write(&self, answer: &Answer, cycles: Option<Vec<Cycle>>) -> Result<()> {
         let text = match self.format() {
             OutputFormat::Json => match &self.out {
-                Some(path) => return files::write_json(path, answer),
-                None => return print_json(answer),
+                Some(path) => return files::write_json(path, &WithCycles { answer, cycles }),
+                None => return print_json(&WithCycles { answer, cycles }),
             },
             OutputFormat::Csv => barcode_csv(&answer.barcode),
             OutputFormat::Pers => barcode_pers(&answer.barcode),

@@ -32,32 +32,22 @@ impl Betti {
             check_plot_name(path)?;
             self.input.refuse_as_output(Some(path))?;
         }
-        let mut options = self.input.options()?;
-        if let Some(scale) = self.scale {
-            if scale.is_nan() || scale < 0.0 {
-                return Err(Error::input("the scale must be a number, 0 or more"));
-            }
-            if self.plot.is_some() {
-                return Err(Error::input("--plot draws the whole curve: drop --scale"));
-            }
-            if options.threshold.is_some_and(|t| t < scale) {
-                return Err(Error::input("the scale is above the threshold: edges between the two would be missing"));
-            }
-            // Longer edges say nothing about this scale.
-            options.threshold = Some(scale);
+        let options = self.input.options()?;
+        if self.scale.is_some() && self.plot.is_some() {
+            return Err(Error::input("--plot draws the whole curve: drop --scale"));
         }
         let cloud = self.input.cloud()?;
-        let barcode = self.engine.engine(quiet)?.barcode(&cloud, &options)?;
+        let engine = self.engine.engine(quiet)?;
         if let Some(scale) = self.scale {
-            let numbers = barcode.betti_numbers(scale);
+            let numbers = engine.betti_numbers(std::slice::from_ref(&cloud), scale, &options)?.remove(0);
             if self.json {
-                return print_json(
-                    &serde_json::json!({"n": barcode.n, "metric": barcode.metric, "scale": scale, "betti": numbers}),
-                );
+                let n = options.max_points.map_or(cloud.len(), |most| most.min(cloud.len()));
+                return print_json(&serde_json::json!({"n": n, "metric": options.metric, "scale": scale, "betti": numbers}));
             }
             let words: Vec<String> = numbers.iter().map(usize::to_string).collect();
             return print(&(words.join(" ") + "\n"));
         }
+        let barcode = super::progress::watched(quiet, |task| engine.answer_watched(&cloud, &options, task))?.barcode;
         let curves: BTreeMap<String, _> = (0..=barcode.max_dim()).map(|d| (d.to_string(), barcode.betti_curve(d))).collect();
         if let Some(path) = &self.plot {
             let steps = |c: &lacuna::topology::BettiCurve| {

@@ -15,10 +15,16 @@ pub struct InputArgs {
     /// if not given: points, but for Ripser's own endings)
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
-    /// Metric on points: euclidean, sqeuclidean, cityblock, chebyshev or cosine [default: euclidean]
+    /// Metric on points: euclidean, sqeuclidean, cityblock, chebyshev, cosine, correlation or knn-hops [default: euclidean]
     #[arg(long)]
     metric: Option<String>,
-    /// Highest dimension of homology: 0 or 1
+    /// Nearest neighbours in the graph of knn-hops, the point itself among them
+    #[arg(long, default_value_t = 14)]
+    k: usize,
+    /// Keep at most so many points, by farthest-point sampling [default: all]
+    #[arg(long, value_name = "N")]
+    max_points: Option<usize>,
+    /// Highest dimension of homology: 0 to 3
     #[arg(long, visible_alias = "maxdim", default_value_t = 1)]
     dim: usize,
     /// Longest edge that enters [default: the enclosing radius, from where on nothing changes]
@@ -56,7 +62,9 @@ impl InputArgs {
         Ok(Options {
             max_dim: self.dim,
             metric: self.metric.as_deref().map_or(Ok(Metric::Euclidean), Metric::parse)?,
+            k: self.k,
             threshold: self.threshold,
+            max_points: self.max_points,
             ..Options::default()
         })
     }

@@ -8,7 +8,6 @@ mod demo;
 mod devices;
 mod engine;
 mod input;
-#[cfg(feature = "nn")]
 mod progress;
 #[cfg(feature = "nn")]
 mod prune;

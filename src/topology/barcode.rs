@@ -52,6 +52,8 @@ pub struct Barcode {
     pub metric: Metric,
     /// The threshold that was asked for; `None` is the whole filtration.
     pub threshold: Option<f32>,
+    /// Number of points that were given, if these are a sample of them ([`crate::topology::Options::max_points`]).
+    pub sampled_from: Option<usize>,
     /// `bars[d]` are those of dimension `d`.
     pub bars: Vec<Vec<Bar>>,
 }
@@ -150,8 +152,11 @@ impl Serialize for Answer {
                 s.collect_map(self.0.iter().map(|(k, v)| (k, v)))
             }
         }
-        let mut map = s.serialize_map(Some(7))?;
+        let mut map = s.serialize_map(None)?;
         map.serialize_entry("n", &self.barcode.n)?;
+        if let Some(all) = self.barcode.sampled_from {
+            map.serialize_entry("sampled_from", &all)?;
+        }
         map.serialize_entry("metric", &self.barcode.metric)?;
         map.serialize_entry("threshold", &self.barcode.threshold)?;
         map.serialize_entry("max_dim", &self.barcode.max_dim())?;
@@ -172,6 +177,12 @@ pub(crate) struct Pairs {
 }
 
 impl Pairs {
+    /// How many classes of every dimension never die: the Betti numbers at the threshold of the filtration.
+    pub fn alive(&self, n: usize) -> Vec<usize> {
+        let of_dimension = |classes: &Vec<(u32, Option<u32>)>| classes.iter().filter(|c| c.1.is_none()).count();
+        std::iter::once(n - self.merges.len()).chain(self.classes.iter().map(of_dimension)).collect()
+    }
+
     /// Turns keys into distances, drops bars of length zero, and orders what is left.
     ///
     /// `unscale` undoes the power of two by which the coordinates were multiplied.
@@ -188,7 +199,7 @@ impl Pairs {
             dim.retain(|b| b.death > b.birth);
             dim.sort_by(|a, b| a.birth.total_cmp(&b.birth).then(a.death.total_cmp(&b.death)));
         }
-        Barcode { n, metric, threshold, bars }
+        Barcode { n, metric, threshold, sampled_from: None, bars }
     }
 }
 

@@ -126,6 +126,12 @@ impl DistanceMatrix {
         self.len
     }
 
+    /// The distance between two things.
+    pub fn between(&self, i: usize, j: usize) -> f32 {
+        let (i, j) = (i.max(j), i.min(j));
+        if i == j { 0.0 } else { self.lower[i * (i - 1) / 2 + j] }
+    }
+
     /// The strict lower triangle, row by row.
     pub fn lower(&self) -> &[f32] {
         &self.lower
@@ -210,6 +216,31 @@ impl Cloud {
             Cloud::Points(p) => p.len(),
             Cloud::Distances(d) => d.len(),
             Cloud::Edges(g) => g.len(),
+        }
+    }
+}
+
+impl Cloud {
+    /// At most `most` of the points, evenly by their numbers, with what joins them.
+    pub(super) fn every_so_many(&self, most: usize) -> Cloud {
+        let n = self.len();
+        let most = most.clamp(1, n);
+        let kept: Vec<usize> = (0..most).map(|i| i * n / most).collect();
+        match self {
+            Cloud::Points(p) => {
+                let data = kept.iter().flat_map(|&i| p.point(i).to_vec()).collect();
+                Cloud::Points(PointCloud { len: most, features: p.features, data })
+            }
+            Cloud::Distances(d) => {
+                let pairs = (1..most).flat_map(|i| (0..i).map(move |j| (i, j)));
+                let lower = pairs.map(|(i, j)| d.between(kept[i], kept[j])).collect();
+                Cloud::Distances(DistanceMatrix { len: most, lower })
+            }
+            Cloud::Edges(g) => {
+                let number: std::collections::HashMap<u32, u32> = kept.iter().zip(0u32..).map(|(&v, i)| (v as u32, i)).collect();
+                let inside = |&(i, j, d): &(u32, u32, f32)| Some((*number.get(&i)?, *number.get(&j)?, d));
+                Cloud::Edges(SparseGraph { len: most, edges: g.edges.iter().filter_map(inside).collect() })
+            }
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The facade over both engines.
 
 use super::barcode::{Answer, Barcode, EngineInfo, Pairs, Seconds};
-use super::cloud::{Cloud, CloudView, PointCloud};
+use super::cloud::{Cloud, CloudView};
+use super::cycles::Cycle;
 use super::metric::Metric;
-use super::task::Task;
+use super::options::{Options, Prepared, prepare};
+use super::task::{Task, add_seconds};
 use super::{cpu, wgsl};
 use crate::error::{Error, Result};
 use crate::gpu::{AdapterChoice, Gpu, adapters};
@@ -20,43 +22,6 @@ pub enum EngineKind {
     Gpu,
     /// The native engine.
     Cpu,
-}
-
-/// What is to be computed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Options {
-    /// Highest dimension, 0 to 3.
-    pub max_dim: usize,
-    /// Metric for clouds of points; matrices and graphs bring their own lengths.
-    pub metric: Metric,
-    /// Longest edge that enters, as a distance; `None` is the whole filtration.
-    pub threshold: Option<f32>,
-    /// Have the device time its passes.
-    pub profile: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { max_dim: 1, metric: Metric::Euclidean, threshold: None, profile: false }
-    }
-}
-
-impl Options {
-    fn check(&self) -> Result<()> {
-        if self.max_dim > 3 {
-            return Err(Error::input(format!(
-                "dimension {} is not available: the engines compute dimensions 0 to 3",
-                self.max_dim
-            )));
-        }
-        if self.threshold.is_some_and(|t| t.is_nan() || t < 0.0) {
-            return Err(Error::input("the threshold must be a number, 0 or more"));
-        }
-        if !Metric::OF_POINTS.contains(&self.metric) {
-            return Err(Error::input(format!("'{}' is not a metric on points", self.metric.name())));
-        }
-        Ok(())
-    }
 }
 
 /// Numbers that are on a device already.
@@ -209,45 +174,118 @@ impl Engine {
     /// # Errors
     /// As [`Engine::barcodes`].
     pub fn answer(&self, cloud: &Cloud, options: &Options) -> Result<Answer> {
-        let (mut barcodes, seconds) = self.timed(std::slice::from_ref(cloud), options)?;
-        let barcode = barcodes.pop().ok_or_else(|| Error::Internal("an engine returned no barcode".into()))?;
+        self.answer_watched(cloud, options, &Task::unwatched())
+    }
+
+    /// [`Engine::answer`] for somebody who waits.
+    ///
+    /// # Errors
+    /// As [`Engine::barcodes`]; [`Error::Interrupted`] when the task is cancelled.
+    pub fn answer_watched(&self, cloud: &Cloud, options: &Options, task: &Task<'_>) -> Result<Answer> {
+        let mut found = None;
+        let seconds = self.each(std::slice::from_ref(cloud), options, task, &mut |_, barcode| found = Some(barcode))?;
+        let barcode = found.ok_or_else(|| Error::Internal("an engine returned no barcode".into()))?;
         Ok(Answer { barcode, engine: self.info(), seconds })
     }
 
-    /// [`Engine::barcodes`] with wall seconds by step; of the GPU engine by kernel, when [`Options::profile`] is set and the
-    /// adapter has timestamps.
+    /// [`Engine::barcodes`] with wall seconds by stage, when [`Options::profile`] is set (of the GPU engine by kernel, if the adapter
+    /// has timestamps); of a batch on the native engine the seconds of all threads together.
     ///
     /// # Errors
     /// As [`Engine::barcodes`].
     pub fn timed(&self, clouds: &[Cloud], options: &Options) -> Result<(Vec<Barcode>, Seconds)> {
-        options.check()?;
-        let rescaled: Vec<Option<(Cloud, f32)>> = clouds.iter().map(|c| rescaled(c, options.metric)).collect::<Result<_>>()?;
-        let metric = |cloud: &Cloud| match cloud {
-            Cloud::Points(_) => options.metric,
-            Cloud::Distances(_) => Metric::Precomputed,
-            Cloud::Edges(_) => Metric::Sparse,
-        };
-        let finish =
-            |p: Pairs, cloud: &Cloud, unscale: f32| p.into_barcode(cloud.len(), metric(cloud), options.threshold, unscale);
-        if rescaled.iter().all(Option::is_none) {
-            let (pairs, seconds) = self.pairs(wgsl::Input::Clouds(clouds), options, options.threshold)?;
-            return Ok((pairs.into_iter().zip(clouds).map(|(p, c)| finish(p, c, 1.0)).collect(), seconds));
-        }
-        // Clouds of extreme magnitude are rare: one by one, each with its own threshold.
-        let (mut barcodes, mut seconds) = (Vec::new(), Seconds::new());
-        for (cloud, rescaled) in clouds.iter().zip(&rescaled) {
-            let (scaled, factor) = rescaled.as_ref().map_or((cloud, 1.0), |(c, f)| (c, *f));
-            let one = wgsl::Input::Clouds(std::slice::from_ref(scaled));
-            let (pairs, took) = self.pairs(one, options, options.threshold.map(|t| t * factor))?;
-            barcodes.extend(pairs.into_iter().map(|p| finish(p, cloud, 1.0 / factor)));
-            for (name, s) in took {
-                match seconds.iter_mut().find(|(n, _)| *n == name) {
-                    Some((_, total)) => *total += s,
-                    None => seconds.push((name, s)),
-                }
-            }
-        }
+        let mut barcodes = Vec::with_capacity(clouds.len());
+        let seconds = self.each(clouds, options, &Task::unwatched(), &mut |_, barcode| barcodes.push(barcode))?;
         Ok((barcodes, seconds))
+    }
+
+    /// Computes the barcodes of many clouds and hands each over as soon as it is finished, in order, with its number. What has been handed
+    /// over stays, whatever happens to the rest. `task` hears how far it is, and can stop it.
+    ///
+    /// # Errors
+    /// As [`Engine::barcodes`]; [`Error::Interrupted`] when the task is cancelled.
+    pub fn each(
+        &self,
+        clouds: &[Cloud],
+        options: &Options,
+        task: &Task<'_>,
+        take: &mut dyn FnMut(usize, Barcode),
+    ) -> Result<Seconds> {
+        self.each_pairs(clouds, options, task, &mut |i, pairs, prepared| {
+            let (n, factor, sampled_from) =
+                prepared.map_or((clouds[i].len(), 1.0, None), |p| (p.cloud.len(), p.factor, p.sampled_from));
+            let barcode = pairs.into_barcode(n, options.metric_of(&clouds[i]), options.threshold, 1.0 / factor);
+            take(i, Barcode { sampled_from, ..barcode });
+        })
+    }
+
+    /// The Betti numbers of many clouds at a scale, dimension by dimension: those of the complex of all simplices of diameter at most
+    /// `scale`. Only edges up to there are looked at, and no bars are made.
+    ///
+    /// # Errors
+    /// As [`Engine::barcodes`]; [`Error::Input`] too for a scale that is not a number, negative, or above the threshold.
+    pub fn betti_numbers(&self, clouds: &[Cloud], scale: f32, options: &Options) -> Result<Vec<Vec<usize>>> {
+        if scale.is_nan() || scale < 0.0 {
+            return Err(Error::input("the scale must be a number, 0 or more"));
+        }
+        if options.threshold.is_some_and(|t| t < scale) {
+            return Err(Error::input("the scale is above the threshold: edges between the two would be missing"));
+        }
+        let options = Options { threshold: Some(scale), ..*options };
+        let mut numbers = Vec::with_capacity(clouds.len());
+        self.each_pairs(clouds, &options, &Task::unwatched(), &mut |i, pairs, prepared| {
+            numbers.push(pairs.alive(prepared.map_or(clouds[i].len(), |p| p.cloud.len())));
+        })?;
+        Ok(numbers)
+    }
+
+    /// Cycles that stand for the `k` longest bars of dimension 1, longest first. Computed by the native engine, whichever this one is.
+    ///
+    /// # Errors
+    /// As [`Engine::barcodes`].
+    pub fn cycles(&self, cloud: &Cloud, options: &Options, k: usize, task: &Task<'_>) -> Result<Vec<Cycle>> {
+        options.check()?;
+        if options.max_points.is_some_and(|most| most < cloud.len()) {
+            return Err(Error::input("the points of a cycle would be those of a sample: drop --max-points or --cycles"));
+        }
+        let prepared = prepare(cloud, options)?;
+        let (ready, factor) = prepared.as_ref().map_or((cloud, 1.0), |p| (&p.cloud, p.factor));
+        let of_keys = if let Cloud::Points(_) = ready { options.metric } else { Metric::Precomputed };
+        let value = |key: u32| of_keys.distance(key) / factor;
+        let length = |birth: u32, death: Option<u32>| death.map_or(f32::INFINITY, value) - value(birth);
+        let threshold = options.threshold.map(|t| t * factor);
+        let found = cpu::cycles(&cpu::Source::Cloud(ready), options.metric, threshold, k, length, task)?;
+        let cycle = |(birth, death, edges): cpu::KeyedCycle| Cycle { birth: value(birth), death: death.map(value), edges };
+        Ok(found.into_iter().map(cycle).collect())
+    }
+
+    /// Pairs of every cloud as soon as they are known, with what was changed about the cloud before.
+    fn each_pairs(
+        &self,
+        clouds: &[Cloud],
+        options: &Options,
+        task: &Task<'_>,
+        take: &mut dyn FnMut(usize, Pairs, Option<&Prepared>),
+    ) -> Result<Seconds> {
+        options.check()?;
+        let prepared: Vec<Option<Prepared>> = clouds.iter().map(|c| prepare(c, options)).collect::<Result<_>>()?;
+        let ready: Vec<&Cloud> = clouds.iter().zip(&prepared).map(|(c, p)| p.as_ref().map_or(c, |p| &p.cloud)).collect();
+        let mut seconds = Seconds::new();
+        let mut start = 0;
+        while start < ready.len() {
+            // Clouds whose distances were multiplied by one factor share their threshold.
+            let factor = |i: usize| prepared[i].as_ref().map_or(1.0, |p: &Prepared| p.factor);
+            let end = (start..ready.len()).find(|&i| factor(i) != factor(start)).unwrap_or(ready.len());
+            let threshold = options.threshold.map(|t| t * factor(start));
+            let mut at = start;
+            let took = self.pairs(wgsl::Input::Clouds(&ready[start..end]), options, threshold, task, &mut |pairs| {
+                take(at, pairs, prepared[at].as_ref());
+                at += 1;
+            })?;
+            took.iter().for_each(|(name, s)| add_seconds(&mut seconds, name, *s));
+            start = end;
+        }
+        Ok(seconds)
     }
 
     /// The barcodes of many clouds inside one array of numbers, on the host or on this engine's device, in one call.
@@ -276,18 +314,30 @@ impl Engine {
         {
             return Err(Error::input(format!("the batch holds {} at place {at}: every number must be finite", data[at])));
         }
-        let (pairs, _) = self.pairs(input, options, options.threshold)?;
-        let finish = |(p, v): (Pairs, &CloudView)| p.into_barcode(v.len, options.metric, options.threshold, 1.0);
-        Ok(pairs.into_iter().zip(views).map(finish).collect())
+        if options.metric == Metric::KnnHops {
+            return Err(Error::input("hops are counted on the host: give the clouds one by one"));
+        }
+        let mut barcodes = Vec::with_capacity(views.len());
+        self.pairs(input, options, options.threshold, &Task::unwatched(), &mut |pairs: Pairs| {
+            let n = views[barcodes.len()].len;
+            barcodes.push(pairs.into_barcode(n, options.metric, options.threshold, 1.0));
+        })?;
+        Ok(barcodes)
     }
 
-    fn pairs(&self, input: wgsl::Input<'_>, options: &Options, threshold: Option<f32>) -> Result<(Vec<Pairs>, Seconds)> {
+    fn pairs(
+        &self,
+        input: wgsl::Input<'_>,
+        options: &Options,
+        threshold: Option<f32>,
+        task: &Task<'_>,
+        take: &mut dyn FnMut(Pairs),
+    ) -> Result<Seconds> {
         if let Some(gpu) = &self.gpu {
-            let outcome = wgsl::pairs(gpu, input, options.metric, threshold, options.max_dim, self.tuning, options.profile)?;
-            return Ok((outcome.pairs, outcome.seconds));
+            return wgsl::pairs(gpu, input, options, threshold, self.tuning, task, take);
         }
         let sources: Vec<cpu::Source<'_>> = match input {
-            wgsl::Input::Clouds(clouds) => clouds.iter().map(cpu::Source::Cloud).collect(),
+            wgsl::Input::Clouds(clouds) => clouds.iter().map(|c| cpu::Source::Cloud(c)).collect(),
             wgsl::Input::Host(data, views) => views.iter().map(|v| cpu::Source::View(data, *v)).collect(),
             wgsl::Input::Device { .. } => {
                 return Err(Error::input("the numbers are on a GPU: give them to the engine of that GPU"));
@@ -295,40 +345,18 @@ impl Engine {
         };
         let start = Instant::now();
         let stages = Mutex::new(Seconds::new());
-        let task = if options.profile { Task::unwatched().timed(&stages) } else { Task::unwatched() };
-        let pairs = cpu::pairs(&sources, options.metric, threshold, options.max_dim, &task)?;
+        let task = if options.profile { task.timed(&stages) } else { *task };
+        cpu::pairs(&sources, options.metric, threshold, options.max_dim, &task, take)?;
         let mut seconds = stages.into_inner().unwrap_or_else(PoisonError::into_inner);
         seconds.push(("total".into(), start.elapsed().as_secs_f64()));
-        Ok((pairs, seconds))
+        Ok(seconds)
     }
-}
-
-/// Coordinates from where on squares may overflow, and below which they may vanish.
-const ORDINARY: std::ops::Range<f32> = 1e-12..1e16;
-
-/// The cloud multiplied by a power of two that brings its largest coordinate to the upper end of the ordinary range, and the
-/// factor by which its distances grew; `None` for all ordinary data.
-///
-/// Multiplying by a power of two is exact; what was too small beside the largest coordinate to have a square before still is.
-fn rescaled(cloud: &Cloud, metric: Metric) -> Result<Option<(Cloud, f32)>> {
-    let Cloud::Points(points) = cloud else { return Ok(None) };
-    if !matches!(metric, Metric::Euclidean | Metric::Cosine | Metric::Correlation) {
-        return Ok(None);
-    }
-    let largest = points.data().iter().fold(0.0f32, |m, x| m.max(x.abs()));
-    if largest == 0.0 || ORDINARY.contains(&largest) {
-        return Ok(None);
-    }
-    let factor = 2.0f32.powi((ORDINARY.end.log2() as i32 - 1 - largest.log2().floor() as i32).clamp(-120, 120));
-    let data = points.data().iter().map(|x| x * factor).collect();
-    let scaled = PointCloud::new(points.len(), points.features(), data)?;
-    // Angles do not grow.
-    Ok(Some((scaled.into(), if metric == Metric::Euclidean { factor } else { 1.0 })))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topology::PointCloud;
 
     #[test]
     fn extreme_coordinates_neither_overflow_nor_vanish() {

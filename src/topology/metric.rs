@@ -21,6 +21,9 @@ pub enum Metric {
     Cosine,
     /// `1 - r` with Pearson's correlation coefficient `r`: the cosine distance of the points without their means.
     Correlation,
+    /// Number of hops in the graph that joins every point with its nearest: see [`crate::topology::knn_hops`].
+    #[serde(rename = "knn-hops")]
+    KnnHops,
     /// The input is a distance matrix.
     Precomputed,
     /// The input is a weighted graph; an edge that is not listed never enters.
@@ -33,7 +36,7 @@ pub(crate) const NO_EDGE: u32 = u32::MAX;
 pub(crate) const MAX_KEY: u32 = 0x7F7F_FFFF;
 
 impl Metric {
-    /// The metrics that can be computed from coordinates, by the names of the command line.
+    /// The metrics that are computed from the coordinates of two points.
     pub const OF_POINTS: [Metric; 6] =
         [Metric::Euclidean, Metric::SqEuclidean, Metric::Cityblock, Metric::Chebyshev, Metric::Cosine, Metric::Correlation];
 
@@ -46,6 +49,7 @@ impl Metric {
             Metric::Chebyshev => "chebyshev",
             Metric::Cosine => "cosine",
             Metric::Correlation => "correlation",
+            Metric::KnnHops => "knn-hops",
             Metric::Precomputed => "precomputed",
             Metric::Sparse => "sparse",
         }
@@ -56,8 +60,9 @@ impl Metric {
     /// # Errors
     /// [`Error::Input`] with the known names.
     pub fn parse(name: &str) -> Result<Self> {
-        Self::OF_POINTS.into_iter().find(|m| m.name() == name).ok_or_else(|| {
-            let known: Vec<_> = Self::OF_POINTS.iter().map(|m| m.name()).collect();
+        let known = || Self::OF_POINTS.into_iter().chain([Metric::KnnHops]);
+        known().find(|m| m.name() == name).ok_or_else(|| {
+            let known: Vec<_> = known().map(Metric::name).collect();
             Error::input(format!("unknown metric '{name}': use one of {}", known.join(", ")))
         })
     }
@@ -67,7 +72,6 @@ impl Metric {
     ///
     /// Every sum runs from the first coordinate to the last by differences (never by the Gram trick, which loses
     /// all digits far from the origin), the same as the shader does.
-    #[cfg(test)]
     pub(crate) fn key_of_points(self, x: &[f32], y: &[f32]) -> f32 {
         let pairs = x.iter().zip(y);
         match self {

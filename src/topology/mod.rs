@@ -12,8 +12,13 @@
 mod barcode;
 mod cloud;
 mod cpu;
+mod cycles;
 mod engine;
+mod estimate;
+mod hops;
 mod metric;
+mod options;
+mod sampling;
 mod task;
 mod wgsl;
 
@@ -23,6 +28,10 @@ pub const FINISHED_ON_HOST: &str = "finished on the host";
 
 pub use barcode::{Answer, Bar, Barcode, BettiCurve, EngineInfo, Seconds};
 pub use cloud::{Cloud, CloudView, DistanceMatrix, PointCloud, SparseGraph};
-pub use engine::{Batch, DeviceNumbers, Engine, EngineKind, Options};
+pub use cycles::Cycle;
+pub use engine::{Batch, DeviceNumbers, Engine, EngineKind};
+pub use estimate::Estimate;
+pub use hops::knn_hops;
 pub use metric::Metric;
+pub use options::Options;
 pub use task::Task;

@@ -1,10 +1,9 @@
 //! The Betti numbers of one class of samples after every layer.
 
-use super::hops::knn_hops;
 use crate::data::Samples;
 use crate::error::Result;
 use crate::nn::{Compute, Flow, Layer, Net, bridge};
-use crate::topology::{Cloud, Options, PointCloud};
+use crate::topology::{Cloud, Options, PointCloud, knn_hops};
 use burn::tensor::{Tensor, TensorData};
 use serde::Serialize;
 
@@ -61,7 +60,7 @@ pub fn trace_class(net: &Net, samples: &Samples, class: u8, procedure: Procedure
         let points = distinct(&bridge::read(tensor)?, features)?;
         found.push(LayerBetti { layer, points: points.len(), betti: [0, 0] });
         // Where nearly all points have become one, fewer neighbours are left than asked for.
-        clouds.push(Cloud::Edges(knn_hops(&points, procedure.k.min(points.len()))?));
+        clouds.push(Cloud::Edges(knn_hops(&points, procedure.k.min(points.len()), Some(2))?));
     }
     let options = Options { threshold: Some(2.0), ..Options::default() };
     for (layer, barcode) in found.iter_mut().zip(compute.engine.barcodes(&clouds, &options)?) {

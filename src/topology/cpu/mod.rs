@@ -14,17 +14,21 @@
 mod cohomology;
 mod collapse;
 mod columns;
+mod cycles;
 mod distances;
 mod edge_collapse;
 mod filtration;
 mod links;
 mod loops;
+mod memory;
 mod neighbours;
 mod simd;
 mod table;
 mod voids;
 
+pub(crate) use cycles::KeyedCycle;
 pub(crate) use filtration::Filtration;
+pub(crate) use memory::available as available_memory;
 pub(crate) use table::key_table;
 
 use crate::error::{Error, Result};
@@ -34,15 +38,14 @@ use crate::topology::metric::Metric;
 use crate::topology::task::Task;
 use neighbours::Forest;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Largest cloud of this engine: vertices are 16 bits wide, and the table of `4 n^2` bytes takes 16 GiB here.
 pub(crate) const MAX_POINTS: usize = 65_535;
 
-/// Bytes at the peak per pair of points: the table, and the edges while they are sorted.
-const BYTES_PER_PAIR: u64 = 16;
 /// Memory that clouds may take that are worked on side by side.
 const SIDE_BY_SIDE_BYTES: u64 = 4 << 30;
+/// Clouds of a batch between two reports.
+const AT_ONCE: usize = 256;
 
 /// Where a cloud's numbers are.
 #[derive(Clone, Copy)]
@@ -100,24 +103,19 @@ impl Filtration {
     }
 }
 
-/// Pairs of every cloud, in order, in dimensions 0 to `max_dim`.
+/// Hands over the pairs of every cloud, in order, in dimensions 0 to `max_dim`.
 ///
 /// # Errors
-/// [`Error::TooLarge`] for a cloud beyond [`MAX_POINTS`], [`Error::Interrupted`] when the task is cancelled.
+/// [`Error::TooLarge`] for a cloud that does not fit, [`Error::Interrupted`] when the task is cancelled.
 pub(crate) fn pairs(
     clouds: &[Source<'_>],
     metric: Metric,
     threshold: Option<f32>,
     max_dim: usize,
     task: &Task<'_>,
-) -> Result<Vec<Pairs>> {
-    if let Some(c) = clouds.iter().find(|c| c.len() > MAX_POINTS) {
-        return Err(Error::TooLarge(format!(
-            "a cloud of {} points needs {:.1} GiB of distances; the cpu engine takes up to {MAX_POINTS} points: sample the cloud",
-            c.len(),
-            4.0 * (c.len() as f64).powi(2) / (1u64 << 30) as f64
-        )));
-    }
+    take: &mut dyn FnMut(Pairs),
+) -> Result<()> {
+    clouds.iter().try_for_each(|c| check_size(c.len(), max_dim))?;
     let threads = rayon::current_num_threads();
     let one = |cloud: &Source<'_>, parallel: bool, task: &Task<'_>| {
         let metric = cloud.metric(metric);
@@ -125,18 +123,73 @@ pub(crate) fn pairs(
         filtration.pairs(max_dim, parallel, task)
     };
     // Fewer clouds than threads leave cores idle unless each cloud uses all of them; large ones side by side take too much memory.
-    let largest = clouds.iter().map(Source::len).max().unwrap_or(0) as u64;
-    let together = threads as u64 * BYTES_PER_PAIR * largest * largest;
+    let largest = clouds.iter().map(Source::len).max().unwrap_or(0);
+    let together = threads as u64 * bytes(largest, max_dim);
     if clouds.len() == 1 || threads > 1 && (clouds.len() < 2 * threads || together > SIDE_BY_SIDE_BYTES) {
-        return clouds.iter().map(|c| one(c, threads > 1, task)).collect();
+        return clouds.iter().try_for_each(|c| one(c, threads > 1, task).map(&mut *take));
     }
-    let done = AtomicU64::new(0);
     let quiet = task.quiet();
-    clouds
-        .par_iter()
-        .map(|c| {
-            task.at("clouds", done.fetch_add(1, Relaxed), clouds.len() as u64)?;
-            one(c, false, &quiet)
-        })
-        .collect()
+    let mut done = 0;
+    for some in clouds.chunks(AT_ONCE.max(8 * threads)) {
+        task.at("clouds", done, clouds.len() as u64)?;
+        let found: Result<Vec<Pairs>> = some.par_iter().map(|c| one(c, false, &quiet)).collect();
+        found?.into_iter().for_each(&mut *take);
+        done += some.len() as u64;
+    }
+    Ok(())
+}
+
+/// Representatives of the `k` longest bars of dimension 1; see [`cycles`].
+///
+/// # Errors
+/// As [`pairs`].
+pub(crate) fn cycles(
+    cloud: &Source<'_>,
+    metric: Metric,
+    threshold: Option<f32>,
+    k: usize,
+    length: impl Fn(u32, Option<u32>) -> f32,
+    task: &Task<'_>,
+) -> Result<Vec<KeyedCycle>> {
+    check_size(cloud.len(), 1)?;
+    let parallel = rayon::current_num_threads() > 1;
+    cycles::longest(Filtration::of(cloud, cloud.metric(metric), threshold, parallel), k, length, parallel, task)
+}
+
+/// Bytes that a cloud of `n` points takes at the peak, about: the table; sets of neighbours for every thread; the edges, while they are
+/// sorted, of which dimension 1 needs a third at most, higher dimensions all, and dimension 3 their simplices as well.
+pub(crate) fn bytes(n: usize, max_dim: usize) -> u64 {
+    let (n, threads) = (n as u64, rayon::current_num_threads() as u64);
+    let edges = n * n / 2;
+    let of_edges = match max_dim {
+        0 => 0,
+        1 => 32 * edges / 3,
+        2 => 40 * edges,
+        _ => 40 * edges + 32 * edges * n / 8,
+    };
+    4 * n * n + (threads + 1) * n * n / 8 + of_edges
+}
+
+/// Refuses what is beyond the engine or this machine's memory.
+fn check_size(n: usize, max_dim: usize) -> Result<()> {
+    if n > MAX_POINTS {
+        return Err(Error::TooLarge(format!(
+            "a cloud of {n} points: the cpu engine takes up to {MAX_POINTS}; sample the cloud (--max-points {MAX_POINTS})"
+        )));
+    }
+    // What dimension 3 needs depends on the input more than on its size.
+    let need = bytes(n, max_dim.min(2));
+    match memory::available() {
+        Some(free) if need > free => {
+            let most = (n as f64 * (free as f64 / need as f64).sqrt() * 0.95) as usize;
+            let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
+            Err(Error::TooLarge(format!(
+                "a cloud of {n} points in dimension {max_dim} needs about {:.1} GiB, and {:.1} GiB are free: about {most} points would \
+                 fit (--max-points {most})",
+                gib(need),
+                gib(free)
+            )))
+        }
+        _ => Ok(()),
+    }
 }

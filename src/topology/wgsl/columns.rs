@@ -10,6 +10,7 @@ use super::batch::{Batch, all};
 use super::layout::{CloudRecord, LEVELS, SAMPLE, SHARED, State, UNEXPANDED};
 use crate::error::Result;
 use crate::gpu::{Gpu, Kernel, Recorder, Work, download, upload, zeroed};
+use crate::topology::task::Task;
 use std::sync::Arc;
 
 /// Words of scratch memory that a stage may take.
@@ -140,10 +141,18 @@ impl Columns {
         })
     }
 
-    /// Goes through the edges until every loop of every cloud is dead, or the edges end. Returns the state at the end.
-    pub fn run(&mut self, batch: &mut Batch<'_>, recorder: &mut Recorder<'_>, mut state: Vec<State>) -> Result<()> {
+    /// Goes through the edges until every loop of every cloud is dead, or the edges end.
+    pub fn run(
+        &mut self,
+        batch: &mut Batch<'_>,
+        recorder: &mut Recorder<'_>,
+        mut state: Vec<State>,
+        task: &Task<'_>,
+    ) -> Result<()> {
         self.alive = (0..state.len()).filter(|&i| batch.records[i].births > 0).collect();
         while !self.alive.is_empty() {
+            let clouds = state.len() as u64;
+            task.at("clouds of a batch", clouds - self.alive.len() as u64, clouds)?;
             for &i in &self.alive {
                 (state[i].todo, state[i].pending, state[i].deaths) = (0, 0, 0);
             }

@@ -19,10 +19,11 @@ mod tests;
 
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Recorder, download, upload};
-use crate::topology::barcode::Pairs;
+use crate::topology::barcode::{Pairs, Seconds};
 use crate::topology::cloud::{Cloud, CloudView};
 use crate::topology::cpu::{Filtration, Source, key_table};
 use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
+use crate::topology::options::Options;
 use crate::topology::task::Task;
 use batch::{Batch, Shape, bytes_per_cloud};
 use columns::Columns;
@@ -33,7 +34,7 @@ use std::time::Instant;
 #[derive(Clone, Copy)]
 pub(crate) enum Input<'a> {
     /// Clouds of their own on the host.
-    Clouds(&'a [Cloud]),
+    Clouds(&'a [&'a Cloud]),
     /// Views of shared numbers on the host.
     Host(&'a [f32], &'a [CloudView]),
     /// Views of `bytes` bytes of a device buffer from byte `offset` on.
@@ -50,7 +51,7 @@ impl Input<'_> {
 
     fn shape(&self, i: usize) -> Shape {
         match self {
-            Input::Clouds(c) => match &c[i] {
+            Input::Clouds(c) => match c[i] {
                 Cloud::Points(p) => {
                     Shape::Points(CloudView { len: p.len(), features: p.features(), offset: 0, stride: p.features() })
                 }
@@ -94,42 +95,59 @@ impl Default for Tuning {
     }
 }
 
-/// What a run gives.
-pub(crate) struct Outcome {
-    pub pairs: Vec<Pairs>,
-    /// Seconds that the host took for clouds whose columns outgrew the device memory set aside for them.
-    pub finishing: Option<f64>,
-    /// Wall seconds, or seconds per kernel when profiling.
-    pub seconds: Vec<(String, f64)>,
+/// Bytes on the device for one cloud of `n` points before its columns.
+pub(crate) fn bytes(n: usize) -> u64 {
+    bytes_per_cloud(n, Tuning::default())
 }
 
-/// Pairs of every cloud, in order, in dimensions 0 to `max_dim` (0 or 1).
-///
-/// # Errors
-/// [`Error::TooLarge`] for a cloud beyond the adapter's limits, [`Error::Input`] when a distance is not a number (device
-/// input is not checked before), [`Error::Device`] when the device fails.
-pub(crate) fn pairs(
-    gpu: &Gpu,
-    input: Input<'_>,
+/// What a batch gives.
+#[derive(Default)]
+struct Outcome {
+    pairs: Vec<Pairs>,
+    /// Seconds that the host took for clouds whose columns outgrew the device memory set aside for them.
+    finishing: Option<f64>,
+}
+
+/// What is wanted of every cloud.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
     metric: Metric,
     threshold: Option<f32>,
     max_dim: usize,
     tuning: Tuning,
-    profile: bool,
-) -> Result<Outcome> {
+    task: &'a Task<'a>,
+}
+
+/// Hands over the pairs of every cloud, in order, batch by batch. Returns wall seconds, or seconds per kernel when profiling.
+///
+/// # Errors
+/// [`Error::TooLarge`] for a cloud beyond the adapter's limits, [`Error::Input`] when a distance is not a number (device
+/// input is not checked before), [`Error::Device`] when the device fails, [`Error::Interrupted`] when the task is cancelled.
+pub(crate) fn pairs(
+    gpu: &Gpu,
+    input: Input<'_>,
+    options: &Options,
+    threshold: Option<f32>,
+    tuning: Tuning,
+    task: &Task<'_>,
+    take: &mut dyn FnMut(Pairs),
+) -> Result<Seconds> {
     let total = Instant::now();
-    let mut outcome = Outcome { pairs: Vec::with_capacity(input.len()), finishing: None, seconds: Vec::new() };
-    let mut recorder = Recorder::new(gpu, profile)?;
+    let mut outcome = Outcome::default();
+    let mut recorder = Recorder::new(gpu, options.profile)?;
+    let wanted = Wanted { metric: options.metric, threshold, max_dim: options.max_dim, tuning, task };
     let mut start = 0;
     while start < input.len() {
+        task.at("clouds", start as u64, input.len() as u64)?;
         let end = start + how_many_fit(gpu, input, start, tuning)?;
-        run_batch(gpu, input, start..end, metric, threshold, max_dim, tuning, &mut recorder, &mut outcome)?;
+        run_batch(gpu, input, start..end, wanted, &mut recorder, &mut outcome)?;
+        outcome.pairs.drain(..).for_each(&mut *take);
         start = end;
     }
-    outcome.seconds = recorder.collect_timings()?.into_iter().map(|(name, s)| (name.to_string(), s)).collect();
-    outcome.seconds.extend(outcome.finishing.map(|s| (super::FINISHED_ON_HOST.to_string(), s)));
-    outcome.seconds.push(("total".into(), total.elapsed().as_secs_f64()));
-    Ok(outcome)
+    let mut seconds: Seconds = recorder.collect_timings()?.into_iter().map(|(name, s)| (name.to_string(), s)).collect();
+    seconds.extend(outcome.finishing.map(|s| (super::FINISHED_ON_HOST.to_string(), s)));
+    seconds.push(("total".into(), total.elapsed().as_secs_f64()));
+    Ok(seconds)
 }
 
 /// How many clouds from `start` on fit the device together: at least one, or an error that names the limit.
@@ -173,18 +191,15 @@ fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Re
     Ok(count)
 }
 
-#[allow(clippy::too_many_arguments, reason = "one call site; the options travel together through two levels")]
 fn run_batch(
     gpu: &Gpu,
     input: Input<'_>,
     range: std::ops::Range<usize>,
-    metric: Metric,
-    threshold: Option<f32>,
-    max_dim: usize,
-    tuning: Tuning,
+    wanted: Wanted<'_>,
     recorder: &mut Recorder<'_>,
     outcome: &mut Outcome,
 ) -> Result<()> {
+    let Wanted { metric, threshold, max_dim, tuning, task } = wanted;
     let first = range.start;
     let mut shapes: Vec<Shape> = range.clone().map(|i| input.shape(i)).collect();
     let of_cloud = |shape: &Shape| if let Shape::Table(_) = shape { Metric::Precomputed } else { metric };
@@ -221,7 +236,7 @@ fn run_batch(
         let failed = state.iter().map(|s| s.failure != 0);
         for (i, (merges, failed)) in merges.into_iter().zip(failed).enumerate() {
             if failed {
-                outcome.finish(&batch, i, &state[i], max_dim)?;
+                outcome.finish(&batch, i, &state[i], wanted)?;
             } else {
                 outcome.pairs.push(Pairs { merges, classes: Vec::new() });
             }
@@ -230,17 +245,17 @@ fn run_batch(
     }
     if max_dim > 1 {
         for (i, state) in state.iter().enumerate() {
-            outcome.finish(&batch, i, state, max_dim)?;
+            outcome.finish(&batch, i, state, wanted)?;
         }
         return Ok(());
     }
     let mut columns = Columns::new(&mut batch, &state, tuning)?;
-    columns.run(&mut batch, recorder, state.clone())?;
+    columns.run(&mut batch, recorder, state.clone(), task)?;
     recorder.submit()?;
     let bars = columns.bars(&batch)?;
     for (i, merges) in merges.into_iter().enumerate() {
         if columns.failed[i] {
-            outcome.finish(&batch, i, &state[i], max_dim)?;
+            outcome.finish(&batch, i, &state[i], wanted)?;
             continue;
         }
         let r = batch.records[i];
@@ -259,7 +274,7 @@ fn pack_points(input: Input<'_>, range: std::ops::Range<usize>, shapes: &mut [Sh
         let offset = packed.len();
         match input {
             Input::Clouds(clouds) => {
-                if let Cloud::Points(p) = &clouds[i] {
+                if let Cloud::Points(p) = clouds[i] {
                     packed.extend_from_slice(p.data());
                 }
             }
@@ -282,7 +297,7 @@ fn read_merges(batch: &Batch<'_>, state: &[layout::State]) -> Result<Vec<Vec<u32
 
 impl Outcome {
     /// The native engine's answer from the device's table.
-    fn finish(&mut self, batch: &Batch<'_>, cloud: usize, state: &layout::State, max_dim: usize) -> Result<()> {
+    fn finish(&mut self, batch: &Batch<'_>, cloud: usize, state: &layout::State, wanted: Wanted<'_>) -> Result<()> {
         let start = Instant::now();
         let r = batch.records[cloud];
         let n = r.n as usize;
@@ -290,7 +305,7 @@ impl Outcome {
         let row = |keys: &[u32]| keys[..n].iter().map(|&k| k.min(i32::MAX as u32) as i32).collect::<Vec<i32>>();
         let table = keys.chunks(r.row as usize).flat_map(row).collect();
         let filtration = Filtration::new(n, table, state.limit.min(MAX_KEY) as i32);
-        self.pairs.push(filtration.pairs(max_dim, rayon::current_num_threads() > 1, &Task::unwatched())?);
+        self.pairs.push(filtration.pairs(wanted.max_dim, rayon::current_num_threads() > 1, wanted.task)?);
         *self.finishing.get_or_insert(0.0) += start.elapsed().as_secs_f64();
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::{Tuning, distances, graph};
 use crate::gpu::{AdapterChoice, Gpu, Recorder, download, upload};
 use crate::topology::cloud::CloudView;
 use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
+use crate::topology::task::Task;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::sync::OnceLock;
@@ -253,7 +254,7 @@ fn columns_are_reduced_as_by_the_textbook() {
         let tables = tables(&batch);
         let state = up_to_forest(&batch, &mut recorder);
         let mut columns = Columns::new(&mut batch, &state, tuning).unwrap();
-        columns.run(&mut batch, &mut recorder, state).unwrap();
+        columns.run(&mut batch, &mut recorder, state, &Task::unwatched()).unwrap();
         recorder.submit().unwrap();
         let bars = columns.bars(&batch).unwrap();
         for (i, r) in batch.records.iter().enumerate() {

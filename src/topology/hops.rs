@@ -4,16 +4,16 @@
 //! neither the scale nor the density of the layer's points matters.
 
 use crate::error::{Error, Result};
-use crate::topology::{PointCloud, SparseGraph};
+use crate::topology::cloud::{PointCloud, SparseGraph};
 use rayon::prelude::*;
 
 /// Joins every point with its `k` nearest (itself among them, as scikit-learn counts; ties by index), both ways, and lists all
-/// pairs that are one or two hops apart, with that number as their length. Pairs further apart never get an edge: Naitzat's
-/// complex is the one at scale 2.
+/// pairs that are at most `most` hops apart, with that number as their length. Pairs that are further apart, or in different
+/// pieces of the graph, never get an edge. Naitzat's complex is the one at scale 2, for which `most` = 2 is enough.
 ///
 /// # Errors
 /// [`Error::Input`] when `k` is 0 or there are fewer points than that.
-pub fn knn_hops(points: &PointCloud, k: usize) -> Result<SparseGraph> {
+pub fn knn_hops(points: &PointCloud, k: usize, most: Option<u32>) -> Result<SparseGraph> {
     let n = points.len();
     if k == 0 || k > n {
         return Err(Error::input(format!("{k} nearest neighbours of {n} points: k must be between 1 and the number of points")));
@@ -39,17 +39,34 @@ pub fn knn_hops(points: &PointCloud, k: usize) -> Result<SparseGraph> {
         list.sort_unstable();
         list.dedup();
     }
-    let of_point = |i: usize| {
-        let one = &neighbours[i];
-        let mut two: Vec<u32> = one.iter().flat_map(|&j| &neighbours[j as usize]).copied().collect();
-        two.sort_unstable();
-        two.dedup();
-        let below = |j: &&u32| (**j as usize) < i;
-        let near = one.iter().filter(below).map(|&j| (i as u32, j, 1.0));
-        let far = two.iter().filter(below).filter(|j| one.binary_search(j).is_err()).map(|&j| (i as u32, j, 2.0));
-        near.chain(far).collect::<Vec<_>>()
+    // Breadth first from every point; a pair is listed from its larger point.
+    let of_point = |(reached, queue): &mut (Vec<u32>, Vec<u32>), i: usize| {
+        reached.clear();
+        reached.resize(n, u32::MAX);
+        queue.clear();
+        reached[i] = 0;
+        queue.push(i as u32);
+        let mut found = Vec::new();
+        let mut head = 0;
+        while let Some(&v) = queue.get(head) {
+            head += 1;
+            let hops = reached[v as usize] + 1;
+            if most.is_some_and(|most| hops > most) {
+                break;
+            }
+            for &w in &neighbours[v as usize] {
+                if reached[w as usize] == u32::MAX {
+                    reached[w as usize] = hops;
+                    queue.push(w);
+                    if (w as usize) < i {
+                        found.push((i as u32, w, hops as f32));
+                    }
+                }
+            }
+        }
+        found
     };
-    SparseGraph::new(n, (0..n).into_par_iter().flat_map_iter(of_point).collect())
+    SparseGraph::new(n, (0..n).into_par_iter().map_init(Default::default, of_point).flatten_iter().collect())
 }
 
 #[cfg(test)]
@@ -60,9 +77,12 @@ mod tests {
     fn a_line_of_points_has_hops_along_it() {
         let line = PointCloud::new(5, 1, vec![0.0, 1.0, 2.0, 3.0, 4.0]).unwrap();
         // k = 2: itself and the nearest other, the lower one of two.
-        let graph = knn_hops(&line, 2).unwrap();
+        let graph = knn_hops(&line, 2, Some(2)).unwrap();
         assert_eq!(graph.edges(), &[(1, 0, 1.0), (2, 0, 2.0), (2, 1, 1.0), (3, 1, 2.0), (3, 2, 1.0), (4, 2, 2.0), (4, 3, 1.0)]);
-        assert!(knn_hops(&line, 1).unwrap().edges().is_empty());
-        assert!(knn_hops(&line, 6).is_err() && knn_hops(&line, 0).is_err());
+        let all = knn_hops(&line, 2, None).unwrap();
+        assert_eq!(all.edges().len(), 10);
+        assert!(all.edges().iter().all(|&(i, j, hops)| hops == (i - j) as f32));
+        assert!(knn_hops(&line, 1, None).unwrap().edges().is_empty());
+        assert!(knn_hops(&line, 6, None).is_err() && knn_hops(&line, 0, None).is_err());
     }
 }

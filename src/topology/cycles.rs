@@ -1,0 +1,14 @@
+//! Representative cycles of dimension 1.
+
+use serde::Serialize;
+
+/// A closed walk, or several, that is born with a bar and dies with it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cycle {
+    /// Length of its longest edge.
+    pub birth: f32,
+    /// From here on it is a boundary; `None` if never.
+    pub death: Option<f32>,
+    /// Its edges as pairs of point numbers. Every point is on an even number of them.
+    pub edges: Vec<[u32; 2]>,
+}

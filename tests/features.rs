@@ -1,0 +1,171 @@
+//! What the engines offer besides barcodes: cycles, samples, hops, Betti numbers at a scale, streams that can be stopped.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
+mod common;
+
+use common::{cloud_of, gpu_engine};
+use lacuna::Error;
+use lacuna::gpu::{AdapterChoice, Gpu};
+use lacuna::topology::{Cloud, Engine, Metric, Options, PointCloud, Task, knn_hops};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+fn length(p: &PointCloud, i: u32, j: u32) -> f32 {
+    let pairs = p.point(i as usize).iter().zip(p.point(j as usize));
+    pairs.fold(0.0f32, |s, (a, b)| s + (a - b) * (a - b)).sqrt()
+}
+
+/// Whether a set of edges is the boundary of triangles no longer than `scale`; or, with `open`, shorter.
+fn is_boundary(p: &PointCloud, edges: &[[u32; 2]], scale: f32, open: bool) -> bool {
+    let n = p.len() as u32;
+    let bit = |i: u32, j: u32| 1u128 << (i.max(j) * (i.max(j) - 1) / 2 + i.min(j));
+    let mut basis: Vec<u128> = Vec::new();
+    let reduced = |basis: &[u128], mut v: u128| {
+        basis.iter().for_each(|b| v = v.min(v ^ b));
+        v
+    };
+    for (a, b, c) in (0..n).flat_map(|a| (0..a).flat_map(move |b| (0..b).map(move |c| (a, b, c)))) {
+        let diameter = length(p, a, b).max(length(p, a, c)).max(length(p, b, c));
+        if diameter < scale || (!open && diameter == scale) {
+            let v = reduced(&basis, bit(a, b) ^ bit(a, c) ^ bit(b, c));
+            if v != 0 {
+                basis.push(v);
+                basis.sort_unstable_by(|x, y| y.cmp(x));
+            }
+        }
+    }
+    reduced(&basis, edges.iter().fold(0, |v, e| v ^ bit(e[0], e[1]))) == 0
+}
+
+#[test]
+fn cycles_are_born_and_die_with_their_bars() {
+    let mut seen = 0;
+    for seed in 0..40 {
+        let p = cloud_of(seed, 15, 2);
+        let cloud = Cloud::from(p.clone());
+        for threshold in [None, Some(0.6)] {
+            let options = Options { threshold, ..Options::default() };
+            let bars = Engine::cpu().barcode(&cloud, &options).unwrap().bars[1].clone();
+            let cycles = Engine::cpu().cycles(&cloud, &options, 100, &Task::unwatched()).unwrap();
+            assert_eq!(cycles.len(), bars.len());
+            assert!(cycles.is_sorted_by(|a, b| {
+                a.death.unwrap_or(f32::INFINITY) - a.birth >= b.death.unwrap_or(f32::INFINITY) - b.birth
+            }));
+            for cycle in &cycles {
+                seen += 1;
+                let death = cycle.death.unwrap_or(f32::INFINITY);
+                assert!(bars.iter().any(|b| b.birth == cycle.birth && b.death == death));
+                let mut degree = [0; 15];
+                cycle.edges.iter().flatten().for_each(|&v| degree[v as usize] += 1);
+                assert!(degree.iter().all(|d| d % 2 == 0), "not a cycle");
+                let longest = cycle.edges.iter().map(|e| length(&p, e[0], e[1])).fold(0.0, f32::max);
+                assert_eq!(longest, cycle.birth);
+                assert!(!is_boundary(&p, &cycle.edges, death.min(threshold.unwrap_or(death)), death.is_finite()));
+                assert!(death.is_infinite() || is_boundary(&p, &cycle.edges, death, false));
+            }
+        }
+    }
+    assert!(seen > 60, "only {seen} cycles were checked");
+}
+
+#[test]
+fn betti_numbers_are_those_of_the_barcode() {
+    let clouds: Vec<Cloud> = (0..6).map(|s| cloud_of(s, 40, 3).into()).collect();
+    let options = Options { max_dim: 2, ..Options::default() };
+    for engine in [Engine::cpu(), gpu_engine()] {
+        let barcodes = engine.barcodes(&clouds, &options).unwrap();
+        for scale in [0.0, 0.2, 0.35, 0.5, 0.8, 3.0] {
+            let numbers = engine.betti_numbers(&clouds, scale, &options).unwrap();
+            let want: Vec<Vec<usize>> = barcodes.iter().map(|b| b.betti_numbers(scale)).collect();
+            assert_eq!(numbers, want, "at {scale}");
+        }
+        assert_eq!(engine.betti_numbers(&clouds, -1.0, &options).unwrap_err().exit_code(), 2);
+    }
+}
+
+#[test]
+fn hops_are_a_metric_of_both_engines() {
+    let p = cloud_of(3, 120, 3);
+    let options = Options { metric: Metric::KnnHops, k: 5, max_dim: 2, ..Options::default() };
+    let cpu = Engine::cpu().barcode(&p.clone().into(), &options).unwrap();
+    assert_eq!(cpu, gpu_engine().barcode(&p.clone().into(), &options).unwrap());
+    assert_eq!(cpu.metric.name(), "knn-hops");
+    let graph =
+        Engine::cpu().barcode(&knn_hops(&p, 5, None).unwrap().into(), &Options { max_dim: 2, ..Options::default() }).unwrap();
+    assert_eq!(cpu.bars, graph.bars);
+    // A threshold needs only the pairs up to there.
+    let near = Options { threshold: Some(2.0), ..options };
+    let numbers = Engine::cpu().betti_numbers(&[p.clone().into()], 2.0, &options).unwrap();
+    assert_eq!(numbers[0], Engine::cpu().barcode(&p.into(), &near).unwrap().betti_numbers(2.0));
+}
+
+#[test]
+fn samples_are_said_to_be_samples() {
+    let p = cloud_of(4, 200, 3);
+    let options = Options { max_points: Some(50), ..Options::default() };
+    for engine in [Engine::cpu(), gpu_engine()] {
+        let barcode = engine.barcode(&p.clone().into(), &options).unwrap();
+        assert_eq!((barcode.n, barcode.sampled_from, barcode.bars[0].len()), (50, Some(200), 50));
+        let all = engine.barcode(&p.clone().into(), &Options { max_points: Some(200), ..options }).unwrap();
+        assert_eq!((all.n, all.sampled_from), (200, None));
+    }
+    // The sample is spread out: its shortest merge is longer than that of the whole cloud.
+    let engine = Engine::cpu();
+    let (some, all) =
+        (engine.barcode(&p.clone().into(), &options).unwrap(), engine.barcode(&p.into(), &Options::default()).unwrap());
+    assert!(some.bars[0][0].death > 3.0 * all.bars[0][0].death);
+}
+
+#[test]
+fn a_lost_device_keeps_what_was_finished() {
+    let gpu = Gpu::open(&AdapterChoice::Best).unwrap();
+    // Tiny pools make many batches of this.
+    let engine = Engine::on(gpu.clone()).with_tiny_pools();
+    let clouds: Vec<Cloud> = (0..40).map(|s| cloud_of(s, 60, 3).into()).collect();
+    let mut kept = Vec::new();
+    let e = engine
+        .each(&clouds, &Options::default(), &Task::unwatched(), &mut |i, barcode| {
+            assert_eq!(i, kept.len());
+            kept.push(barcode);
+            if kept.len() == 7 {
+                gpu.simulate_loss();
+            }
+        })
+        .unwrap_err();
+    assert!(e.to_string().contains("lost"), "{e}");
+    assert_eq!(e.exit_code(), 1);
+    assert!((7..40).contains(&kept.len()), "{} were kept", kept.len());
+    let want = Engine::cpu().barcodes(&clouds[..kept.len()], &Options::default()).unwrap();
+    for (got, want) in kept.iter().zip(&want) {
+        assert_eq!(common::disagreement(&want.bars, got, 1e-6), None);
+    }
+}
+
+#[test]
+fn a_task_reports_and_can_be_stopped() {
+    let clouds: Vec<Cloud> = (0..600).map(|s| cloud_of(s, 20, 2).into()).collect();
+    for engine in [Engine::cpu(), gpu_engine().with_tiny_pools()] {
+        let reports = AtomicUsize::new(0);
+        let report = |_: &str, done: u64, total: u64| {
+            assert!(done <= total);
+            reports.fetch_add(1, Ordering::SeqCst) < 1
+        };
+        let kept = Cell::new(0);
+        let stopped = engine.each(&clouds, &Options::default(), &Task::watched(&report), &mut |_, _| kept.set(kept.get() + 1));
+        assert!(matches!(stopped, Err(Error::Interrupted(_))), "{stopped:?}");
+        assert!(kept.get() < 600);
+        assert!(reports.load(Ordering::SeqCst) >= 2);
+    }
+}
+
+#[test]
+fn an_estimate_is_of_the_right_order() {
+    let cloud = Cloud::from(cloud_of(1, 2500, 3));
+    let engine = Engine::cpu();
+    let estimate = engine.estimate(&cloud, &Options::default()).unwrap();
+    assert_eq!((estimate.points, estimate.timed), (2500, 512));
+    assert!(estimate.seconds > 0.0 && estimate.bytes > 4 * 2500 * 2500);
+    let small = engine.estimate(&cloud, &Options { max_points: Some(100), ..Options::default() }).unwrap();
+    assert_eq!(small.points, 100);
+    assert!(small.bytes < estimate.bytes);
+}
