@@ -29,6 +29,7 @@
 //! # Ok::<(), lacuna::Error>(())
 //! ```
 
+pub mod bench;
 pub mod data;
 pub mod error;
 #[cfg(feature = "nn")]

@@ -35,7 +35,7 @@ struct Slice {
 }
 
 // What the stages find out about a cloud: entry `cloud * STATE_WORDS + name` of an array of atomics.
-const STATE_WORDS: u32 = 11u;
+const STATE_WORDS: u32 = 12u;
 const LIMIT: u32 = 0u;       // key of the longest edge that enters
 const GRAPH: u32 = 1u;       // edges of the relative neighbourhood graph
 const BIRTHS: u32 = 2u;      // those of them that open a loop
@@ -46,7 +46,8 @@ const PENDING: u32 = 6u;     // those of them whose links are no cones at first 
 const COLUMNS: u32 = 7u;     // critical columns so far
 const REDUCED: u32 = 8u;     // those of them that have been reduced, where one thread does it
 const DEATHS: u32 = 9u;      // loops that have died
-const FAILURE: u32 = 10u;    // bits below
+const OPEN: u32 = 10u;       // edges whose links may hold loops
+const FAILURE: u32 = 11u;    // bits below
 
 const FAILED_NAN: u32 = 1u;      // a coordinate is not finite
 const FAILED_COLUMNS: u32 = 2u;  // more critical columns than there is room for

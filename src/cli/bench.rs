@@ -3,12 +3,15 @@
 use super::engine::EngineArgs;
 use super::{print, print_json};
 use clap::Args;
+use super::progress::Progress;
+use lacuna::bench::{Case, Runner, Suite, all_cases, measure_ours, plot_scaling, scaling_cases, serve};
 use lacuna::report::Table;
 use lacuna::topology::{Cloud, Engine, Options, PointCloud};
 use lacuna::{Error, Result};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use std::time::Instant;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 #[derive(Clone, Debug, Args)]
 pub struct Bench {
@@ -32,6 +35,33 @@ pub struct Bench {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// The whole benchmark set, every engine and case in a process of its own
+    #[arg(long)]
+    suite: bool,
+    /// Time and memory against the number of points and of clouds, with plots
+    #[arg(long)]
+    scaling: bool,
+    /// Python with the peers of benches/peers.py, which is the file given [suite: none]
+    #[arg(long, num_args = 2, value_names = ["PYTHON", "PEERS.PY"])]
+    peers: Option<Vec<PathBuf>>,
+    /// Folder with the clouds of the set that are too large to be bundled
+    #[arg(long, value_name = "FOLDER")]
+    clouds_dir: Option<PathBuf>,
+    /// Only cases whose names hold this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Seconds that one engine may take for one case of the suite
+    #[arg(long, default_value_t = 120)]
+    patience: u64,
+    /// Leave the GPU engine out of the suite
+    #[arg(long)]
+    no_gpu: bool,
+    /// Folder for the suite's results
+    #[arg(long, short)]
+    out: Option<PathBuf>,
+    /// Measures one request: what the suite calls
+    #[arg(long, hide = true)]
+    child: Option<String>,
     #[command(flatten)]
     engine: EngineArgs,
 }
@@ -47,6 +77,12 @@ struct Row {
 
 impl Bench {
     pub fn run(&self, quiet: bool) -> Result<()> {
+        if let Some(request) = &self.child {
+            return print(&(serve(request, measure_ours)? + "\n"));
+        }
+        if self.suite || self.scaling {
+            return self.run_suite(quiet);
+        }
         if self.clouds == 0 || self.runs == 0 {
             return Err(Error::input("at least one cloud and one run are needed"));
         }
@@ -108,5 +144,25 @@ impl Bench {
         }
         let what = format!("{} clouds of {} points in R^{}, dimensions 0 and 1", self.clouds, self.points, self.features);
         print(&format!("{what}\n\n{}", table.markdown()))
+    }
+
+    fn run_suite(&self, quiet: bool) -> Result<()> {
+        let program = std::env::current_exe().map_err(Error::io("the program itself", "find"))?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut runners = Runner::ours(&program, &["bench", "--child"], threads, !self.no_gpu);
+        if let Some([python, script]) = self.peers.as_deref() {
+            runners.extend(Runner::python(python, script, threads)?);
+        }
+        let suite = Suite { runners, runs: self.runs, patience: Duration::from_secs(self.patience) };
+        let cases = if self.scaling { scaling_cases(self.seed, 10_000) } else { all_cases(self.clouds_dir.as_deref(), self.seed)? };
+        let wanted = |c: &Case| self.only.as_ref().is_none_or(|only| c.name.contains(only.as_str()));
+        let cases: Vec<Case> = cases.into_iter().filter(wanted).collect();
+        let name = if self.scaling { "scaling" } else { "suite" };
+        let rows = suite.run(&cases, self.out.as_deref(), name, &mut Progress::new(quiet))?;
+        match &self.out {
+            Some(out) if self.scaling => plot_scaling(&rows, out),
+            Some(_) => Ok(()),
+            None => print_json(&rows),
+        }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn count_read_back(bytes: u64) {
 const USAGE: wgpu::BufferUsages =
     wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
 
-/// A storage buffer of zeros, `words` times 4 bytes (at least one word: empty bindings are not allowed).
+/// A storage buffer of zeros, `words` times 4 bytes (at least four: empty bindings are not allowed).
 pub(crate) fn zeroed(gpu: &Gpu, label: &str, words: usize) -> Result<wgpu::Buffer> {
     create(gpu, label, words, false)
 }
@@ -41,7 +41,7 @@ pub(crate) fn upload<T: bytemuck::Pod>(gpu: &Gpu, label: &str, content: &[T]) ->
 }
 
 fn create(gpu: &Gpu, label: &str, words: usize, mapped: bool) -> Result<wgpu::Buffer> {
-    let size = 4 * words.max(1) as u64;
+    let size = 4 * words.max(4) as u64; // shaders read up to four words at a time
     if size > gpu.max_binding() {
         return Err(Error::TooLarge(format!(
             "{label} need {size} bytes, but {} shows at most {} bytes to a shader at once",

@@ -22,8 +22,8 @@ mod sampling;
 mod task;
 mod wgsl;
 
-/// Name, among the seconds of an answer, of the time in which the host finished what outgrew the device memory set aside for
-/// columns; absent when nothing did.
+/// Name, among the seconds of an answer of the GPU engine, of the time that the host took: for what outgrew the device memory set aside for
+/// columns, and for the columns of dimensions 2 and 3. Absent when it had nothing to do.
 pub const FINISHED_ON_HOST: &str = "finished on the host";
 
 pub use barcode::{Answer, Bar, Barcode, BettiCurve, EngineInfo, Seconds};

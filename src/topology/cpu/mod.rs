@@ -97,9 +97,37 @@ impl Filtration {
         let loops = loops::Loops::of(&mut self, &near, forest, max_dim > 1, parallel, task)?;
         pairs.classes.push(loops.pairs(&self));
         if max_dim > 1 {
-            pairs.classes.push(voids::pairs(&self, &near, &loops, parallel, task)?);
+            let links = voids::Links { critical: &loops.critical, killed: &loops.killed, open: &loops.open };
+            pairs.classes.push(voids::pairs(&self, &near, links, parallel, task)?);
         }
         Ok(pairs)
+    }
+}
+
+/// What a device has found out about the links of a cloud. Edges are named `i << 16 | j`, `i > j`.
+pub(crate) struct Half {
+    /// Critical triangles: the edge, the root that it is paired with, the root of this component, whether it killed a loop.
+    pub critical: Vec<(u32, u32, u32, bool)>,
+    /// Edges whose links may hold loops.
+    pub open: Vec<u32>,
+}
+
+impl Half {
+    /// Keys of birth and death of every void.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when the task is cancelled.
+    pub fn voids(self, mut f: Filtration, parallel: bool, task: &Task<'_>) -> Result<Vec<(u32, Option<u32>)>> {
+        let near = neighbours::nearest(&f, parallel);
+        f.extend(i32::MAX, parallel);
+        let rank = |name: u32| f.rank((name >> 16) as usize, (name & 0xffff) as usize);
+        let with_rank = |(name, apex, root, killed)| (links::Critical { rank: rank(name), apex, root }, killed);
+        let mut critical: Vec<(links::Critical, bool)> = self.critical.into_iter().map(with_rank).collect();
+        critical.sort_unstable_by_key(|(c, _)| (c.rank, c.root));
+        let (critical, killed): (Vec<_>, Vec<_>) = critical.into_iter().unzip();
+        let mut open: Vec<u32> = self.open.into_iter().map(rank).collect();
+        open.sort_unstable();
+        voids::pairs(&f, &near, voids::Links { critical: &critical, killed: &killed, open: &open }, parallel, task)
     }
 }
 

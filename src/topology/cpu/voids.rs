@@ -10,7 +10,7 @@ use super::collapse::{self, Walk};
 use super::columns::Columns;
 use super::filtration::{Filtration, entry_of_rank, rank_of_entry};
 use super::links::{Adjacency, Critical, in_parts};
-use super::loops::{Loops, nearest_of_lune};
+use super::loops::nearest_of_lune;
 use super::neighbours::Near;
 use super::simd::wide;
 use crate::error::Result;
@@ -21,32 +21,43 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Keys of birth and death of every void. `loops` must have looked at all edges.
+/// What is known of the links of all edges.
+#[derive(Clone, Copy)]
+pub(super) struct Links<'a> {
+    /// The critical triangles, by rank.
+    pub critical: &'a [Critical],
+    /// For each of them, whether it killed a loop.
+    pub killed: &'a [bool],
+    /// Edges whose links may hold loops, by rank.
+    pub open: &'a [u32],
+}
+
+/// Keys of birth and death of every void.
 ///
 /// # Errors
 /// [`crate::Error::Interrupted`] when the task is cancelled.
 pub(super) fn pairs(
     f: &Filtration,
     near: &Near,
-    loops: &Loops,
+    links: Links<'_>,
     parallel: bool,
     task: &Task<'_>,
 ) -> Result<Vec<(u32, Option<u32>)>> {
-    let opens: Vec<&Critical> = loops.critical.iter().zip(&loops.killed).filter(|(_, k)| !**k).map(|(c, _)| c).collect();
+    let opens: Vec<&Critical> = links.critical.iter().zip(links.killed).filter(|(_, k)| !**k).map(|(c, _)| c).collect();
     let mut columns = Columns::new(opens.len());
-    let triangles = Triangles::new(f, near, loops);
+    let triangles = Triangles::new(f, near, links);
     let mut adjacency = Adjacency::new(f.n);
     let mut entered = 0;
     let mut block = 0..0;
-    while !columns.all_dead() && block.end < loops.open.len() {
+    while !columns.all_dead() && block.end < links.open.len() {
         // Blocks of edges whose links are open; a void dies soon after it is born, most of the time.
         let born = opens[columns.deaths.min(opens.len() - 1)].rank;
-        let next = loops.open.partition_point(|&r| r <= born).max(block.end + block.end / 4 + 256);
-        block = block.end..next.min(loops.open.len());
-        task.at("voids", block.start as u64, loops.open.len() as u64)?;
-        let ranks = entered..loops.open[block.end - 1] + 1;
+        let next = links.open.partition_point(|&r| r <= born).max(block.end + block.end / 4 + 256);
+        block = block.end..next.min(links.open.len());
+        task.at("voids", block.start as u64, links.open.len() as u64)?;
+        let ranks = entered..links.open[block.end - 1] + 1;
         entered = ranks.end;
-        let open = &loops.open[block.clone()];
+        let open = &links.open[block.clone()];
         let found = task.stage("collapses", || cells(f, near, &mut adjacency, ranks, open, parallel, &task.untimed()))?;
         task.stage("voids", || reduce(&triangles, &found, &mut columns, parallel));
     }
@@ -146,15 +157,15 @@ struct Tree {
 }
 
 impl<'a> Triangles<'a> {
-    fn new(f: &'a Filtration, near: &'a Near, loops: &'a Loops) -> Self {
+    fn new(f: &'a Filtration, near: &'a Near, links: Links<'a>) -> Self {
         let mut voids = 0;
         let number = |&killed: &bool| {
             voids += u32::from(!killed);
             (!killed).then(|| voids - 1)
         };
         let cones = (0..f.edges.len()).map(|_| AtomicU32::new(UNSEEN)).collect();
-        let void = loops.killed.iter().map(number).collect();
-        Self { f, near, critical: &loops.critical, void, cones, trees: RwLock::default() }
+        let void = links.killed.iter().map(number).collect();
+        Self { f, near, critical: links.critical, void, cones, trees: RwLock::default() }
     }
 
     /// The boundary of a cell as a set of voids.

@@ -132,6 +132,11 @@ impl<'a> Batch<'a> {
         self.records.iter().map(f).max().unwrap_or(0)
     }
 
+    /// Pairs of points of all clouds.
+    pub fn pairs(&self) -> usize {
+        self.records.iter().map(|r| r.pairs as usize).sum()
+    }
+
     /// Reads what the stages have found out. Waits for the device.
     pub fn read_state(&self) -> Result<Vec<State>> {
         download(self.gpu, &self.state, 0, STATE_WORDS * self.records.len())

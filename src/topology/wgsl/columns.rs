@@ -8,8 +8,10 @@
 use super::Tuning;
 use super::batch::{Batch, all};
 use super::layout::{CloudRecord, LEVELS, SAMPLE, SHARED, State, UNEXPANDED};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Kernel, Recorder, Work, download, upload, zeroed};
+use crate::topology::cpu::Half;
+use crate::topology::metric::NO_EDGE;
 use crate::topology::task::Task;
 use std::sync::Arc;
 
@@ -31,6 +33,7 @@ struct Kernels {
     small_links: Arc<Kernel>,
     links: Arc<Kernel>,
     components: Arc<Kernel>,
+    collapse: Arc<Kernel>,
     columns: Arc<Kernel>,
     claim: Arc<Kernel>,
     add: Arc<Kernel>,
@@ -47,6 +50,7 @@ impl Kernels {
             small_links: build("small links", include_str!("../../../shaders/small_links.wgsl"))?,
             links: build("links", include_str!("../../../shaders/links.wgsl"))?,
             components: build("components", include_str!("../../../shaders/components.wgsl"))?,
+            collapse: build("collapse", include_str!("../../../shaders/collapse.wgsl"))?,
             columns: build("columns", include_str!("../../../shaders/columns.wgsl"))?,
             claim: build("claim", include_str!("../../../shaders/claim.wgsl"))?,
             add: build("add", include_str!("../../../shaders/add.wgsl"))?,
@@ -69,6 +73,8 @@ pub(super) struct Columns {
     progress: wgpu::Buffer,
     scratch: wgpu::Buffer,
     lists: wgpu::Buffer,
+    /// Edges whose links may hold loops; only where voids are wanted.
+    open: Option<wgpu::Buffer>,
     /// Links of a cloud that are flooded at once.
     floods_each: u32,
     /// A sample of each cloud's keys, ascending.
@@ -84,7 +90,8 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Allocates for the births that `state` tells, and completes the records.
-    pub fn new(batch: &mut Batch<'_>, state: &[State], tuning: Tuning) -> Result<Self> {
+    /// With `voids` all edges are looked at, not only those up to the last death, and links are collapsed.
+    pub fn new(batch: &mut Batch<'_>, state: &[State], tuning: Tuning, voids: bool) -> Result<Self> {
         let gpu = batch.gpu;
         let (mut columns, mut words, mut loops) = (0u64, 0u64, 0u64);
         // A graph that outgrew its memory is not known.
@@ -92,7 +99,7 @@ impl Columns {
         for (i, (record, state)) in batch.records.iter_mut().zip(state).enumerate() {
             let mut births = if failed[i] { 0 } else { state.births };
             let mut capacity =
-                if births == 0 { 0 } else { births.saturating_mul(tuning.columns_per_loop) + tuning.columns_spare };
+                if births == 0 && !voids { 0 } else { births.saturating_mul(tuning.columns_per_loop) + tuning.columns_spare };
             let words_of = |births: u32, capacity: u32| 4 * u64::from(births.div_ceil(128)) * u64::from(capacity);
             if 4 * (words + words_of(births, capacity)) > gpu.max_binding().min(tuning.column_bytes) {
                 // Too many loops for a matrix on the device beside the others': the host finishes this cloud.
@@ -119,7 +126,8 @@ impl Columns {
             quads += LEVELS * record.n * record.quads;
         }
         let row = batch.most(|r| r.quads).max(1);
-        let floods_each = (SCRATCH_WORDS / (8 * row * clouds)).clamp(64, 16_384) / 64 * 64;
+        let sets = if voids { 3 } else { 2 };
+        let floods_each = (SCRATCH_WORDS / (4 * sets * row * clouds)).clamp(64, 16_384) / 64 * 64;
         let lists_each = (SCRATCH_WORDS / (2 * tuning.list_places * clouds)).clamp(64, 4096) / 64 * 64;
         Ok(Self {
             kernels: Kernels::new(gpu)?,
@@ -130,10 +138,11 @@ impl Columns {
             owners: upload(gpu, "pivot owners", &vec![u32::MAX; loops as usize])?,
             bars: zeroed(gpu, "bars", 2 * loops as usize)?,
             progress: zeroed(gpu, "rounds", ROUNDS as usize)?,
-            scratch: zeroed(gpu, "lune bits", (8 * row * floods_each * clouds) as usize)?,
+            scratch: zeroed(gpu, "lune bits", (4 * sets * row * floods_each * clouds) as usize)?,
             lists: zeroed(gpu, "column lists", (2 * tuning.list_places * lists_each * clouds) as usize)?,
             floods_each,
             alive: Vec::new(),
+            open: if voids { Some(zeroed(gpu, "open links", batch.pairs())?) } else { None },
             sample: download(gpu, &batch.sample, 0, (SAMPLE * clouds) as usize)?,
             lists_each,
             tuning,
@@ -141,15 +150,17 @@ impl Columns {
         })
     }
 
-    /// Goes through the edges until every loop of every cloud is dead, or the edges end.
+    /// Goes through the edges until every loop of every cloud is dead, or the edges end. Returns the state then.
     pub fn run(
         &mut self,
         batch: &mut Batch<'_>,
         recorder: &mut Recorder<'_>,
         mut state: Vec<State>,
         task: &Task<'_>,
-    ) -> Result<()> {
-        self.alive = (0..state.len()).filter(|&i| batch.records[i].births > 0).collect();
+    ) -> Result<Vec<State>> {
+        let voids = self.open.is_some();
+        let wanted = |i: &usize| !self.failed[*i] && (voids || batch.records[*i].births > 0);
+        self.alive = (0..state.len()).filter(wanted).collect();
         while !self.alive.is_empty() {
             let clouds = state.len() as u64;
             task.at("clouds of a batch", clouds - self.alive.len() as u64, clouds)?;
@@ -165,7 +176,7 @@ impl Columns {
             alive.retain(|&i| {
                 let (record, s) = (&mut batch.records[i], &state[i]);
                 self.failed[i] |= s.failure != 0;
-                if self.failed[i] || s.deaths == record.births || record.high >= s.limit {
+                if self.failed[i] || (s.deaths == record.births && !voids) || record.high >= s.limit {
                     return false;
                 }
                 record.low = record.high + 1;
@@ -177,7 +188,7 @@ impl Columns {
             });
             self.alive = alive;
         }
-        Ok(())
+        Ok(state)
     }
 
     /// The largest value that `f` has over the clouds whose loops are not all dead.
@@ -216,7 +227,7 @@ impl Columns {
 
         let seen = batch.read_state()?;
         let most = self.most(batch, |i, _| seen[i].todo);
-        if batch.most(|r| r.quads) <= 2 {
+        if self.open.is_none() && batch.most(|r| r.quads) <= 2 {
             let edges = Work { groups: most.div_ceil(64), cost: 64.0 * 160.0, ..work };
             let bindings = [clouds, table, all(&batch.near), levels, state, todo, roles, all(&self.columns)];
             recorder.dispatch(&self.kernels.small_links, &bindings, edges)?;
@@ -238,6 +249,10 @@ impl Columns {
         };
         let bindings = [clouds, table, levels, state, roles, pending, all(&self.columns), all(&self.scratch)];
         recorder.dispatch(&self.kernels.components, &bindings, floods)?;
+        if let Some(open) = &self.open {
+            let bindings = [clouds, table, levels, state, roles, pending, all(open), all(&self.scratch)];
+            recorder.dispatch(&self.kernels.collapse, &bindings, Work { cost: 4.0 * floods.cost, ..floods })?;
+        }
         recorder.submit()?;
         batch.read_state()
     }
@@ -301,6 +316,20 @@ impl Columns {
             [all(&batch.clouds), all(&batch.births), all(&self.columns), all(&self.owners), all(&batch.state), all(&self.bars)];
         let work = Work { groups, clouds: self.alive.len() as u32, a: 0, b: 0, cost: 512.0, most_groups: 0 };
         recorder.dispatch(&self.kernels.tally, &bindings, work)
+    }
+
+    /// What the native engine needs to go on with a cloud's voids: its critical triangles, which of them killed a loop, and the edges
+    /// whose links may hold loops.
+    pub fn voids(&self, batch: &Batch<'_>, cloud: usize, state: &State) -> Result<Half> {
+        let (gpu, r) = (batch.gpu, &batch.records[cloud]);
+        let columns: Vec<[u32; 4]> = download(gpu, &self.columns, 4 * r.columns as usize, 4 * state.columns as usize)?;
+        let owners: Vec<u32> = download(gpu, &self.owners, r.loops as usize, r.births as usize)?;
+        let mut killed = vec![false; columns.len()];
+        owners.into_iter().filter(|&o| o != NO_EDGE).for_each(|o| killed[o as usize] = true);
+        let open = self.open.as_ref().ok_or_else(|| Error::Internal("links were not collapsed".into()))?;
+        let open = download(gpu, open, r.roles as usize, state.open as usize)?;
+        let critical = columns.iter().zip(killed).map(|(&[_, name, apex, root], killed)| (name, apex, root, killed)).collect();
+        Ok(Half { critical, open })
     }
 
     /// Birth and death keys of all loops of all clouds.

@@ -52,11 +52,12 @@ pub(super) struct State {
     pub columns: u32,
     pub reduced: u32,
     pub deaths: u32,
+    pub open: u32,
     pub failure: u32,
 }
 
 /// Words of a [`State`].
-pub(super) const STATE_WORDS: usize = 11;
+pub(super) const STATE_WORDS: usize = 12;
 /// [`State::failure`]: a coordinate is not finite.
 pub(super) const FAILED_NAN: u32 = 1;
 /// Pivot of a column whose bits have not been made yet.
@@ -132,7 +133,7 @@ mod tests {
                 }
             }
         }
-        assert!(seen >= 15, "only {seen} shaders found");
+        assert!(seen >= 16, "only {seen} shaders found");
         assert_eq!(size_of::<State>(), 4 * STATE_WORDS);
     }
 }

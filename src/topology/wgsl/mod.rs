@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Recorder, download, upload};
 use crate::topology::barcode::{Pairs, Seconds};
 use crate::topology::cloud::{Cloud, CloudView};
-use crate::topology::cpu::{Filtration, Source, key_table};
+use crate::topology::cpu::{Filtration, Half, Source, key_table};
 use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
 use crate::topology::options::Options;
 use crate::topology::task::Task;
@@ -104,7 +104,7 @@ pub(crate) fn bytes(n: usize) -> u64 {
 #[derive(Default)]
 struct Outcome {
     pairs: Vec<Pairs>,
-    /// Seconds that the host took for clouds whose columns outgrew the device memory set aside for them.
+    /// Seconds that the host took for clouds that outgrew the device memory set aside for them, and for columns above dimension 1.
     finishing: Option<f64>,
 }
 
@@ -236,31 +236,36 @@ fn run_batch(
         let failed = state.iter().map(|s| s.failure != 0);
         for (i, (merges, failed)) in merges.into_iter().zip(failed).enumerate() {
             if failed {
-                outcome.finish(&batch, i, &state[i], wanted)?;
+                outcome.finish(&batch, i, &state[i], None, wanted)?;
             } else {
                 outcome.pairs.push(Pairs { merges, classes: Vec::new() });
             }
         }
         return Ok(());
     }
-    if max_dim > 1 {
+    if max_dim > 2 {
         for (i, state) in state.iter().enumerate() {
-            outcome.finish(&batch, i, state, wanted)?;
+            outcome.finish(&batch, i, state, None, wanted)?;
         }
         return Ok(());
     }
-    let mut columns = Columns::new(&mut batch, &state, tuning)?;
-    columns.run(&mut batch, recorder, state.clone(), task)?;
+    let mut columns = Columns::new(&mut batch, &state, tuning, max_dim > 1)?;
+    let state = columns.run(&mut batch, recorder, state, task)?;
     recorder.submit()?;
     let bars = columns.bars(&batch)?;
     for (i, merges) in merges.into_iter().enumerate() {
         if columns.failed[i] {
-            outcome.finish(&batch, i, &state[i], wanted)?;
+            outcome.finish(&batch, i, &state[i], None, wanted)?;
             continue;
         }
         let r = batch.records[i];
         let loops = &bars[r.loops as usize..][..r.births as usize];
         let loops: Vec<_> = loops.iter().map(|&[b, d]| (b, (d != NO_EDGE).then_some(d))).collect();
+        if max_dim > 1 {
+            let half = columns.voids(&batch, i, &state[i])?;
+            outcome.finish(&batch, i, &state[i], Some((Pairs { merges, classes: vec![loops] }, half)), wanted)?;
+            continue;
+        }
         outcome.pairs.push(Pairs { merges, classes: vec![loops] });
     }
     Ok(())
@@ -296,8 +301,15 @@ fn read_merges(batch: &Batch<'_>, state: &[layout::State]) -> Result<Vec<Vec<u32
 }
 
 impl Outcome {
-    /// The native engine's answer from the device's table.
-    fn finish(&mut self, batch: &Batch<'_>, cloud: usize, state: &layout::State, wanted: Wanted<'_>) -> Result<()> {
+    /// The native engine's answer from the device's table: all of it, or, given the loops and what was learnt on the way, the voids.
+    fn finish(
+        &mut self,
+        batch: &Batch<'_>,
+        cloud: usize,
+        state: &layout::State,
+        half: Option<(Pairs, Half)>,
+        wanted: Wanted<'_>,
+    ) -> Result<()> {
         let start = Instant::now();
         let r = batch.records[cloud];
         let n = r.n as usize;
@@ -305,7 +317,14 @@ impl Outcome {
         let row = |keys: &[u32]| keys[..n].iter().map(|&k| k.min(i32::MAX as u32) as i32).collect::<Vec<i32>>();
         let table = keys.chunks(r.row as usize).flat_map(row).collect();
         let filtration = Filtration::new(n, table, state.limit.min(MAX_KEY) as i32);
-        self.pairs.push(filtration.pairs(wanted.max_dim, rayon::current_num_threads() > 1, wanted.task)?);
+        let parallel = rayon::current_num_threads() > 1;
+        self.pairs.push(match half {
+            None => filtration.pairs(wanted.max_dim, parallel, wanted.task)?,
+            Some((mut pairs, half)) => {
+                pairs.classes.push(half.voids(filtration, parallel, wanted.task)?);
+                pairs
+            }
+        });
         *self.finishing.get_or_insert(0.0) += start.elapsed().as_secs_f64();
         Ok(())
     }

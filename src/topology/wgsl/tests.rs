@@ -253,7 +253,7 @@ fn columns_are_reduced_as_by_the_textbook() {
         let (mut batch, mut recorder) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
         let tables = tables(&batch);
         let state = up_to_forest(&batch, &mut recorder);
-        let mut columns = Columns::new(&mut batch, &state, tuning).unwrap();
+        let mut columns = Columns::new(&mut batch, &state, tuning, false).unwrap();
         columns.run(&mut batch, &mut recorder, state, &Task::unwatched()).unwrap();
         recorder.submit().unwrap();
         let bars = columns.bars(&batch).unwrap();
