@@ -3,6 +3,8 @@
 //! `cargo bench --bench suite -- [--peers PYTHON benches/peers.py] [--clouds-dir FOLDER] [--only TEXT] [--runs N] [--patience SECONDS] [--no-gpu] --out FOLDER`;
 //! `python3 benches/peers.py --setup FOLDER` makes the Python. Results: `suite.json` and `suite.md` in the folder.
 
+#![allow(clippy::print_stdout, reason = "a bench has no other way to tell what it found")]
+
 use lacuna::bench::{Kind, Measured, Request, Runner, Suite, all_cases, measure_ours, serve};
 use lacuna::progress::Watch;
 use lacuna::{Error, Result};

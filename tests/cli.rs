@@ -145,6 +145,49 @@ fn bench_shows_both_engines() {
 }
 
 #[test]
+fn the_suite_runs_every_engine_in_a_process_of_its_own() {
+    let f = Folder::new();
+    let out = f.path("results");
+    let o = run(&["bench", "--suite", "--only", "random16", "--runs", "1", "--out", out.to_str().unwrap()]);
+    assert!(o.status.success(), "{}", String::from_utf8_lossy(&o.stderr));
+    let results: serde_json::Value = serde_json::from_str(&fs::read_to_string(out.join("suite.json")).unwrap()).unwrap();
+    let rows = results["rows"].as_array().unwrap();
+    assert!(rows.len() >= 2 && rows.iter().any(|r| r["engine"] == "lacuna gpu"));
+    assert!(rows.iter().all(|r| r["measured"]["bars"] == serde_json::json!([50, 39, 16]) && r["median_seconds"].is_number()));
+    assert!(fs::read_to_string(out.join("suite.md")).unwrap().contains("random16_50"));
+}
+
+#[test]
+fn higher_dimensions_samples_hops_and_cycles() {
+    let f = Folder::new();
+    let octahedron = f.write("o.csv", "1,0,0\n-1,0,0\n0,1,0\n0,-1,0\n0,0,1\n0,0,-1\n");
+    let json = |o: &Output| serde_json::from_str::<serde_json::Value>(&stdout(o)).unwrap();
+    for dim in ["2", "3"] {
+        for engine in ["cpu", "gpu"] {
+            let answer = json(&run(&["barcode", &octahedron, "--dim", dim, "--engine", engine]));
+            assert_eq!(answer["bars"]["1"].as_array().unwrap().len(), 0);
+            let voids = answer["bars"]["2"].as_array().unwrap();
+            assert_eq!((voids.len(), voids[0][1].as_f64()), (1, Some(2.0)));
+        }
+    }
+    let ring: String = (0..24).map(|i| format!("{},{}\n", (i as f32 * 0.2618).cos(), (i as f32 * 0.2618).sin())).collect();
+    let ring = f.write("ring.csv", ring);
+    let answer = json(&run(&["barcode", &ring, "--cycles", "2"]));
+    assert_eq!(answer["cycles"].as_array().unwrap().len(), 1);
+    assert_eq!(answer["cycles"][0]["edges"].as_array().unwrap().len(), 24);
+    let answer = json(&run(&["barcode", &ring, "--max-points", "12"]));
+    assert_eq!((answer["n"].as_u64(), answer["sampled_from"].as_u64()), (Some(12), Some(24)));
+    let answer = json(&run(&["barcode", &ring, "--metric", "knn-hops", "--k", "3"]));
+    assert_eq!((answer["metric"].as_str(), answer["bars"]["1"][0][0].as_f64()), (Some("knn-hops"), Some(1.0)));
+    assert_eq!(stdout(&run(&["betti", &ring, "--metric", "knn-hops", "--k", "3", "--scale", "2"])), "1 1\n");
+    let estimate = json(&run(&["barcode", &ring, "--estimate"]));
+    assert!(estimate["bytes"].as_u64() > Some(4 * 24 * 24) && estimate["seconds"].is_number());
+    refused(&run(&["barcode", &ring, "--cycles", "2", "--output-format", "csv"]), 2, &["--cycles", "json"]);
+    refused(&run(&["barcode", &ring, "--cycles", "2", "--max-points", "5"]), 2, &["--max-points"]);
+    refused(&run(&["barcode", &ring, "--metric", "knn-hops", "--k", "99"]), 2, &["99 nearest neighbours"]);
+}
+
+#[test]
 fn bad_files_are_explained() {
     let f = Folder::new();
     let bad = |name: &str, content: &str, says: &[&str]| refused(&run(&["barcode", &f.write(name, content)]), 2, says);

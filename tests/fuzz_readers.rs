@@ -38,8 +38,20 @@ fn seeds() -> Vec<Vec<u8>> {
 
 /// Pieces that readers look for.
 const PIECES: [&[u8]; 14] = [
-    b"nan", b"inf", b"-", b"1e39", b"99999999999", b"4294967295", b",", b"\n", b"\r\n", b"\x00\x00\xff\xff", b"(1000000000, 1000000000)",
-    b"'shape': (", b"\x93NUMPY", b"\xff\xff\xff\xff",
+    b"nan",
+    b"inf",
+    b"-",
+    b"1e39",
+    b"99999999999",
+    b"4294967295",
+    b",",
+    b"\n",
+    b"\r\n",
+    b"\x00\x00\xff\xff",
+    b"(1000000000, 1000000000)",
+    b"'shape': (",
+    b"\x93NUMPY",
+    b"\xff\xff\xff\xff",
 ];
 
 fn damage(file: &mut Vec<u8>, rng: &mut StdRng) {

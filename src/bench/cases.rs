@@ -71,15 +71,22 @@ pub fn all_cases(more: Option<&Path>, seed: u64) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for (name, bytes, dims, threshold) in CLOUDS {
         let (kind, shape, data) = numbers(Path::new(name), bytes)?;
-        let case = |&max_dim: &usize| Case { name: name.into(), kind, shape: shape.clone(), data: data.clone(), max_dim, threshold };
+        let case =
+            |&max_dim: &usize| Case { name: name.into(), kind, shape: shape.clone(), data: data.clone(), max_dim, threshold };
         cases.extend(dims.iter().map(case));
     }
     for (name, dims) in more.map_or(&[][..], |_| &ELSEWHERE) {
         let path = more.unwrap_or(Path::new("")).join(format!("{name}.npy"));
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
         let (kind, shape, data) = numbers(&path, &bytes)?;
-        let case =
-            |&max_dim: &usize| Case { name: (*name).into(), kind, shape: shape.clone(), data: data.clone(), max_dim, threshold: None };
+        let case = |&max_dim: &usize| Case {
+            name: (*name).into(),
+            kind,
+            shape: shape.clone(),
+            data: data.clone(),
+            max_dim,
+            threshold: None,
+        };
         cases.extend(dims.iter().map(case));
     }
     cases.push(batch(512, 128, 8, seed));
@@ -93,7 +100,14 @@ pub fn scaling_cases(seed: u64, largest: usize) -> Vec<Case> {
     for n in [250, 500, 1000, 2000, 4000, 7000, 10_000].into_iter().filter(|&n| n <= largest) {
         let mut rng = StdRng::seed_from_u64(seed ^ n as u64);
         let data = (0..3 * n).map(|_| rng.random()).collect();
-        cases.push(Case { name: format!("uniform_{n}"), kind: Kind::Points, shape: vec![n, 3], data, max_dim: 1, threshold: None });
+        cases.push(Case {
+            name: format!("uniform_{n}"),
+            kind: Kind::Points,
+            shape: vec![n, 3],
+            data,
+            max_dim: 1,
+            threshold: None,
+        });
     }
     cases.extend([1, 4, 16, 64, 256, 1024, 4096].map(|clouds| batch(clouds, 128, 8, seed)));
     cases

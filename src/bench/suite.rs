@@ -293,9 +293,17 @@ fn markdown(machine: &Machine, rows: &[Row]) -> String {
         machine.lacuna
     );
     let mut engines: Vec<&str> = Vec::new();
-    rows.iter().for_each(|r| if !engines.contains(&r.engine.as_str()) { engines.push(&r.engine) });
+    rows.iter().for_each(|r| {
+        if !engines.contains(&r.engine.as_str()) {
+            engines.push(&r.engine);
+        }
+    });
     let mut cases: Vec<(&str, usize)> = Vec::new();
-    rows.iter().for_each(|r| if !cases.contains(&(&r.case, r.max_dim)) { cases.push((&r.case, r.max_dim)) });
+    rows.iter().for_each(|r| {
+        if !cases.contains(&(&r.case, r.max_dim)) {
+            cases.push((&r.case, r.max_dim));
+        }
+    });
     let mut head = vec!["case", "dim"];
     head.extend(&engines);
     head.extend(["best peer / cpu, 1 thread each", "best peer / cpu, all threads"]);

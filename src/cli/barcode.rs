@@ -108,7 +108,11 @@ impl BarcodeCommand {
             Ok::<_, Error>((answer, cycles))
         })?;
         if !quiet && answer.seconds.iter().any(|(stage, _)| stage == FINISHED_ON_HOST) {
-            super::say("note: the columns outgrew the memory set aside for them on the device, and the host finished them");
+            super::say(match options.max_dim {
+                0 | 1 => "note: the columns outgrew the memory set aside for them on the device, and the host finished them",
+                2 => "note: the columns of dimension 2 were reduced on the host",
+                _ => "note: distances were computed on the device, dimensions 1 to 3 on the host",
+            });
         }
         if self.profile {
             super::print_stages(&answer.seconds);

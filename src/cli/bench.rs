@@ -1,9 +1,9 @@
 //! `lacuna bench`
 
 use super::engine::EngineArgs;
+use super::progress::Progress;
 use super::{print, print_json};
 use clap::Args;
-use super::progress::Progress;
 use lacuna::bench::{Case, Runner, Suite, all_cases, measure_ours, plot_scaling, scaling_cases, serve};
 use lacuna::report::Table;
 use lacuna::topology::{Cloud, Engine, Options, PointCloud};
@@ -154,7 +154,8 @@ impl Bench {
             runners.extend(Runner::python(python, script, threads)?);
         }
         let suite = Suite { runners, runs: self.runs, patience: Duration::from_secs(self.patience) };
-        let cases = if self.scaling { scaling_cases(self.seed, 10_000) } else { all_cases(self.clouds_dir.as_deref(), self.seed)? };
+        let cases =
+            if self.scaling { scaling_cases(self.seed, 10_000) } else { all_cases(self.clouds_dir.as_deref(), self.seed)? };
         let wanted = |c: &Case| self.only.as_ref().is_none_or(|only| c.name.contains(only.as_str()));
         let cases: Vec<Case> = cases.into_iter().filter(wanted).collect();
         let name = if self.scaling { "scaling" } else { "suite" };

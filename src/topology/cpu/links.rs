@@ -186,7 +186,7 @@ pub(super) fn in_parts<T: Send>(
 ) -> Vec<T> {
     // A few rounds of one part for each thread: every part copies the adjacency and enters what its round has before it.
     let threads = rayon::current_num_threads() as u32;
-    let rounds = (ranks.len() as u32 / (threads * 512)).clamp(1, 4);
+    let rounds = (ranks.len() as u32 / (threads * 8192)).clamp(1, 4);
     let parts = rounds * threads;
     let cut = |p: u32| ranks.start + (u64::from(ranks.end - ranks.start) * u64::from(p) / u64::from(parts)) as u32;
     let mut found = Vec::new();

@@ -62,22 +62,28 @@ impl Loops {
         let mut adjacency = Adjacency::new(f.n);
         let mut scratch = Expansion::default();
         // The last loop is born before it dies.
-        let mut upto = births.last().map_or(0, |&e| (e >> 32) as i32);
+        f.extend(births.last().map_or(0, |&e| (e >> 32) as i32), parallel);
+        let mut end = f.edges.len();
         while voids || !me.columns.all_dead() {
             task.at("edges", u64::from(me.looked_at), (f.n * f.n / 2) as u64)?;
-            task.stage("sort", || f.extend(upto, parallel));
-            let block = me.looked_at..f.edges.len() as u32;
+            let block = me.looked_at..end as u32;
             me.looked_at = block.end;
             me.place_forest(f);
             let looks = task.stage("links", || Looks::at(f, near, &mut adjacency, block, voids, parallel));
             task.stage("loops", || me.reduce(f, &looks.critical, parallel, &mut scratch));
             me.critical.extend(looks.critical);
             me.open.extend(looks.open);
-            if f.complete() {
+            if end == f.edges.len() && f.complete() {
                 break;
             }
-            let further = me.looked_at as usize / if voids { 1 } else { 5 };
-            upto = f.key_after(me.looked_at as usize + further.max(64));
+            // Most loops die soon after the last is born. Edges are cheaper to rank than to look at, and to find them is to go through
+            // the whole table: so they are ranked further ahead.
+            end += if voids { f.n * f.n } else { (end / 5).max(64) };
+            if end > f.edges.len() {
+                let upto = if voids { i32::MAX } else { f.key_after(2 * end) };
+                task.stage("sort", || f.extend(upto, parallel));
+            }
+            end = end.min(f.edges.len());
         }
         me.killed.resize(me.critical.len(), false);
         Ok(me)
@@ -104,7 +110,8 @@ impl Loops {
         let roles = &self.roles;
         let columns = &mut self.columns;
         let killed = &mut self.killed;
-        if !parallel {
+        // Few columns are not worth waking anybody.
+        if !parallel || critical.len() < 64 {
             wide(|| {
                 for triangle in critical {
                     scratch.expand(f, roles, triangle, words);

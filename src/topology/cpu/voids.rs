@@ -106,8 +106,8 @@ fn reduce(triangles: &Triangles<'_>, cells: &[Cell], columns: &mut Columns, para
     if parallel {
         for cells in cells.chunks(4096) {
             let mut bits = vec![0u64; cells.len() * words];
-            bits.par_chunks_mut(words).zip(cells).for_each_init(BinaryHeap::new, |heap, (column, cell)| {
-                wide(|| triangles.expand(cell, column, heap));
+            bits.par_chunks_mut(words).zip(cells).for_each_init(Expansion::default, |s, (column, cell)| {
+                wide(|| triangles.expand(cell, column, s));
             });
             for (column, cell) in bits.chunks_mut(words).zip(cells) {
                 columns.reduce(cell.rank, column);
@@ -115,11 +115,11 @@ fn reduce(triangles: &Triangles<'_>, cells: &[Cell], columns: &mut Columns, para
         }
         return;
     }
-    let (mut column, mut heap) = (vec![0; words], BinaryHeap::new());
+    let (mut column, mut s) = (vec![0; words], Expansion::default());
     wide(|| {
         for cell in cells {
             column.fill(0);
-            triangles.expand(cell, &mut column, &mut heap);
+            triangles.expand(cell, &mut column, &mut s);
             columns.reduce(cell.rank, &mut column);
             if columns.all_dead() {
                 return;
@@ -148,6 +148,30 @@ struct Triangles<'a> {
     trees: RwLock<HashMap<u32, Arc<Tree>>>,
 }
 
+/// Working memory for one column at a time, with the trees that this thread has met.
+#[derive(Default)]
+struct Expansion {
+    heap: BinaryHeap<u64>,
+    /// By rank of an edge: one more than the place of its tree, or 0.
+    at: Vec<u32>,
+    trees: Vec<Arc<Tree>>,
+}
+
+impl Expansion {
+    #[inline(always)]
+    fn tree(&mut self, triangles: &Triangles<'_>, rank: u32) -> &Tree {
+        if self.at[rank as usize] == 0 {
+            if self.trees.len() * 4 * triangles.f.n > TREE_BYTES {
+                self.trees.clear();
+                self.at.fill(0);
+            }
+            self.trees.push(triangles.tree(rank));
+            self.at[rank as usize] = self.trees.len() as u32;
+        }
+        &self.trees[self.at[rank as usize] as usize - 1]
+    }
+}
+
 /// A breadth-first tree of every component of a link.
 struct Tree {
     /// By vertex: when it was reached, from 1 on; 0 is outside.
@@ -170,36 +194,37 @@ impl<'a> Triangles<'a> {
 
     /// The boundary of a cell as a set of voids.
     #[inline(always)]
-    fn expand(&self, cell: &Cell, column: &mut [u64], heap: &mut BinaryHeap<u64>) {
-        heap.clear();
+    fn expand(&self, cell: &Cell, column: &mut [u64], s: &mut Expansion) {
+        s.heap.clear();
+        s.at.resize(self.f.edges.len(), 0);
         let (a, b) = self.f.ends(cell.rank);
         for &(u, v) in &cell.walk {
-            self.add(a, u as usize, v as usize, column, heap);
-            self.add(b, u as usize, v as usize, column, heap);
+            self.add(a, u as usize, v as usize, column, s);
+            self.add(b, u as usize, v as usize, column, s);
         }
-        while let Some(top) = heap.pop() {
-            if heap.peek() == Some(&top) {
-                heap.pop();
+        while let Some(top) = s.heap.pop() {
+            if s.heap.peek() == Some(&top) {
+                s.heap.pop();
                 continue;
             }
             let (rank, u) = ((top >> 32) as u32, top as usize & 0xffff);
             let (x, y) = self.f.ends(rank);
             let p = match self.cones[rank as usize].load(Relaxed) {
                 TREE => {
-                    let p = self.tree(rank).parent[u] as usize;
-                    self.add(x, y, p, column, heap);
+                    let p = s.tree(self, rank).parent[u] as usize;
+                    self.add(x, y, p, column, s);
                     p
                 }
                 cone => cone as usize, // {x, y, cone} is paired with {x, y}
             };
-            self.add(x, u, p, column, heap);
-            self.add(y, u, p, column, heap);
+            self.add(x, u, p, column, s);
+            self.add(y, u, p, column, s);
         }
     }
 
     /// Adds a triangle: dropped if it is paired with an edge or killed a loop, a bit if it opened a void, else to be replaced.
     #[inline(always)]
-    fn add(&self, p: usize, q: usize, r: usize, column: &mut [u64], heap: &mut BinaryHeap<u64>) {
+    fn add(&self, p: usize, q: usize, r: usize, column: &mut [u64], s: &mut Expansion) {
         let at = |i: usize, j: usize| self.f.table[i * self.f.n + j];
         let (pq, pr, qr) = (at(p, q), at(p, r), at(q, r));
         let (entry, u) = if pq > pr && pq > qr {
@@ -217,13 +242,14 @@ impl<'a> Triangles<'a> {
         }
         if cone != TREE {
             if cone != u as u32 {
-                heap.push(u64::from(rank) << 32 | u as u64);
+                s.heap.push(u64::from(rank) << 32 | u as u64);
             }
             return;
         }
-        let tree = self.tree(rank);
-        if tree.parent[u] as usize != u {
-            heap.push(u64::from(rank) << 32 | u64::from(tree.order[u]) << 16 | u as u64);
+        let tree = s.tree(self, rank);
+        let (parent, order) = (tree.parent[u] as usize, tree.order[u]);
+        if parent != u {
+            s.heap.push(u64::from(rank) << 32 | u64::from(order) << 16 | u as u64);
         } else if let Some(at) = self.critical_at(rank).find(|&c| self.critical[c].root == u as u32)
             && let Some(void) = self.void[at]
         {

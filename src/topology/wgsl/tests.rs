@@ -268,6 +268,59 @@ fn columns_are_reduced_as_by_the_textbook() {
     }
 }
 
+/// Edges whose links keep four points or more when dominated ones are taken out one by one.
+fn plain_open(ranks: &[u32], n: usize, edges: &[(u32, u32)]) -> Vec<u32> {
+    let mut open = Vec::new();
+    for (rank, &(_, at)) in edges.iter().enumerate() {
+        let (a, b, r) = (at as usize / n, at as usize % n, rank as u32);
+        let joined = |u: usize, v: usize| u == v || ranks[u * n + v] < r;
+        let mut left: Vec<usize> = (0..n).filter(|&z| ranks[a * n + z] < r && ranks[b * n + z] < r).collect();
+        let dominated = |left: &[usize]| {
+            left.iter().position(|&u| {
+                let near: Vec<usize> = left.iter().copied().filter(|&w| joined(u, w)).collect();
+                near.iter().any(|&v| v != u && near.iter().all(|&w| joined(v, w)))
+            })
+        };
+        while let Some(at) = dominated(&left) {
+            left.remove(at);
+        }
+        if left.len() >= 4 {
+            open.push((a << 16 | b) as u32);
+        }
+    }
+    open.sort_unstable();
+    open
+}
+
+#[test]
+fn links_collapse_as_one_by_one() {
+    let gpu = gpu();
+    let mut rng = StdRng::seed_from_u64(9);
+    // In many dimensions links do not collapse; 150 points take two times four words.
+    let (mut data, mut shapes) = grid_clouds();
+    shapes.truncate(7);
+    for (len, features) in [(40, 12), (150, 9)] {
+        shapes.push(Shape::Points(CloudView { len, features, offset: data.len(), stride: features }));
+        data.extend((0..len * features).map(|_| rng.random::<f32>()));
+    }
+    let (mut batch, mut recorder) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
+    let tables = tables(&batch);
+    let state = up_to_forest(&batch, &mut recorder);
+    let mut columns = Columns::new(&mut batch, &state, Tuning::default(), true).unwrap();
+    let state = columns.run(&mut batch, &mut recorder, state, &Task::unwatched()).unwrap();
+    let mut found = 0;
+    for (i, (r, table)) in batch.records.iter().zip(&tables).enumerate() {
+        let n = r.n as usize;
+        let edges = plain_edges(table, n);
+        let mut open = columns.voids(&batch, i, &state[i]).unwrap().open;
+        open.sort_unstable();
+        found += open.len();
+        assert!(!columns.failed[i]);
+        assert_eq!(open, plain_open(&plain_ranks(&edges, n), n, &edges), "cloud {i}");
+    }
+    assert!(found > 100, "only {found} links keep four points");
+}
+
 #[test]
 fn work_is_cut_into_slices_that_add_up() {
     // A recorder that believes the device to be slow cuts everything to pieces; the answer is the same.
