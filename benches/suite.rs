@@ -1,11 +1,12 @@
 //! The whole benchmark set with all peers: ours, the original Ripser (the crate that compiles its C++), and the Python packages.
 //!
-//! `cargo bench --bench suite -- [--peers PYTHON benches/peers.py] [--clouds-dir FOLDER] [--only TEXT] [--runs N] [--patience SECONDS] [--no-gpu] --out FOLDER`;
+//! `cargo bench --bench suite -- [--peers PYTHON benches/peers.py] [--clouds-dir FOLDER] [--only TEXT] [--dim D]
+//! [--runs N] [--patience SECONDS] [--no-gpu] --out FOLDER`;
 //! `python3 benches/peers.py --setup FOLDER` makes the Python. Results: `suite.json` and `suite.md` in the folder.
 
 #![allow(clippy::print_stdout, reason = "a bench has no other way to tell what it found")]
 
-use lacuna::bench::{Kind, Measured, Request, Runner, Suite, all_cases, measure_ours, serve};
+use lacuna::bench::{Case, Kind, Measured, Request, Runner, Suite, all_cases, measure_ours, serve};
 use lacuna::progress::Watch;
 use lacuna::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -40,9 +41,12 @@ fn main() -> Result<()> {
     let suite = Suite { runners, runs, patience: Duration::from_secs(patience) };
     let folder = first("--clouds-dir").map(PathBuf::from);
     let only = first("--only").cloned().unwrap_or_default();
-    let cases: Vec<_> = all_cases(folder.as_deref(), 0)?.into_iter().filter(|c| c.name.contains(&only)).collect();
+    let dim: Option<usize> = first("--dim").and_then(|d| d.parse().ok());
+    let wanted = |c: &Case| c.name.contains(&only) && dim.is_none_or(|d| c.max_dim == d);
+    let cases: Vec<_> = all_cases(folder.as_deref(), 0)?.into_iter().filter(wanted).collect();
+    let name = dim.map_or("suite".into(), |d| format!("suite-dim{d}"));
     let out = first("--out").map_or_else(|| PathBuf::from("benches/results/latest"), PathBuf::from);
-    suite.run(&cases, Some(&out), "suite", &mut Lines)?;
+    suite.run(&cases, Some(&out), &name, &mut Lines)?;
     Ok(())
 }
 

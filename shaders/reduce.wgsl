@@ -34,6 +34,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 owners[c.loops + pivot] = column;
                 break;
             }
+            if owner == column {
+                break;
+            }
             var source = owner;
             if older(columns[c.columns + column], column, columns[c.columns + owner], owner) {
                 owners[c.loops + pivot] = column;

@@ -75,11 +75,11 @@ fn betti_numbers_are_those_of_the_barcode() {
     for engine in [Engine::cpu(), gpu_engine()] {
         let barcodes = engine.barcodes(&clouds, &options).unwrap();
         for scale in [0.0, 0.2, 0.35, 0.5, 0.8, 3.0] {
-            let numbers = engine.betti_numbers(&clouds, scale, &options).unwrap();
+            let numbers = engine.betti_numbers(&clouds, scale, &options, &Task::unwatched()).unwrap();
             let want: Vec<Vec<usize>> = barcodes.iter().map(|b| b.betti_numbers(scale)).collect();
             assert_eq!(numbers, want, "at {scale}");
         }
-        assert_eq!(engine.betti_numbers(&clouds, -1.0, &options).unwrap_err().exit_code(), 2);
+        assert_eq!(engine.betti_numbers(&clouds, -1.0, &options, &Task::unwatched()).unwrap_err().exit_code(), 2);
     }
 }
 
@@ -95,7 +95,7 @@ fn hops_are_a_metric_of_both_engines() {
     assert_eq!(cpu.bars, graph.bars);
     // A threshold needs only the pairs up to there.
     let near = Options { threshold: Some(2.0), ..options };
-    let numbers = Engine::cpu().betti_numbers(&[p.clone().into()], 2.0, &options).unwrap();
+    let numbers = Engine::cpu().betti_numbers(&[p.clone().into()], 2.0, &options, &Task::unwatched()).unwrap();
     assert_eq!(numbers[0], Engine::cpu().barcode(&p.into(), &near).unwrap().betti_numbers(2.0));
 }
 
@@ -139,6 +139,52 @@ fn a_lost_device_keeps_what_was_finished() {
     for (got, want) in kept.iter().zip(&want) {
         assert_eq!(common::disagreement(&want.bars, got, 1e-6), None);
     }
+}
+
+/// Some with more loops than one thread reduces, which are done early, beside small ones that live long.
+#[test]
+fn large_and_small_clouds_share_a_batch() {
+    let clouds: Vec<Cloud> =
+        [(900, 16), (300, 2), (200, 2), (40, 3)].iter().map(|&(n, features)| cloud_of(n as u64, n, features).into()).collect();
+    let want = Engine::cpu().barcodes(&clouds, &Options::default()).unwrap();
+    assert!(want[0].bars[1].len() > 1024);
+    for (got, want) in gpu_engine().barcodes(&clouds, &Options::default()).unwrap().iter().zip(&want) {
+        assert_eq!(common::disagreement(&want.bars, got, 1e-6), None);
+    }
+}
+
+#[test]
+fn extreme_magnitudes_are_sampled_like_ordinary_ones() {
+    let p = cloud_of(2, 60, 3);
+    for metric in [Metric::Euclidean, Metric::KnnHops] {
+        let options = Options { metric, k: 6, max_points: Some(30), ..Options::default() };
+        let plain = Engine::cpu().barcode(&p.clone().into(), &options).unwrap();
+        for exponent in [-80, 90] {
+            let data = p.data().iter().map(|x| x * 2f32.powi(exponent)).collect();
+            let far = Engine::cpu().barcode(&PointCloud::new(60, 3, data).unwrap().into(), &options).unwrap();
+            let unscale = if metric == Metric::KnnHops { 1.0 } else { 2f32.powi(-exponent) };
+            let bars = |b: &lacuna::topology::Bar| (b.birth * unscale, b.death * unscale);
+            for (got, want) in far.bars.iter().zip(&plain.bars) {
+                let got: Vec<_> = got.iter().map(bars).collect();
+                assert_eq!(got, want.iter().map(|b| (b.birth, b.death)).collect::<Vec<_>>());
+            }
+        }
+    }
+}
+
+#[test]
+fn very_many_small_clouds_are_cut_into_batches() {
+    let clouds: Vec<Cloud> = (0..70_000).map(|s| cloud_of(s, 4 + s as usize % 3, 2).into()).collect();
+    let (mut seen, mut bars) = (0, 0);
+    let gpu = gpu_engine();
+    gpu.each(&clouds, &Options::default(), &Task::unwatched(), &mut |i, barcode| {
+        seen += 1;
+        bars += barcode.bars[1].len();
+        assert_eq!((barcode.n, barcode.bars[0].len()), (clouds[i].len(), clouds[i].len()));
+    })
+    .unwrap();
+    let want: usize = Engine::cpu().barcodes(&clouds, &Options::default()).unwrap().iter().map(|b| b.bars[1].len()).sum();
+    assert_eq!((seen, bars), (70_000, want));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::gpu::adapters;
 use crate::progress::Watch;
 use crate::report::{Lines, Picture, Table};
 use serde::Serialize;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -202,6 +202,8 @@ impl Suite {
     fn ask(&self, runner: &Runner, request: &Request) -> std::result::Result<Measured, String> {
         let request = serde_json::to_string(request).map_err(|e| e.to_string())?;
         let threads = runner.threads.to_string();
+        // A file, for a pipe that nobody empties stops a child that complains at length.
+        let mut complaints = tempfile::tempfile().map_err(|e| e.to_string())?;
         let mut child = Command::new(&runner.program)
             .args(&runner.arguments)
             .arg(request)
@@ -209,7 +211,7 @@ impl Suite {
             .env("OMP_NUM_THREADS", &threads)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(complaints.try_clone().map_err(|e| e.to_string())?)
             .spawn()
             .map_err(|e| format!("cannot start: {e}"))?;
         let start = Instant::now();
@@ -226,7 +228,7 @@ impl Suite {
         };
         let (mut line, mut complaint) = (String::new(), String::new());
         let _ = child.stdout.take().map(|mut out| out.read_to_string(&mut line));
-        let _ = child.stderr.take().map(|mut out| out.read_to_string(&mut complaint));
+        let _ = complaints.rewind().and_then(|()| complaints.read_to_string(&mut complaint));
         if !status.success() {
             return Err(complaint.lines().last().unwrap_or("no answer").to_string());
         }

@@ -90,11 +90,17 @@ impl BarcodeCommand {
         if self.cycles.is_some() && !matches!(self.format(), OutputFormat::Json) {
             return Err(Error::input("--cycles needs the json format, which has a place for them"));
         }
-        if self.estimate || cloud.len() > LONG && !quiet {
-            let estimate = engine.estimate(&cloud, &options)?;
-            if self.estimate {
-                return print_json(&estimate);
-            }
+        if self.cycles.is_some() && options.max_points.is_some_and(|most| most < cloud.len()) {
+            return Err(Error::input("the points of a cycle would be those of a sample: drop --max-points or --cycles"));
+        }
+        if self.estimate {
+            return print_json(&engine.estimate(&cloud, &options)?);
+        }
+        // What is wrong with the input the computation itself will say.
+        if cloud.len() > LONG
+            && !quiet
+            && let Ok(estimate) = engine.estimate(&cloud, &options)
+        {
             super::say(&format!(
                 "estimate: {:.2} GiB, {:.1} s (from samples of up to {} points)",
                 estimate.bytes as f64 / (1u64 << 30) as f64,

@@ -39,10 +39,13 @@ impl Betti {
         let cloud = self.input.cloud()?;
         let engine = self.engine.engine(quiet)?;
         if let Some(scale) = self.scale {
-            let numbers = engine.betti_numbers(std::slice::from_ref(&cloud), scale, &options)?.remove(0);
+            let one = std::slice::from_ref(&cloud);
+            let numbers = super::progress::watched(quiet, |task| engine.betti_numbers(one, scale, &options, task))?.remove(0);
             if self.json {
                 let n = options.max_points.map_or(cloud.len(), |most| most.min(cloud.len()));
-                return print_json(&serde_json::json!({"n": n, "metric": options.metric, "scale": scale, "betti": numbers}));
+                return print_json(
+                    &serde_json::json!({"n": n, "metric": options.metric_of(&cloud), "scale": scale, "betti": numbers}),
+                );
             }
             let words: Vec<String> = numbers.iter().map(usize::to_string).collect();
             return print(&(words.join(" ") + "\n"));

@@ -11,6 +11,12 @@ const AIM: Duration = Duration::from_millis(60);
 /// Pass timings kept until they are read.
 const TIMINGS: u32 = 2048;
 
+/// How many workgroups a slice of `fits` may have, of `left`, so that it does not reach into the next slice: more than a row of them are
+/// dispatched as whole rows, of which only the last slice's may go beyond its end, where there is no more work.
+fn whole_rows(fits: u32, left: u32, row: u32) -> u32 {
+    if fits < left && fits > row { fits - fits % row } else { fits }
+}
+
 /// Records dispatches, cuts them where they would take too long, and submits.
 ///
 /// A dispatch tells its cost in steps (roughly, words touched). How many steps fit a submission is learnt from the
@@ -95,7 +101,10 @@ impl<'a> Recorder<'a> {
             let clouds = ((self.budget() / per_cloud) as u32).clamp(1, work.clouds - cloud);
             let mut first = 0;
             while first < work.groups {
-                let groups = ((self.budget() / (work.cost * f64::from(clouds))) as u32).clamp(1, most).min(work.groups - first);
+                let left = work.groups - first;
+                let fits = ((self.budget() / (work.cost * f64::from(clouds))) as u32).clamp(1, most).min(left);
+                let row = self.gpu.device().limits().max_compute_workgroups_per_dimension;
+                let groups = whole_rows(fits, left, row);
                 let cost = work.cost * f64::from(groups) * f64::from(clouds);
                 if self.pending > 0.0 && self.pending + cost > self.budget() {
                     self.submit_and_learn()?;
@@ -237,5 +246,29 @@ impl<'a> Recorder<'a> {
             }
         }
         Ok(self.timings.as_ref().map(|t| t.totals.clone()).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_rows;
+
+    /// Slices of any size tile the work: what a dispatch runs ends where the next begins, but for the last.
+    #[test]
+    fn slices_do_not_overlap() {
+        for (work, fits) in
+            [(1u32, 1u32), (65_535, 70_000), (200_000, 65_536), (195_313, 195_312), (3_124_844, 195_312), (70_000, 3)]
+        {
+            let row = 65_535;
+            let mut first = 0;
+            while first < work {
+                let groups = whole_rows(fits.min(work - first), work - first, row);
+                let x = groups.min(row);
+                let run = x * groups.div_ceil(x);
+                assert!(run == groups || first + groups == work, "{run} groups run of a slice of {groups}");
+                first += groups;
+            }
+            assert_eq!(first, work);
+        }
     }
 }

@@ -224,7 +224,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::barcodes`]; [`Error::Input`] too for a scale that is not a number, negative, or above the threshold.
-    pub fn betti_numbers(&self, clouds: &[Cloud], scale: f32, options: &Options) -> Result<Vec<Vec<usize>>> {
+    pub fn betti_numbers(&self, clouds: &[Cloud], scale: f32, options: &Options, task: &Task<'_>) -> Result<Vec<Vec<usize>>> {
         if scale.is_nan() || scale < 0.0 {
             return Err(Error::input("the scale must be a number, 0 or more"));
         }
@@ -233,7 +233,7 @@ impl Engine {
         }
         let options = Options { threshold: Some(scale), ..*options };
         let mut numbers = Vec::with_capacity(clouds.len());
-        self.each_pairs(clouds, &options, &Task::unwatched(), &mut |i, pairs, prepared| {
+        self.each_pairs(clouds, &options, task, &mut |i, pairs, prepared| {
             numbers.push(pairs.alive(prepared.map_or(clouds[i].len(), |p| p.cloud.len())));
         })?;
         Ok(numbers)

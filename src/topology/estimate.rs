@@ -36,18 +36,21 @@ impl Engine {
     /// # Errors
     /// As [`Engine::barcodes`], on the samples.
     pub fn estimate(&self, cloud: &Cloud, options: &Options) -> Result<Estimate> {
+        options.check()?;
         let points = options.max_points.map_or(cloud.len(), |most| most.min(cloud.len()));
         let bytes = match self.gpu() {
-            Some(_) => wgsl::bytes(points),
+            // Above dimension 1 the host has its part.
+            Some(_) => wgsl::bytes(points) + if options.max_dim > 1 { cpu::bytes(points, options.max_dim) } else { 0 },
             None => cpu::bytes(points, options.max_dim),
         };
         let free = if self.gpu().is_some() { None } else { cpu::available_memory() };
         let time = |most: usize| -> Result<f64> {
             let sample = cloud.every_so_many(most);
             // The first run pays for what is set up once.
-            self.barcode(&sample, &Options { max_points: None, profile: false, ..*options })?;
+            let options = Options { max_points: None, profile: false, k: options.k.min(sample.len()), ..*options };
+            self.barcode(&sample, &options)?;
             let start = Instant::now();
-            self.barcode(&sample, &Options { max_points: None, profile: false, ..*options })?;
+            self.barcode(&sample, &options)?;
             Ok(start.elapsed().as_secs_f64().max(1e-6))
         };
         let timed = points.min(SAMPLE);

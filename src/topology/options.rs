@@ -1,6 +1,7 @@
 //! What is to be computed, and how the input is made ready for it.
 
 use super::cloud::{Cloud, DistanceMatrix, PointCloud};
+use super::cpu::check_size;
 use super::hops::knn_hops;
 use super::metric::Metric;
 use super::sampling::farthest_points;
@@ -50,7 +51,7 @@ impl Options {
     }
 
     /// The metric of a cloud's barcode.
-    pub(super) fn metric_of(&self, cloud: &Cloud) -> Metric {
+    pub fn metric_of(&self, cloud: &Cloud) -> Metric {
         match cloud {
             Cloud::Points(_) => self.metric,
             Cloud::Distances(_) => Metric::Precomputed,
@@ -73,21 +74,25 @@ pub(super) struct Prepared {
 /// # Errors
 /// [`Error::Input`] for a graph that should be sampled, or too many nearest neighbours.
 pub(super) fn prepare(cloud: &Cloud, options: &Options) -> Result<Option<Prepared>> {
-    let mut ready: Option<Prepared> = None;
-    if let Some(most) = options.max_points.filter(|&most| most < cloud.len()) {
-        ready = Some(Prepared { cloud: sampled(cloud, most, options.metric)?, factor: 1.0, sampled_from: Some(cloud.len()) });
-    }
-    let now = ready.as_ref().map_or(cloud, |r| &r.cloud);
-    let changed = match now {
-        Cloud::Points(points) if options.metric == Metric::KnnHops => {
-            let most = options.threshold.map(|t| t.min(u32::MAX as f32) as u32);
-            Some((knn_hops(points, options.k, most)?.into(), 1.0))
+    // First of all the magnitude: everything after it computes distances.
+    let mut ready = match cloud {
+        Cloud::Points(points) => {
+            rescaled(points, options.metric)?.map(|(cloud, factor)| Prepared { cloud, factor, sampled_from: None })
         }
-        Cloud::Points(points) => rescaled(points, options.metric)?,
         _ => None,
     };
-    if let Some((cloud, factor)) = changed {
-        ready = Some(Prepared { cloud, factor, sampled_from: ready.and_then(|r| r.sampled_from) });
+    let factor = ready.as_ref().map_or(1.0, |r| r.factor);
+    if let Some(most) = options.max_points.filter(|&most| most < cloud.len()) {
+        let all = ready.as_ref().map_or(cloud, |r| &r.cloud);
+        ready = Some(Prepared { cloud: sampled(all, most, options.metric)?, factor, sampled_from: Some(cloud.len()) });
+    }
+    if options.metric == Metric::KnnHops
+        && let Cloud::Points(points) = ready.as_ref().map_or(cloud, |r| &r.cloud)
+    {
+        check_size(points.len(), options.max_dim)?;
+        let most = options.threshold.map(|t| t.min(u32::MAX as f32) as u32);
+        let hops = knn_hops(points, options.k, most)?.into();
+        ready = Some(Prepared { cloud: hops, factor: 1.0, sampled_from: ready.and_then(|r| r.sampled_from) });
     }
     Ok(ready)
 }
@@ -118,7 +123,7 @@ const ORDINARY: std::ops::Range<f32> = 1e-12..1e16;
 ///
 /// Multiplying by a power of two is exact; what was too small beside the largest coordinate to have a square before still is.
 fn rescaled(points: &PointCloud, metric: Metric) -> Result<Option<(Cloud, f32)>> {
-    if !matches!(metric, Metric::Euclidean | Metric::Cosine | Metric::Correlation) {
+    if !matches!(metric, Metric::Euclidean | Metric::Cosine | Metric::Correlation | Metric::KnnHops) {
         return Ok(None);
     }
     let largest = points.data().iter().fold(0.0f32, |m, x| m.max(x.abs()));
@@ -128,6 +133,6 @@ fn rescaled(points: &PointCloud, metric: Metric) -> Result<Option<(Cloud, f32)>>
     let factor = 2.0f32.powi((ORDINARY.end.log2() as i32 - 1 - largest.log2().floor() as i32).clamp(-120, 120));
     let data = points.data().iter().map(|x| x * factor).collect();
     let scaled = PointCloud::new(points.len(), points.features(), data)?;
-    // Angles do not grow.
+    // Angles and hops do not grow.
     Ok(Some((scaled.into(), if metric == Metric::Euclidean { factor } else { 1.0 })))
 }

@@ -43,11 +43,6 @@ impl<'a> Task<'a> {
         Self { report: None, ..self }
     }
 
-    /// The same task, whose stages are part of another's.
-    pub(crate) fn untimed(self) -> Self {
-        Self { stages: None, ..self }
-    }
-
     /// Reports.
     ///
     /// # Errors

@@ -53,6 +53,21 @@ fn bits_for(n: usize) -> u32 {
     usize::BITS - n.saturating_sub(1).leading_zeros()
 }
 
+/// Refuses what does not fit the words that simplices are kept in.
+///
+/// # Errors
+/// [`Error::TooLarge`].
+pub(super) fn check_points(n: usize, max_dim: usize) -> Result<()> {
+    let most = 1usize << (64 / (max_dim + 2)).min(16);
+    if n <= most {
+        return Ok(());
+    }
+    Err(Error::TooLarge(format!(
+        "dimension {max_dim} of {n} points: simplices of {} vertices fit up to {most} points; sample the cloud (--max-points {most})",
+        max_dim + 2
+    )))
+}
+
 struct Complex<'a> {
     f: &'a Filtration,
     /// All edges.
@@ -70,15 +85,8 @@ struct Vertices {
 
 impl<'a> Complex<'a> {
     fn new(f: &'a Filtration, max_dim: usize) -> Result<Self> {
+        check_points(f.n, max_dim)?;
         let bits = bits_for(f.n);
-        if bits as usize * (max_dim + 2) > 64 || max_dim + 2 > 6 {
-            let most = 1u64 << (64 / (max_dim + 2)).min(16);
-            return Err(Error::TooLarge(format!(
-                "dimension {max_dim} of {} points: simplices of {} vertices fit up to {most} points: sample the cloud (--max-points {most})",
-                f.n,
-                max_dim + 2
-            )));
-        }
         let mut adjacency = Adjacency::new(f.n);
         (0..f.edges.len() as u32).for_each(|r| adjacency.insert(f.ends(r)));
         Ok(Self { f, adjacency, bits })

@@ -118,8 +118,8 @@ fn absorb(adjacency: &Adjacency, v: usize, left: &mut [u64], drop: &mut Vec<u64>
 /// A basis of the loops of the flag complex on `points` with the edges of ranks below `rank`.
 ///
 /// # Errors
-/// [`crate::Error::Interrupted`] when the task is cancelled.
-pub(super) fn loops_of(f: &Filtration, points: &[u32], rank: u32, task: &Task<'_>) -> Result<Vec<Walk>> {
+/// [`crate::Error::TooLarge`] when its matrix does not fit.
+pub(super) fn loops_of(f: &Filtration, points: &[u32], rank: u32) -> Result<Vec<Walk>> {
     let k = points.len();
     if k < 4 {
         return Ok(Vec::new()); // the shortest loop that is not filled has four edges
@@ -141,7 +141,7 @@ pub(super) fn loops_of(f: &Filtration, points: &[u32], rank: u32, task: &Task<'_
     if forest.loops == 0 {
         return Ok(Vec::new());
     }
-    let loops = Loops::of(&mut link, &near, forest, false, false, task)?;
+    let loops = Loops::of(&mut link, &near, forest, false, false, &Task::unwatched())?;
     let alive = (0..loops.forest.loops).filter(|&l| loops.columns.killer[l].is_none());
     let births = loops.forest.births();
     let tree = SpanningForest::new(k, &loops.forest);

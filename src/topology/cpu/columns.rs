@@ -3,13 +3,17 @@
 //! Rows are the classes that were born (loops, voids), columns what may kill one, as bits. The pivot of a column is the
 //! youngest class in it.
 
+use super::memory::available;
+use crate::error::{Error, Result};
+
 /// The columns that are reduced, one for every class that has died.
 pub(super) struct Columns {
     /// Words of a column.
     words: usize,
     /// `killer[class]`: what killed it, in the numbers of the caller.
     pub killer: Vec<Option<u32>>,
-    /// The column with pivot `class` at `class * words`.
+    /// Where the column with pivot `class` begins; it ends with the word of the pivot.
+    at: Vec<usize>,
     bits: Vec<u64>,
     /// Classes that have died.
     pub deaths: usize,
@@ -17,9 +21,21 @@ pub(super) struct Columns {
 
 impl Columns {
     /// For so many classes, by birth.
-    pub fn new(classes: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] when the matrix would not fit what memory is left.
+    pub fn new(classes: usize) -> Result<Self> {
         let words = classes.div_ceil(64);
-        Self { words, killer: vec![None; classes], bits: vec![0; classes * words], deaths: 0 }
+        // Column by column they are half as long on the average.
+        let most = 4 * classes as u64 * words as u64;
+        if let Some(free) = available().filter(|&free| most > free) {
+            return Err(Error::TooLarge(format!(
+                "{classes} classes make a matrix of up to {:.1} GiB, and {:.1} GiB are free: use a threshold, or sample the cloud",
+                most as f64 / (1u64 << 30) as f64,
+                free as f64 / (1u64 << 30) as f64
+            )));
+        }
+        Ok(Self { words, killer: vec![None; classes], at: vec![0; classes], bits: Vec::new(), deaths: 0 })
     }
 
     /// Words of a column.
@@ -32,9 +48,9 @@ impl Columns {
         self.deaths == self.killer.len()
     }
 
-    /// The cycle that dies with a class, as a column.
+    /// The cycle that dies with a class that has died, as a column up to its pivot.
     pub fn column(&self, class: usize) -> &[u64] {
-        &self.bits[class * self.words..(class + 1) * self.words]
+        &self.bits[self.at[class]..][..class / 64 + 1]
     }
 
     /// Adds earlier columns until the youngest class is one that is still alive, and kills it; or until nothing is left. Returns
@@ -45,14 +61,14 @@ impl Columns {
         loop {
             top = column[..top].iter().rposition(|&w| w != 0)? + 1;
             let pivot = top * 64 - 1 - column[top - 1].leading_zeros() as usize;
-            let of_pivot = &mut self.bits[pivot * self.words..][..top];
             if self.killer[pivot].is_none() {
                 self.killer[pivot] = Some(killer);
-                of_pivot.copy_from_slice(&column[..top]);
+                self.at[pivot] = self.bits.len();
+                self.bits.extend_from_slice(&column[..top]);
                 self.deaths += 1;
                 return Some(pivot);
             }
-            column[..top].iter_mut().zip(of_pivot).for_each(|(x, y)| *x ^= *y);
+            column[..top].iter_mut().zip(&self.bits[self.at[pivot]..]).for_each(|(x, y)| *x ^= *y);
         }
     }
 }
@@ -66,7 +82,7 @@ mod tests {
         /// As many deaths as the matrix has rank, and every kept column has its pivot where it says.
         #[test]
         fn deaths_are_the_rank(columns in prop::collection::vec(prop::collection::vec(any::<bool>(), 70..=70), 0..90)) {
-            let mut matrix = Columns::new(70);
+            let mut matrix = Columns::new(70).unwrap();
             let mut basis: Vec<u128> = Vec::new();
             for (i, column) in columns.iter().enumerate() {
                 let mut bits = [0u64; 2];
@@ -79,7 +95,7 @@ mod tests {
                     basis.push(wide);
                     basis.sort_unstable_by(|a, b| b.cmp(a));
                     let kept = matrix.column(class);
-                    prop_assert_eq!(127 - (u128::from(kept[1]) << 64 | u128::from(kept[0])).leading_zeros(), class as u32);
+                    prop_assert_eq!(kept.len() * 64 - 1 - kept[kept.len() - 1].leading_zeros() as usize, class);
                     prop_assert_eq!(matrix.killer[class], Some(i as u32));
                 }
             }

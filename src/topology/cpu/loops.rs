@@ -50,7 +50,7 @@ impl Loops {
     pub fn of(f: &mut Filtration, near: &Near, forest: Forest, voids: bool, parallel: bool, task: &Task<'_>) -> Result<Self> {
         let births = forest.births();
         let mut me = Self {
-            columns: Columns::new(births.len()),
+            columns: Columns::new(births.len())?,
             forest,
             looked_at: 0,
             critical: Vec::new(),

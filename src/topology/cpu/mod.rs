@@ -192,18 +192,24 @@ pub(crate) fn bytes(n: usize, max_dim: usize) -> u64 {
     let of_edges = match max_dim {
         0 => 0,
         1 => 32 * edges / 3,
-        2 => 40 * edges,
+        2 => (40 + 4 * threads) * edges,
         _ => 40 * edges + 32 * edges * n / 8,
     };
     4 * n * n + (threads + 1) * n * n / 8 + of_edges
 }
 
 /// Refuses what is beyond the engine or this machine's memory.
-fn check_size(n: usize, max_dim: usize) -> Result<()> {
+///
+/// # Errors
+/// [`Error::TooLarge`].
+pub(crate) fn check_size(n: usize, max_dim: usize) -> Result<()> {
     if n > MAX_POINTS {
         return Err(Error::TooLarge(format!(
             "a cloud of {n} points: the cpu engine takes up to {MAX_POINTS}; sample the cloud (--max-points {MAX_POINTS})"
         )));
+    }
+    if max_dim > 2 {
+        cohomology::check_points(n, max_dim)?;
     }
     // What dimension 3 needs depends on the input more than on its size.
     let need = bytes(n, max_dim.min(2));

@@ -44,7 +44,7 @@ pub(super) fn pairs(
     task: &Task<'_>,
 ) -> Result<Vec<(u32, Option<u32>)>> {
     let opens: Vec<&Critical> = links.critical.iter().zip(links.killed).filter(|(_, k)| !**k).map(|(c, _)| c).collect();
-    let mut columns = Columns::new(opens.len());
+    let mut columns = Columns::new(opens.len())?;
     let triangles = Triangles::new(f, near, links);
     let mut adjacency = Adjacency::new(f.n);
     let mut entered = 0;
@@ -58,7 +58,7 @@ pub(super) fn pairs(
         let ranks = entered..links.open[block.end - 1] + 1;
         entered = ranks.end;
         let open = &links.open[block.clone()];
-        let found = task.stage("collapses", || cells(f, near, &mut adjacency, ranks, open, parallel, &task.untimed()))?;
+        let found = task.stage("collapses", || cells(f, near, &mut adjacency, ranks, open, parallel))?;
         task.stage("voids", || reduce(&triangles, &found, &mut columns, parallel));
     }
     Ok(opens.iter().zip(&columns.killer).map(|(c, k)| (f.keys[c.rank as usize], k.map(|r| f.keys[r as usize]))).collect())
@@ -78,7 +78,6 @@ fn cells(
     ranks: Range<u32>,
     open: &[u32],
     parallel: bool,
-    task: &Task<'_>,
 ) -> Result<Vec<Cell>> {
     let of_part = |adjacency: &mut Adjacency, part: Range<u32>| -> Result<Vec<Cell>> {
         let (mut found, mut s) = (Vec::new(), collapse::Scratch::default());
@@ -87,7 +86,7 @@ fn cells(
             if open.next_if_eq(&&rank).is_some()
                 && let Some(core) = collapse::core(adjacency, near, f.ends(rank), &mut s)
             {
-                let walks = collapse::loops_of(f, &core, rank, task)?;
+                let walks = collapse::loops_of(f, &core, rank)?;
                 found.extend(walks.into_iter().map(|walk| Cell { rank, walk }));
             }
             adjacency.insert(f.ends(rank));
@@ -106,7 +105,7 @@ fn reduce(triangles: &Triangles<'_>, cells: &[Cell], columns: &mut Columns, para
     if parallel {
         for cells in cells.chunks(4096) {
             let mut bits = vec![0u64; cells.len() * words];
-            bits.par_chunks_mut(words).zip(cells).for_each_init(Expansion::default, |s, (column, cell)| {
+            bits.par_chunks_mut(words).zip(cells).with_min_len(32).for_each_init(Expansion::default, |s, (column, cell)| {
                 wide(|| triangles.expand(cell, column, s));
             });
             for (column, cell) in bits.chunks_mut(words).zip(cells) {

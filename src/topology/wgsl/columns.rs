@@ -24,7 +24,7 @@ const ROUNDS: u32 = 8;
 
 /// Words of scratch memory that a stage needs for each cloud at the least, where the widest has rows of `quads` times four words.
 pub(super) fn scratch_words(quads: u32, tuning: Tuning) -> u64 {
-    64 * u64::from((8 * quads).max(2 * tuning.list_places))
+    64 * u64::from((12 * quads).max(2 * tuning.list_places))
 }
 
 struct Kernels {
@@ -101,7 +101,8 @@ impl Columns {
             let mut capacity =
                 if births == 0 && !voids { 0 } else { births.saturating_mul(tuning.columns_per_loop) + tuning.columns_spare };
             let words_of = |births: u32, capacity: u32| 4 * u64::from(births.div_ceil(128)) * u64::from(capacity);
-            if 4 * (words + words_of(births, capacity)) > gpu.max_binding().min(tuning.column_bytes) {
+            let bits = 4 * (words + words_of(births, capacity));
+            if bits > gpu.max_binding().min(tuning.column_bytes) || 16 * (columns + u64::from(capacity)) > gpu.max_binding() {
                 // Too many loops for a matrix on the device beside the others': the host finishes this cloud.
                 failed[i] = true;
                 (births, capacity) = (0, 0);
@@ -275,7 +276,7 @@ impl Columns {
         let bindings = [clouds, all(&batch.table), all(&batch.roles), cloud_state, columns, bits, all(&self.lists), pivots];
         recorder.dispatch(&self.kernels.columns, &bindings, expand)?;
         let row_cost = f64::from(3 * batch.most(|r| r.bit_quads) + 8);
-        if self.most(batch, |_, r| r.births) <= SMALL {
+        if batch.most(|r| r.births) <= SMALL {
             // Eight clouds a workgroup; a column meets a few dozen others.
             let cost = 8.0 * 32.0 * row_cost * f64::from(most);
             let one = Work { groups: 1, clouds: work.clouds.div_ceil(8), a: work.clouds, cost, ..work };

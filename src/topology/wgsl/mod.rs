@@ -21,11 +21,11 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Recorder, download, upload};
 use crate::topology::barcode::{Pairs, Seconds};
 use crate::topology::cloud::{Cloud, CloudView};
-use crate::topology::cpu::{Filtration, Half, Source, key_table};
+use crate::topology::cpu::{Filtration, Half, Source, check_size, key_table};
 use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
 use crate::topology::options::Options;
 use crate::topology::task::Task;
-use batch::{Batch, Shape, bytes_per_cloud};
+use batch::{Batch, Shape, bytes_of_buffers, bytes_per_cloud};
 use columns::Columns;
 use layout::FAILED_NAN;
 use std::time::Instant;
@@ -136,6 +136,10 @@ pub(crate) fn pairs(
     let mut outcome = Outcome::default();
     let mut recorder = Recorder::new(gpu, options.profile)?;
     let wanted = Wanted { metric: options.metric, threshold, max_dim: options.max_dim, tuning, task };
+    if options.max_dim > 1 {
+        // The host will need its own table.
+        (0..input.len()).try_for_each(|i| check_size(input.shape(i).len(), options.max_dim))?;
+    }
     let mut start = 0;
     while start < input.len() {
         task.at("clouds", start as u64, input.len() as u64)?;
@@ -161,11 +165,11 @@ fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Re
             gpu.record().name
         )));
     }
-    let (mut tables, mut points, mut bytes, mut count, mut widest) = (0u64, 0u64, 0u64, 0usize, 0u64);
+    let (mut buffers, mut points, mut bytes, mut count, mut widest) = ([0u64; 5], 0u64, 0u64, 0usize, 0u64);
     for i in start..input.len() {
         let shape = input.shape(i);
         let n = shape.len() as u64;
-        if n > u64::from(u16::MAX) || 4 * n * n > binding {
+        if n > u64::from(u16::MAX) || 4 * n * n.next_multiple_of(4) > binding {
             return Err(Error::TooLarge(format!(
                 "a cloud of {n} points needs a table of {} bytes; {} shows at most {binding} bytes to a shader, which is {} \
                  points: sample the cloud, or use --engine cpu",
@@ -177,13 +181,13 @@ fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Re
         if let (Shape::Points(v), Input::Clouds(_) | Input::Host(..)) = (shape, input) {
             points += 4 * (v.len * v.features) as u64;
         }
-        tables += 4 * n * n.next_multiple_of(4);
+        buffers.iter_mut().zip(bytes_of_buffers(shape.len(), tuning)).for_each(|(sum, own)| *sum += own);
         bytes += bytes_per_cloud(shape.len(), tuning);
         // Stages share scratch memory out among all clouds, at least a workgroup's part to each.
         widest = widest.max(n.div_ceil(128));
         let scratch = (count as u64 + 1) * columns::scratch_words(widest as u32, tuning) * 4;
-        let room = [tables, points, scratch].into_iter().all(|b| b <= binding) && bytes <= tuning.batch_bytes && count < 65_535;
-        if count > 0 && !room {
+        let room = buffers.into_iter().chain([points, scratch]).all(|b| b <= binding);
+        if count > 0 && !(room && bytes <= tuning.batch_bytes && count < 65_535) {
             break;
         }
         count += 1;
