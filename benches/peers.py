@@ -11,6 +11,7 @@ Times are of the call alone: imports, reading the input and starting Python are 
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -24,12 +25,14 @@ def setup(folder):
         subprocess.run([sys.executable, "-m", "venv", folder], check=True, stdout=sys.stderr)
     for package in PACKAGES:  # one by one: a package without a wheel for this Python costs itself alone
         subprocess.run([python, "-m", "pip", "install", "-q", package], stdout=sys.stderr)
+    if shutil.which("nvcc"):  # Ripser++ is compiled for the card of this machine
+        subprocess.run([python, "-m", "pip", "install", "-q", "ripserplusplus"], stdout=sys.stderr)
     print(python)
 
 
 def engines():
     found = []
-    for name, module in [("giotto-ph", "gph"), ("gudhi", "gudhi.sklearn"), ("holos", "holos_tda"), ("ripser.py", "ripser")]:
+    for name, module in [("giotto-ph", "gph"), ("gudhi", "gudhi.sklearn"), ("holos", "holos_tda"), ("ripser.py", "ripser"), ("ripser++", "ripserplusplus")]:
         try:
             __import__(module)
             found.append(name)
@@ -77,6 +80,17 @@ def caller(engine, kind, max_dim, threshold, threads):
             else:
                 found = holos_tda.rips_points(x, max_dim=max_dim, threshold=threshold, threads=threads)
             return [[(b, np.inf if d is None else d) for dim, b, d in found if dim == k] for k in range(max_dim + 1)]
+
+        return call
+    if engine == "ripser++":
+        import ripserplusplus
+
+        words = f"--dim {max_dim} --format {'distance' if matrix else 'point-cloud'}"
+        words += "" if threshold is None else f" --threshold {threshold}"
+
+        def call(x):
+            found = ripserplusplus.run(words, x.astype(np.float32))
+            return [[(b, d) for b, d in found.get(k, [])] for k in range(max_dim + 1)]
 
         return call
     from ripser import ripser

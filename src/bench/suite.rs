@@ -67,7 +67,7 @@ impl Runner {
         let mut all = Vec::new();
         for engine in String::from_utf8_lossy(&answer.stdout).lines() {
             let mut threads_of = vec![1];
-            if threads > 1 && engine != "ripser.py" {
+            if threads > 1 && !matches!(engine, "ripser.py" | "ripser++") {
                 threads_of.push(threads);
             }
             for threads in threads_of {

@@ -225,13 +225,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::barcodes`]; [`Error::Input`] too for a scale that is not a number, negative, or above the threshold.
     pub fn betti_numbers(&self, clouds: &[Cloud], scale: f32, options: &Options, task: &Task<'_>) -> Result<Vec<Vec<usize>>> {
-        if scale.is_nan() || scale < 0.0 {
-            return Err(Error::input("the scale must be a number, 0 or more"));
-        }
-        if options.threshold.is_some_and(|t| t < scale) {
-            return Err(Error::input("the scale is above the threshold: edges between the two would be missing"));
-        }
-        let options = Options { threshold: Some(scale), ..*options };
+        let options = at_scale(options, scale)?;
         let mut numbers = Vec::with_capacity(clouds.len());
         self.each_pairs(clouds, &options, task, &mut |i, pairs, prepared| {
             numbers.push(pairs.alive(prepared.map_or(clouds[i].len(), |p| p.cloud.len())));
@@ -296,33 +290,27 @@ impl Engine {
     /// As [`Engine::barcodes`]; [`Error::Input`] too for a view that ends beyond the numbers, numbers that are not finite, or
     /// device numbers given to the native engine.
     pub fn barcodes_of(&self, batch: Batch<'_>, options: &Options) -> Result<Vec<Barcode>> {
-        options.check()?;
-        let (input, views, have) = match batch {
-            Batch::Host(data, views) => (wgsl::Input::Host(data, views), views, data.len()),
-            Batch::Device(d, views) => {
-                let input = wgsl::Input::Device { buffer: d.buffer, offset: d.offset, bytes: d.bytes, views };
-                (input, views, (d.bytes / 4) as usize)
-            }
-        };
-        if let Some(bad) =
-            views.iter().position(|v| v.len == 0 || v.len > u32::MAX as usize || v.end() > have || v.end() > u32::MAX as usize)
-        {
-            return Err(Error::input(format!("cloud {bad} of the batch is empty or reaches beyond its {have} numbers")));
-        }
-        if let Batch::Host(data, _) = batch
-            && let Some(at) = data.iter().position(|x| !x.is_finite())
-        {
-            return Err(Error::input(format!("the batch holds {} at place {at}: every number must be finite", data[at])));
-        }
-        if options.metric == Metric::KnnHops {
-            return Err(Error::input("hops are counted on the host: give the clouds one by one"));
-        }
+        let (input, views) = checked(batch, options)?;
         let mut barcodes = Vec::with_capacity(views.len());
         self.pairs(input, options, options.threshold, &Task::unwatched(), &mut |pairs: Pairs| {
             let n = views[barcodes.len()].len;
             barcodes.push(pairs.into_barcode(n, options.metric, options.threshold, 1.0));
         })?;
         Ok(barcodes)
+    }
+
+    /// [`Engine::betti_numbers`] of many clouds inside one array of numbers.
+    ///
+    /// # Errors
+    /// As [`Engine::barcodes_of`] and [`Engine::betti_numbers`].
+    pub fn betti_numbers_of(&self, batch: Batch<'_>, scale: f32, options: &Options) -> Result<Vec<Vec<usize>>> {
+        let options = at_scale(options, scale)?;
+        let (input, views) = checked(batch, &options)?;
+        let mut numbers = Vec::with_capacity(views.len());
+        self.pairs(input, &options, options.threshold, &Task::unwatched(), &mut |pairs: Pairs| {
+            numbers.push(pairs.alive(views[numbers.len()].len));
+        })?;
+        Ok(numbers)
     }
 
     fn pairs(
@@ -351,6 +339,43 @@ impl Engine {
         seconds.push(("total".into(), start.elapsed().as_secs_f64()));
         Ok(seconds)
     }
+}
+
+/// The options for the complex at one scale: longer edges say nothing about it.
+fn at_scale(options: &Options, scale: f32) -> Result<Options> {
+    if scale.is_nan() || scale < 0.0 {
+        return Err(Error::input("the scale must be a number, 0 or more"));
+    }
+    if options.threshold.is_some_and(|t| t < scale) {
+        return Err(Error::input("the scale is above the threshold: edges between the two would be missing"));
+    }
+    Ok(Options { threshold: Some(scale), ..*options })
+}
+
+/// Refuses options and views that make no sense.
+fn checked<'a>(batch: Batch<'a>, options: &Options) -> Result<(wgsl::Input<'a>, &'a [CloudView])> {
+    options.check()?;
+    let (input, views, have) = match batch {
+        Batch::Host(data, views) => (wgsl::Input::Host(data, views), views, data.len()),
+        Batch::Device(d, views) => {
+            let input = wgsl::Input::Device { buffer: d.buffer, offset: d.offset, bytes: d.bytes, views };
+            (input, views, (d.bytes / 4) as usize)
+        }
+    };
+    if let Some(bad) =
+        views.iter().position(|v| v.len == 0 || v.len > u32::MAX as usize || v.end() > have || v.end() > u32::MAX as usize)
+    {
+        return Err(Error::input(format!("cloud {bad} of the batch is empty or reaches beyond its {have} numbers")));
+    }
+    if let Batch::Host(data, _) = batch
+        && let Some(at) = data.iter().position(|x| !x.is_finite())
+    {
+        return Err(Error::input(format!("the batch holds {} at place {at}: every number must be finite", data[at])));
+    }
+    if options.metric == Metric::KnnHops {
+        return Err(Error::input("hops are counted on the host: give the clouds one by one"));
+    }
+    Ok((input, views))
 }
 
 #[cfg(test)]

@@ -94,9 +94,21 @@ pub(super) fn score(
         let Some(Flow::Maps(maps)) = net.after_layer(x.clone(), seen) else {
             return Err(Error::Internal(format!("layer {seen} does not give maps")));
         };
-        let spreads = spreads(maps.clone())?;
-        let barcodes = barcodes(maps, compute, options, watch)?;
-        found.push(of_layer(layer, &barcodes, &spreads, options)?);
+        let max_dim = usize::from(options.dimension != BettiDimension::Zero);
+        let wanted = Options { max_dim, ..Options::default() };
+        found.push(match options.scale {
+            // No bars are needed where the scale is known.
+            Scale::Given(scale) => {
+                let numbers = of_channels(maps, compute, watch, |b| compute.engine.betti_numbers_of(b, scale, &wanted))?;
+                let score = |n: &Vec<usize>| options.dimension.of(|dim| n[dim]);
+                LayerScores { layer, scores: numbers.iter().map(score).collect(), scale: Some(f64::from(scale)) }
+            }
+            Scale::LayerMedian => {
+                let spreads = spreads(maps.clone())?;
+                let barcodes = of_channels(maps, compute, watch, |b| compute.engine.barcodes_of(b, &wanted))?;
+                of_layer(layer, &barcodes, &spreads, options.dimension)?
+            }
+        });
         watch.at("scoring filters", done as u64 + 1, layers.len() as u64);
     }
     Ok(found)
@@ -105,16 +117,15 @@ pub(super) fn score(
 /// Entries of the clouds' tables of distances that are worked on between two looks at the watch.
 const ENTRIES_AT_ONCE: usize = 1 << 27;
 
-/// The barcode of every channel's cloud: one call where the layer is not enormous.
-fn barcodes(maps: Tensor<4>, compute: &Compute, options: &BettiOptions, watch: &mut dyn Watch) -> Result<Vec<Barcode>> {
+/// What `find` gives for every channel's cloud: one call where the layer is not enormous.
+fn of_channels<T>(
+    maps: Tensor<4>,
+    compute: &Compute,
+    watch: &mut dyn Watch,
+    find: impl Fn(Batch<'_>) -> Result<Vec<T>>,
+) -> Result<Vec<T>> {
     let [samples, channels, height, width] = maps.dims();
     let views = CloudView::of_channels(samples, channels, height * width);
-    let threshold = match options.scale {
-        Scale::Given(scale) => Some(scale), // longer edges say nothing about this scale
-        Scale::LayerMedian => None,
-    };
-    let max_dim = usize::from(options.dimension != BettiDimension::Zero);
-    let options = Options { max_dim, threshold, ..Options::default() };
     let memory = if bridge::is_wgpu(&compute.device) {
         Memory::Device(Box::new(bridge::buffer_of(maps)?))
     } else {
@@ -125,11 +136,10 @@ fn barcodes(maps: Tensor<4>, compute: &Compute, options: &BettiOptions, watch: &
         if watch.stopped() {
             return Err(Error::Interrupted("stopped while scoring filters".into()));
         }
-        let batch = match &memory {
+        found.extend(find(match &memory {
             Memory::Device(buffer) => Batch::Device(buffer.numbers(), some),
             Memory::Host(numbers) => Batch::Host(numbers, some),
-        };
-        found.extend(compute.engine.barcodes_of(batch, &options)?);
+        })?);
         watch.at("scoring filters of a layer", found.len() as u64, channels as u64);
     }
     Ok(found)
@@ -150,43 +160,38 @@ fn spreads(maps: Tensor<4>) -> Result<Vec<f64>> {
     Ok(bridge::read(squares)?.into_iter().map(|s| f64::from(s).sqrt()).collect())
 }
 
-/// Scores of a layer's filters from their barcodes.
-fn of_layer(layer: usize, barcodes: &[Barcode], spreads: &[f64], options: &BettiOptions) -> Result<LayerScores> {
-    let scale = match options.scale {
-        Scale::Given(scale) => f64::from(scale),
-        Scale::LayerMedian => {
-            let merges = |(b, spread): (&Barcode, &f64)| {
-                // Points that coincide have merged from the start; their bars are not in the barcode.
-                let finite = b.bars[0].iter().map(|bar| f64::from(bar.death)).filter(|d| d.is_finite());
-                let mut deaths: Vec<f64> = finite.map(|d| d / spread).collect();
-                deaths.resize(b.n.saturating_sub(1), 0.0);
-                median(deaths)
-            };
-            let alive = || barcodes.iter().zip(spreads).filter(|(_, s)| **s > 0.0);
-            let ends = alive().flat_map(|(b, spread)| {
-                b.bars.iter().flatten().flat_map(|bar| [bar.birth, bar.death]).map(move |x| f64::from(x) / spread)
-            });
-            middle_of_gap(median(alive().map(merges).collect()), ends)
-        }
+impl BettiDimension {
+    /// The score, given the Betti number of a dimension.
+    fn of(self, betti: impl Fn(usize) -> usize) -> f64 {
+        (match self {
+            BettiDimension::Zero => betti(0),
+            BettiDimension::One => betti(1),
+            BettiDimension::Sum => betti(0) + betti(1),
+        }) as f64
+    }
+}
+
+/// Scores of a layer's filters from their barcodes, at a scale of the layer's own.
+fn of_layer(layer: usize, barcodes: &[Barcode], spreads: &[f64], dimension: BettiDimension) -> Result<LayerScores> {
+    let merges = |(b, spread): (&Barcode, &f64)| {
+        // Points that coincide have merged from the start; their bars are not in the barcode.
+        let finite = b.bars[0].iter().map(|bar| f64::from(bar.death)).filter(|d| d.is_finite());
+        let mut deaths: Vec<f64> = finite.map(|d| d / spread).collect();
+        deaths.resize(b.n.saturating_sub(1), 0.0);
+        median(deaths)
     };
-    let betti = |(b, spread): (&Barcode, &f64)| {
-        let at = match options.scale {
-            Scale::Given(scale) => scale,
-            Scale::LayerMedian => (scale * spread) as f32,
-        };
-        let count = |dim| b.betti(dim, at) as f64;
-        match options.dimension {
-            BettiDimension::Zero => count(0),
-            BettiDimension::One => count(1),
-            BettiDimension::Sum => count(0) + count(1),
-        }
-    };
-    if options.scale == Scale::LayerMedian && scale == 0.0 && spreads.iter().any(|&s| s > 0.0) {
+    let alive = || barcodes.iter().zip(spreads).filter(|(_, s)| **s > 0.0);
+    let ends = alive().flat_map(|(b, spread)| {
+        b.bars.iter().flatten().flat_map(|bar| [bar.birth, bar.death]).map(move |x| f64::from(x) / spread)
+    });
+    let scale = middle_of_gap(median(alive().map(merges).collect()), ends);
+    if scale == 0.0 && spreads.iter().any(|&s| s > 0.0) {
         return Err(Error::input(format!(
             "at layer {layer} most filters give half of the samples or more the same map, so no scale can be chosen: give one with --scale"
         )));
     }
-    Ok(LayerScores { layer, scores: barcodes.iter().zip(spreads).map(betti).collect(), scale: Some(scale) })
+    let score = |(b, spread): (&Barcode, &f64)| dimension.of(|dim| b.betti(dim, (scale * spread) as f32));
+    Ok(LayerScores { layer, scores: barcodes.iter().zip(spreads).map(score).collect(), scale: Some(scale) })
 }
 
 /// The middle of the widest gap between values within 1 % of `near`.

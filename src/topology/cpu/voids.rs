@@ -132,7 +132,7 @@ const UNSEEN: u32 = u32::MAX;
 /// Its link needs a tree.
 const TREE: u32 = u32::MAX - 1;
 /// Bytes that trees may take before they are forgotten and grown again.
-const TREE_BYTES: usize = 64 << 20;
+const TREE_BYTES: usize = 8 << 20;
 
 /// Knows what every triangle is paired with.
 struct Triangles<'a> {
