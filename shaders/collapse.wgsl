@@ -35,18 +35,12 @@ fn at(kind: u32, q: u32, quads: u32) -> u32 {
     return (kind * quads + q) * threads + thread;
 }
 
-// The neighbours of v among some points.
-fn joined(c: Cloud, v: u32, key: u32, name: u32, l: u32, q: u32, among: vec4<u32>) -> vec4<u32> {
-    let sure = among & surely(c, l, v, q);
-    return sure | nearer_quad(c, v, key, name, q, among & within(c, l, v, q) & ~sure);
-}
-
 // Takes out all that v dominates.
 fn absorb(c: Cloud, v: u32, key: u32, name: u32, l: u32) -> u32 {
     var outside = false;
     for (var q = 0u; q < c.quads; q++) {
         let left = scratch[at(LEFT, q, c.quads)];
-        let drop = joined(c, v, key, name, l, q, left);
+        let drop = neighbours(c, v, key, name, l, q, left);
         var out = left & ~drop;
         if v / 128u == q {
             out &= ~only(v);
@@ -67,7 +61,7 @@ fn absorb(c: Cloud, v: u32, key: u32, name: u32, l: u32) -> u32 {
             for (var p = 0u; p < c.quads; p++) {
                 var drop = scratch[at(DROP, p, c.quads)];
                 if any(drop != vec4<u32>(0u)) {
-                    drop &= ~joined(c, x, key, name, l, p, drop);
+                    drop &= ~neighbours(c, x, key, name, l, p, drop);
                     scratch[at(DROP, p, c.quads)] = drop;
                     remains = remains || any(drop != vec4<u32>(0u));
                 }

@@ -72,9 +72,7 @@ fn main(
                     scratch[at(FRONT, q, c.quads, threads, thread)] = front;
                 }
                 if any(rest != vec4<u32>(0u)) {
-                    var hit = rest & surely(c, l, v, q);
-                    let between = rest & within(c, l, v, q) & ~hit;
-                    hit |= nearer_quad(c, v, key, name, q, between);
+                    let hit = neighbours(c, v, key, name, l, q, rest);
                     if any(hit != vec4<u32>(0u)) {
                         front |= hit;
                         rest &= ~hit;

@@ -49,12 +49,10 @@ fn main(
     let t = pair_of(i, j);
     let key = table[c.table + i * c.row + j];
     let l = level_of(c, key);
-    let near_i = near[c.vertices + i];
-    let near_j = near[c.vertices + j];
+    var next_i = near[c.vertices + i];
+    var next_j = near[c.vertices + j];
     var apex = NO_EDGE;
     var tried = 0u;
-    var next_i = near_i;
-    var next_j = near_j;
     for (var k = 0u; k < 8u && tried < TRIES; k++) {
         // Those of either end in turn.
         let v = next_i.x;

@@ -22,15 +22,6 @@ fn holds(low: vec4<u32>, high: vec4<u32>, v: u32) -> bool {
     return any(words != vec4<u32>(0u));
 }
 
-// The neighbours of v among four words of points from 128 q on.
-fn spread(c: Cloud, v: u32, key: u32, name: u32, l: u32, q: u32, rest: vec4<u32>) -> vec4<u32> {
-    if all(rest == vec4<u32>(0u)) {
-        return rest;
-    }
-    let sure = rest & surely(c, l, v, q);
-    return sure | nearer_quad(c, v, key, name, q, rest & within(c, l, v, q) & ~sure);
-}
-
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -77,8 +68,8 @@ fn main(
         var front_low = vec4<u32>(0u);
         var front_high = vec4<u32>(0u);
         loop {
-            let hit_low = spread(c, v, key, name, l, 0u, low);
-            let hit_high = spread(c, v, key, name, l, 1u, high);
+            let hit_low = neighbours(c, v, key, name, l, 0u, low);
+            let hit_high = neighbours(c, v, key, name, l, 1u, high);
             low &= ~hit_low;
             high &= ~hit_high;
             if all((low | high) == vec4<u32>(0u)) {

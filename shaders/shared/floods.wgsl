@@ -29,3 +29,12 @@ fn nearer_quad(c: Cloud, v: u32, key: u32, name: u32, q: u32, among: vec4<u32>) 
         nearer(c, v, key, name, z + 96u, among.w),
     );
 }
+
+// The neighbours of v, by edges shorter than `name` of level l, among four words of points from 128 q on.
+fn neighbours(c: Cloud, v: u32, key: u32, name: u32, l: u32, q: u32, among: vec4<u32>) -> vec4<u32> {
+    if all(among == vec4<u32>(0u)) {
+        return among;
+    }
+    let sure = among & surely(c, l, v, q);
+    return sure | nearer_quad(c, v, key, name, q, among & within(c, l, v, q) & ~sure);
+}

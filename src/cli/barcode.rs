@@ -90,9 +90,6 @@ impl BarcodeCommand {
         if self.cycles.is_some() && !matches!(self.format(), OutputFormat::Json) {
             return Err(Error::input("--cycles needs the json format, which has a place for them"));
         }
-        if self.cycles.is_some() && options.max_points.is_some_and(|most| most < cloud.len()) {
-            return Err(Error::input("the points of a cycle would be those of a sample: drop --max-points or --cycles"));
-        }
         if self.estimate {
             return print_json(&engine.estimate(&cloud, &options)?);
         }
@@ -109,8 +106,9 @@ impl BarcodeCommand {
             ));
         }
         let (answer, cycles) = super::progress::watched(quiet, |task| {
-            let answer = engine.answer_watched(&cloud, &options, task)?;
+            // First, for it may refuse.
             let cycles = self.cycles.map(|k| engine.cycles(&cloud, &options, k, task)).transpose()?;
+            let answer = engine.answer_watched(&cloud, &options, task)?;
             Ok::<_, Error>((answer, cycles))
         })?;
         if !quiet && answer.seconds.iter().any(|(stage, _)| stage == FINISHED_ON_HOST) {

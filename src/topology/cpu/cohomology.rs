@@ -7,6 +7,7 @@
 
 use super::filtration::{Filtration, entry_of_rank, rank_of_entry};
 use super::links::Adjacency;
+use super::neighbours::union;
 use crate::error::{Error, Result};
 use crate::topology::task::Task;
 use rayon::prelude::*;
@@ -27,7 +28,7 @@ pub(super) fn classes(f: &Filtration, max_dim: usize, task: &Task<'_>) -> Result
     let complex = Complex::new(f, max_dim)?;
     let mut found = Vec::new();
     // Edges of the spanning forest kill components.
-    let mut cleared = forest(f);
+    let mut cleared = complex.forest();
     let mut simplices: Vec<u64> = (0..f.edges.len() as u32).map(|r| complex.edge(r)).collect();
     for dim in 1..=max_dim {
         if dim > 1 {
@@ -38,14 +39,6 @@ pub(super) fn classes(f: &Filtration, max_dim: usize, task: &Task<'_>) -> Result
         found.push(classes);
     }
     Ok(found)
-}
-
-/// The edges that merge components, as simplices.
-fn forest(f: &Filtration) -> HashMap<Simplex, u32> {
-    let mut parent: Vec<u32> = (0..f.n as u32).collect();
-    let complex = Complex { f, adjacency: Adjacency::new(0), bits: bits_for(f.n) };
-    let ranks = 0..f.edges.len() as u32;
-    ranks.filter(|&r| super::neighbours::union(&mut parent, f.ends(r))).map(|r| ((r, complex.edge(r)), 0)).collect()
 }
 
 /// Bits that number `n` vertices.
@@ -92,6 +85,13 @@ impl<'a> Complex<'a> {
         Ok(Self { f, adjacency, bits })
     }
 
+    /// The edges that merge components.
+    fn forest(&self) -> HashMap<Simplex, u32> {
+        let mut parent: Vec<u32> = (0..self.f.n as u32).collect();
+        let ranks = 0..self.f.edges.len() as u32;
+        ranks.filter(|&r| union(&mut parent, self.f.ends(r))).map(|r| ((r, self.edge(r)), 0)).collect()
+    }
+
     fn edge(&self, rank: u32) -> u64 {
         let (i, j) = self.f.ends(rank);
         (i as u64) << self.bits | j as u64
@@ -132,50 +132,37 @@ impl<'a> Complex<'a> {
         v.list[..v.count].iter().fold(0, |word, &w| word << self.bits | u64::from(w))
     }
 
-    /// Calls `found` with every vertex that is joined to all of a simplex, and the entry of the longest edge then.
-    fn cofacets(&self, v: &Vertices, diameter: i32, mut found: impl FnMut(u16, i32)) {
-        let list = &v.list[..v.count];
-        for word in 0..self.adjacency.words {
-            let mut common = list.iter().fold(u64::MAX, |all, &w| all & self.adjacency.row(w as usize)[word]);
-            while common != 0 {
+    /// Every vertex that is joined to all of a simplex, ascending, with the entry of the longest edge then. Ascending vertices make
+    /// ascending cofacets.
+    fn cofacets(&self, v: Vertices, diameter: i32) -> impl Iterator<Item = (u16, i32)> {
+        let Vertices { list, count } = v;
+        (0..self.adjacency.words).flat_map(move |word| {
+            let mut common = list[..count].iter().fold(u64::MAX, |all, &w| all & self.adjacency.row(w as usize)[word]);
+            std::iter::from_fn(move || {
+                if common == 0 {
+                    return None;
+                }
                 let new = word * 64 + common.trailing_zeros() as usize;
                 common &= common - 1;
                 let row = self.f.row(new);
-                found(new as u16, list.iter().fold(diameter, |d, &w| d.max(row[w as usize])));
-            }
-        }
+                Some((new as u16, list[..count].iter().fold(diameter, |d, &w| d.max(row[w as usize]))))
+            })
+        })
     }
 
     /// All simplices of dimension `dim` from those one below: each from the one without its largest vertex.
     fn extended(&self, simplices: &[u64], dim: usize) -> Vec<u64> {
         let cofacets = |&simplex: &u64| {
             let v = self.vertices(simplex, dim);
-            let mut found = Vec::new();
-            self.cofacets(&v, i32::MIN, |new, _| {
-                if new > v.list[0] {
-                    found.push(self.with(&v, new));
-                }
-            });
-            found
+            let larger = self.cofacets(v, i32::MIN).filter(move |&(new, _)| new > v.list[0]);
+            larger.map(move |(new, _)| self.with(&v, new))
         };
         simplices.par_iter().flat_map_iter(cofacets).collect()
     }
 
-    /// The oldest cofacet that enters with the same edge, if any. Cofacets are in the order of their new vertex, so it is the first.
+    /// The oldest cofacet that enters with the same edge, if any.
     fn oldest_cofacet(&self, v: &Vertices, diameter: i32) -> Option<u64> {
-        let list = &v.list[..v.count];
-        for word in 0..self.adjacency.words {
-            let mut common = list.iter().fold(u64::MAX, |all, &w| all & self.adjacency.row(w as usize)[word]);
-            while common != 0 {
-                let new = word * 64 + common.trailing_zeros() as usize;
-                common &= common - 1;
-                let row = self.f.row(new);
-                if list.iter().all(|&w| row[w as usize] < diameter) {
-                    return Some(self.with(v, new as u16));
-                }
-            }
-        }
-        None
+        self.cofacets(*v, diameter).find(|&(_, d)| d == diameter).map(|(new, _)| self.with(v, new))
     }
 
     /// The youngest facet that enters with the same edge, if any.
@@ -258,7 +245,7 @@ impl<'a> Complex<'a> {
 
     fn push_coboundary(&self, simplex: Simplex, count: usize, heap: &mut BinaryHeap<Reverse<Simplex>>) {
         let v = self.vertices(simplex.1, count);
-        self.cofacets(&v, entry_of_rank(simplex.0), |new, d| heap.push(Reverse((rank_of_entry(d), self.with(&v, new)))));
+        heap.extend(self.cofacets(v, entry_of_rank(simplex.0)).map(|(new, d)| Reverse((rank_of_entry(d), self.with(&v, new)))));
     }
 }
 

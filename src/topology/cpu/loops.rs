@@ -62,7 +62,7 @@ impl Loops {
         let mut adjacency = Adjacency::new(f.n);
         let mut scratch = Expansion::default();
         // The last loop is born before it dies.
-        f.extend(births.last().map_or(0, |&e| (e >> 32) as i32), parallel);
+        task.stage("sort", || f.extend(births.last().map_or(0, |&e| (e >> 32) as i32), parallel));
         let mut end = f.edges.len();
         while voids || !me.columns.all_dead() {
             task.at("edges", u64::from(me.looked_at), (f.n * f.n / 2) as u64)?;

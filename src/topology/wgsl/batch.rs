@@ -1,11 +1,12 @@
 //! The buffers of a batch of clouds, and its descriptions.
 
 use super::Tuning;
-use super::layout::{CloudRecord, NO_POINTS, SAMPLE, STATE_WORDS, State};
+use super::layout::{CloudRecord, NO_POINTS, SAMPLE, SHARED, STATE_WORDS, State};
 use crate::error::Result;
-use crate::gpu::{Gpu, download, upload, zeroed};
+use crate::gpu::{Gpu, Kernel, download, upload, zeroed};
 use crate::topology::cloud::CloudView;
 use crate::topology::metric::NO_EDGE;
+use std::sync::Arc;
 
 /// What a cloud's distances come from.
 #[derive(Clone, Copy)]
@@ -136,6 +137,11 @@ impl<'a> Batch<'a> {
             forest: zeroed(gpu, "forest", 2 * end.vertices as usize)?,
             records,
         })
+    }
+
+    /// A shader without constants of its own, built when it is first asked for.
+    pub fn kernel(&self, name: &'static str, source: &str) -> Result<Arc<Kernel>> {
+        self.gpu.kernel(name, || Kernel::new(self.gpu, name, source, &SHARED, &[]))
     }
 
     /// Number of clouds.

@@ -1,5 +1,5 @@
-//! `shaders/levels.wgsl`, `select.wgsl`, `small_links.wgsl` or `links.wgsl` and `components.wgsl`, `columns.wgsl`, `reduce.wgsl` or `claim.wgsl` and `add.wgsl`, `tally.wgsl`:
-//! which edge kills which loop.
+//! `shaders/levels.wgsl`, `select.wgsl`, `small_links.wgsl` or `links.wgsl` and `components.wgsl`, `collapse.wgsl`, `columns.wgsl`,
+//! `reduce.wgsl` or `claim.wgsl` and `add.wgsl`, `tally.wgsl`: which edge kills which loop.
 //!
 //! The edges are taken in blocks by length, in no order within a block. The first block ends with the last birth. After each the new
 //! columns are expanded and reduced, and clouds whose loops are all dead drop out. Of a batch of small clouds each is reduced by one thread,
@@ -7,13 +7,12 @@
 
 use super::Tuning;
 use super::batch::{Batch, all};
-use super::layout::{CloudRecord, LEVELS, SAMPLE, SHARED, State, UNEXPANDED};
+use super::layout::{CloudRecord, LEVELS, SAMPLE, State, UNEXPANDED};
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Kernel, Recorder, Work, download, upload, zeroed};
+use crate::gpu::{Recorder, Work, download, upload, zeroed};
 use crate::topology::cpu::Half;
 use crate::topology::metric::NO_EDGE;
 use crate::topology::task::Task;
-use std::sync::Arc;
 
 /// Words of scratch memory that a stage may take.
 const SCRATCH_WORDS: u32 = 8 << 20;
@@ -27,42 +26,15 @@ pub(super) fn scratch_words(quads: u32, tuning: Tuning) -> u64 {
     64 * u64::from((12 * quads).max(2 * tuning.list_places))
 }
 
-struct Kernels {
-    levels: Arc<Kernel>,
-    select: Arc<Kernel>,
-    small_links: Arc<Kernel>,
-    links: Arc<Kernel>,
-    components: Arc<Kernel>,
-    collapse: Arc<Kernel>,
-    columns: Arc<Kernel>,
-    claim: Arc<Kernel>,
-    add: Arc<Kernel>,
-    reduce: Arc<Kernel>,
-    tally: Arc<Kernel>,
-}
-
-impl Kernels {
-    fn new(gpu: &Gpu) -> Result<Self> {
-        let build = |name, source| gpu.kernel(name, || Kernel::new(gpu, name, source, &SHARED, &[]));
-        Ok(Self {
-            levels: build("levels", include_str!("../../../shaders/levels.wgsl"))?,
-            select: build("select", include_str!("../../../shaders/select.wgsl"))?,
-            small_links: build("small links", include_str!("../../../shaders/small_links.wgsl"))?,
-            links: build("links", include_str!("../../../shaders/links.wgsl"))?,
-            components: build("components", include_str!("../../../shaders/components.wgsl"))?,
-            collapse: build("collapse", include_str!("../../../shaders/collapse.wgsl"))?,
-            columns: build("columns", include_str!("../../../shaders/columns.wgsl"))?,
-            claim: build("claim", include_str!("../../../shaders/claim.wgsl"))?,
-            add: build("add", include_str!("../../../shaders/add.wgsl"))?,
-            reduce: build("reduce", include_str!("../../../shaders/reduce.wgsl"))?,
-            tally: build("tally", include_str!("../../../shaders/tally.wgsl"))?,
-        })
-    }
+/// A shader of this step by the name of its file, built when it is first needed.
+macro_rules! kernel {
+    ($batch:expr, $name:literal) => {
+        &*$batch.kernel($name, include_str!(concat!("../../../shaders/", $name, ".wgsl")))?
+    };
 }
 
 /// The second part of a batch: what it needs once the births are known.
 pub(super) struct Columns {
-    kernels: Kernels,
     /// The thresholds of all clouds, then the bits of their levels.
     levels: wgpu::Buffer,
     columns: wgpu::Buffer,
@@ -131,7 +103,6 @@ impl Columns {
         let floods_each = (SCRATCH_WORDS / (4 * sets * row * clouds)).clamp(64, 16_384) / 64 * 64;
         let lists_each = (SCRATCH_WORDS / (2 * tuning.list_places * clouds)).clamp(64, 4096) / 64 * 64;
         Ok(Self {
-            kernels: Kernels::new(gpu)?,
             levels: zeroed(gpu, "levels", 4 * quads as usize)?,
             columns: zeroed(gpu, "columns", 4 * columns as usize)?,
             bits: zeroed(gpu, "column bits", words as usize)?,
@@ -219,11 +190,11 @@ impl Columns {
         let work = Work { groups: 0, clouds: self.alive.len() as u32, a: 0, b: 0, cost: 64.0 * 48.0, most_groups: 0 };
 
         let of_words = Work { groups: self.most(batch, |_, r| (4 * r.n * r.quads).div_ceil(64)), ..work };
-        recorder.dispatch(&self.kernels.levels, &[clouds, table, levels], of_words)?;
+        recorder.dispatch(kernel!(batch, "levels"), &[clouds, table, levels], of_words)?;
 
         let pairs = Work { groups: self.most(batch, |_, r| r.pairs.div_ceil(64)), cost: 64.0 * 8.0, ..work };
         let todo = all(&batch.todo);
-        recorder.dispatch(&self.kernels.select, &[clouds, table, roles, state, todo], pairs)?;
+        recorder.dispatch(kernel!(batch, "select"), &[clouds, table, roles, state, todo], pairs)?;
         recorder.submit()?;
 
         let seen = batch.read_state()?;
@@ -231,12 +202,16 @@ impl Columns {
         if self.open.is_none() && batch.most(|r| r.quads) <= 2 {
             let edges = Work { groups: most.div_ceil(64), cost: 64.0 * 160.0, ..work };
             let bindings = [clouds, table, all(&batch.near), levels, state, todo, roles, all(&self.columns)];
-            recorder.dispatch(&self.kernels.small_links, &bindings, edges)?;
+            recorder.dispatch(kernel!(batch, "small_links"), &bindings, edges)?;
             recorder.submit()?;
             return batch.read_state();
         }
         let edges = Work { groups: most.div_ceil(64), cost: 64.0 * (16.0 + 4.0 * quads), ..work };
-        recorder.dispatch(&self.kernels.links, &[clouds, table, all(&batch.near), levels, state, todo, roles, pending], edges)?;
+        recorder.dispatch(
+            kernel!(batch, "links"),
+            &[clouds, table, all(&batch.near), levels, state, todo, roles, pending],
+            edges,
+        )?;
         recorder.submit()?;
 
         let seen = batch.read_state()?;
@@ -249,10 +224,10 @@ impl Columns {
             ..work
         };
         let bindings = [clouds, table, levels, state, roles, pending, all(&self.columns), all(&self.scratch)];
-        recorder.dispatch(&self.kernels.components, &bindings, floods)?;
+        recorder.dispatch(kernel!(batch, "components"), &bindings, floods)?;
         if let Some(open) = &self.open {
             let bindings = [clouds, table, levels, state, roles, pending, all(open), all(&self.scratch)];
-            recorder.dispatch(&self.kernels.collapse, &bindings, Work { cost: 4.0 * floods.cost, ..floods })?;
+            recorder.dispatch(kernel!(batch, "collapse"), &bindings, Work { cost: 4.0 * floods.cost, ..floods })?;
         }
         recorder.submit()?;
         batch.read_state()
@@ -274,13 +249,13 @@ impl Columns {
         };
         let pivots = all(&self.pivots);
         let bindings = [clouds, all(&batch.table), all(&batch.roles), cloud_state, columns, bits, all(&self.lists), pivots];
-        recorder.dispatch(&self.kernels.columns, &bindings, expand)?;
+        recorder.dispatch(kernel!(batch, "columns"), &bindings, expand)?;
         let row_cost = f64::from(3 * batch.most(|r| r.bit_quads) + 8);
         if batch.most(|r| r.births) <= SMALL {
             // Eight clouds a workgroup; a column meets a few dozen others.
             let cost = 8.0 * 32.0 * row_cost * f64::from(most);
             let one = Work { groups: 1, clouds: work.clouds.div_ceil(8), a: work.clouds, cost, ..work };
-            recorder.dispatch(&self.kernels.reduce, &[clouds, cloud_state, columns, bits, pivots, owners], one)?;
+            recorder.dispatch(kernel!(batch, "reduce"), &[clouds, cloud_state, columns, bits, pivots, owners], one)?;
         } else {
             self.reduce_in_rounds(batch, recorder, work, 64.0 * row_cost)?;
         }
@@ -299,9 +274,9 @@ impl Columns {
                 batch.gpu.queue().write_buffer(&self.progress, 0, &[0; 4 * ROUNDS as usize]);
             })?;
             for round in 0..ROUNDS {
-                recorder.dispatch(&self.kernels.claim, &[clouds, state, columns, pivots, owners], work)?;
+                recorder.dispatch(kernel!(batch, "claim"), &[clouds, state, columns, pivots, owners], work)?;
                 let bindings = [clouds, state, owners, bits, pivots, all(&self.progress)];
-                recorder.dispatch(&self.kernels.add, &bindings, Work { a: round, cost: row_cost, ..work })?;
+                recorder.dispatch(kernel!(batch, "add"), &bindings, Work { a: round, cost: row_cost, ..work })?;
             }
             recorder.submit()?;
             let changed: Vec<u32> = download(batch.gpu, &self.progress, 0, ROUNDS as usize)?;
@@ -316,7 +291,7 @@ impl Columns {
         let bindings =
             [all(&batch.clouds), all(&batch.births), all(&self.columns), all(&self.owners), all(&batch.state), all(&self.bars)];
         let work = Work { groups, clouds: self.alive.len() as u32, a: 0, b: 0, cost: 512.0, most_groups: 0 };
-        recorder.dispatch(&self.kernels.tally, &bindings, work)
+        recorder.dispatch(kernel!(batch, "tally"), &bindings, work)
     }
 
     /// What the native engine needs to go on with a cloud's voids: its critical triangles, which of them killed a loop, and the edges
