@@ -103,7 +103,7 @@ def count(diagrams, bars):
 
     for dim, diagram in enumerate(diagrams[: len(bars)]):
         d = np.asarray(diagram, dtype=float).reshape(-1, 2)
-        bars[dim] += int((d[:, 1] > d[:, 0]).sum())
+        bars[dim] += int(((d[:, 1] > d[:, 0]) & np.isfinite(d[:, 1])).sum())
 
 
 def measure(request):

@@ -79,7 +79,7 @@ fn with_ripser(request: &Request) -> Result<Measured> {
                 })
                 .collect();
             for bar in ripser::ripser(&lower, n, request.max_dim as i32, request.threshold) {
-                bars[bar.dim as usize] += usize::from(bar.death > bar.birth);
+                bars[bar.dim as usize] += usize::from(bar.death > bar.birth && bar.death < f32::INFINITY);
             }
         }
         Ok(bars)

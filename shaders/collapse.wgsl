@@ -77,21 +77,9 @@ fn absorb(c: Cloud, v: u32, key: u32, name: u32, l: u32) -> u32 {
     return SOME;
 }
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let c = clouds[slice.cloud + group.z];
+// Collapses one link.
+fn look_at(c: Cloud, item: u32) {
     let index = c.index;
-    let in_slice = group_of(group, groups) * 64u + lane;
-    let item = slice.first * 64u + in_slice;
-    if in_slice >= slice.b || item >= atomicLoad(&state[index * STATE_WORDS + PENDING]) {
-        return;
-    }
-    threads = slice.b * groups.z;
-    thread = group.z * slice.b + in_slice;
     let name = pending[c.roles + item];
     let i = name >> 16u;
     let j = name & 0xffffu;
@@ -100,7 +88,7 @@ fn main(
     for (var q = 0u; q < c.quads; q++) {
         scratch[at(LEFT, q, c.quads)] = lune_quad(c, i, j, key, l, q);
     }
-    if absorb(c, roles[c.roles + pair_of(i, j)], key, name, l) == EVERYTHING {
+    if absorb(c, roles[c.roles + pair_of(i, j)] - 1u, key, name, l) == EVERYTHING {
         return;
     }
     var changed = true;
@@ -129,5 +117,26 @@ fn main(
     }
     if count.x + count.y + count.z + count.w >= 4u {
         open[c.roles + atomicAdd(&state[index * STATE_WORDS + OPEN], 1u)] = name;
+    }
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let c = clouds[slice.cloud + group.z];
+    let index = c.index;
+    let in_slice = group_of(group, groups) * 64u + lane;
+    let item = slice.first * 64u + in_slice;
+    if in_slice >= slice.b || item >= atomicLoad(&state[index * STATE_WORDS + PENDING]) {
+        return;
+    }
+    threads = slice.b * groups.z;
+    thread = group.z * slice.b + in_slice;
+    look_at(c, item);
+    if cut_short(c.n) {
+        atomicOr(&state[c.index * STATE_WORDS + FAILURE], FAILED_LOOPS);
     }
 }

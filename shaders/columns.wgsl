@@ -49,22 +49,9 @@ fn add(c: Cloud, v: u32, w: u32, slot: u32, thread: u32, threads: u32) {
     length++;
 }
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let c = clouds[slice.cloud + group.z];
+// Writes one column.
+fn expand(c: Cloud, slot: u32, threads: u32, thread: u32) {
     let index = c.index;
-    let in_slice = group_of(group, groups) * 64u + lane;
-    let slot = slice.first * 64u + in_slice;
-    let made = min(atomicLoad(&state[index * STATE_WORDS + COLUMNS]), c.column_capacity);
-    if in_slice >= slice.b || slot >= made || pivots[c.columns + slot] != UNEXPANDED {
-        return;
-    }
-    let threads = slice.b * groups.z;
-    let thread = group.z * slice.b + in_slice;
     length = 0u;
     overflow = false;
     let column = columns[c.columns + slot];
@@ -88,7 +75,7 @@ fn main(
         lists[place * threads + thread] = lists[length * threads + thread];
         let x = youngest.y >> 16u;
         let y = youngest.y & 0xffffu;
-        let z = roles[c.roles + pair_of(x, y)];
+        let z = roles[c.roles + pair_of(x, y)] - 1u;
         add(c, x, z, slot, thread, threads);
         add(c, y, z, slot, thread, threads);
     }
@@ -104,4 +91,26 @@ fn main(
         }
     }
     pivots[c.columns + slot] = pivot;
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let c = clouds[slice.cloud + group.z];
+    let index = c.index;
+    let in_slice = group_of(group, groups) * 64u + lane;
+    let slot = slice.first * 64u + in_slice;
+    let made = min(atomicLoad(&state[index * STATE_WORDS + COLUMNS]), c.column_capacity);
+    if in_slice >= slice.b || slot >= made || pivots[c.columns + slot] != UNEXPANDED {
+        return;
+    }
+    let threads = slice.b * groups.z;
+    let thread = group.z * slice.b + in_slice;
+    expand(c, slot, threads, thread);
+    if cut_short(c.n) {
+        atomicOr(&state[c.index * STATE_WORDS + FAILURE], FAILED_LOOPS);
+    }
 }

@@ -26,21 +26,9 @@ fn at(kind: u32, q: u32, quads: u32, threads: u32, thread: u32) -> u32 {
     return (kind * quads + q) * threads + thread;
 }
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let c = clouds[slice.cloud + group.z];
+// Finds the components of one link.
+fn look_at(c: Cloud, item: u32, threads: u32, thread: u32) {
     let index = c.index;
-    let in_slice = group_of(group, groups) * 64u + lane;
-    let item = slice.first * 64u + in_slice;
-    if in_slice >= slice.b || item >= atomicLoad(&state[index * STATE_WORDS + PENDING]) {
-        return;
-    }
-    let threads = slice.b * groups.z;
-    let thread = group.z * slice.b + in_slice;
     let name = pending[c.roles + item];
     let i = name >> 16u;
     let j = name & 0xffffu;
@@ -50,7 +38,7 @@ fn main(
         scratch[at(REST, q, c.quads, threads, thread)] = lune_quad(c, i, j, key, l, q);
         scratch[at(FRONT, q, c.quads, threads, thread)] = vec4<u32>(0u);
     }
-    let apex = roles[c.roles + pair_of(i, j)];
+    let apex = roles[c.roles + pair_of(i, j)] - 1u;
     var v = apex;
     loop {
         // Floods on from v, the root of another component or a point of the front.
@@ -105,5 +93,26 @@ fn main(
             return;
         }
         columns[c.columns + slot] = vec4<u32>(key, name, apex, v);
+    }
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let c = clouds[slice.cloud + group.z];
+    let index = c.index;
+    let in_slice = group_of(group, groups) * 64u + lane;
+    let item = slice.first * 64u + in_slice;
+    if in_slice >= slice.b || item >= atomicLoad(&state[index * STATE_WORDS + PENDING]) {
+        return;
+    }
+    let threads = slice.b * groups.z;
+    let thread = group.z * slice.b + in_slice;
+    look_at(c, item, threads, thread);
+    if cut_short(c.n) {
+        atomicOr(&state[c.index * STATE_WORDS + FAILURE], FAILED_LOOPS);
     }
 }

@@ -4,6 +4,7 @@
 // Sums run by differences from the first coordinate to the last. Only blocks of the lower triangle compute; they
 // write both halves, so the table is symmetric bit for bit. O(n^2 features) a cloud, half a load a pair and coordinate.
 //#import cloud
+//#import blocks
 
 override METRIC: u32 = 0u;  // 0 squared differences, 1 cityblock, 2 chebyshev, 3 cosine, 4 correlation
 
@@ -47,14 +48,14 @@ fn main(
 ) {
     let c = clouds[slice.cloud + group.z];
     let index = c.index;
-    let block = (slice.first + group_of(group, groups)) * 64u + lane;
-    let bi = larger_of(block) - 1u;  // blocks of the diagonal count too
-    let bj = block - bi * (bi + 1u) / 2u;
+    let block = block_of((slice.first + group_of(group, groups)) * 64u + lane);
+    let bi = block.x;
+    let bj = block.y;
     if bi * 4u >= c.n || c.stride == NO_POINTS {
         return;  // beyond the cloud, or distances that the host gave
     }
-    let i = vec4<u32>(bi * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-    let j = vec4<u32>(bj * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
+    let i = points_of(bi);
+    let j = points_of(bj);
     let at_i = vec4<u32>(c.offset) + min(i, vec4<u32>(c.n - 1u)) * c.stride;
     let at_j = vec4<u32>(c.offset) + min(j, vec4<u32>(c.n - 1u)) * c.stride;
     var mean_i = vec4<f32>(0.0);

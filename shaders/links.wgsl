@@ -17,13 +17,13 @@
 
 const TRIES: u32 = 3u;  // points that are tried as the tip of a cone
 
-// Whether v is joined to all of some points of 32 from z on that are in the lune of {i, j}.
-fn joined(c: Cloud, i: u32, j: u32, v: u32, key: u32, z: u32, points: u32) -> bool {
+// Whether v is joined to all of some points of four words that are in the lune of {i, j}.
+fn joined(c: Cloud, i: u32, j: u32, v: u32, key: u32, q: u32, points: vec4<u32>) -> bool {
     let name = name_of(i, j);
     var left = points;
-    while left != 0u {
-        let w = z + countTrailingZeros(left);
-        left &= left - 1u;
+    while any(left != vec4<u32>(0u)) {
+        let w = first_point(q, left);
+        left &= ~only(w);
         if w != v && !before(table[c.table + v * c.row + w], v, w, key, name) && in_lune(c, i, j, key, w) {
             return false;
         }
@@ -31,26 +31,17 @@ fn joined(c: Cloud, i: u32, j: u32, v: u32, key: u32, z: u32, points: u32) -> bo
     return true;
 }
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let c = clouds[slice.cloud + group.z];
+// Looks for the tip of a cone in one link.
+fn look_at(c: Cloud, item: u32) {
     let index = c.index;
-    let item = (slice.first + group_of(group, groups)) * 64u + lane;
-    if item >= atomicLoad(&state[index * STATE_WORDS + TODO]) {
-        return;
-    }
     let name = todo[c.roles + item];
     let i = name >> 16u;
     let j = name & 0xffffu;
     let t = pair_of(i, j);
     let key = table[c.table + i * c.row + j];
     let l = level_of(c, key);
-    var next_i = near[c.vertices + i];
-    var next_j = near[c.vertices + j];
+    var next_i = near[2u * (c.vertices + i)];
+    var next_j = near[2u * (c.vertices + j)];
     var apex = NO_EDGE;
     var tried = 0u;
     for (var k = 0u; k < 8u && tried < TRIES; k++) {
@@ -69,20 +60,37 @@ fn main(
         var cone = true;
         for (var q = 0u; q < c.quads && cone; q++) {
             let doubtful = within(c, l, i, q) & within(c, l, j, q) & ~surely(c, l, v, q);
-            let z = q * 128u;
-            cone = joined(c, i, j, v, key, z, doubtful.x)
-                && joined(c, i, j, v, key, z + 32u, doubtful.y)
-                && joined(c, i, j, v, key, z + 64u, doubtful.z)
-                && joined(c, i, j, v, key, z + 96u, doubtful.w);
+            cone = joined(c, i, j, v, key, q, doubtful);
         }
         if cone {
-            roles[c.roles + t] = v;
+            roles[c.roles + t] = v + 1u;
             return;
         }
     }
     for (var q = 0u; q < c.quads && apex == NO_EDGE; q++) {
         apex = first_point(q, lune_quad(c, i, j, key, l, q));
     }
-    roles[c.roles + t] = apex;
+    if apex == NO_EDGE {
+        return;  // an edge of the graph, whose role is known
+    }
+    roles[c.roles + t] = apex + 1u;
     pending[c.roles + atomicAdd(&state[index * STATE_WORDS + PENDING], 1u)] = name;
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let c = clouds[slice.cloud + group.z];
+    let index = c.index;
+    let item = (slice.first + group_of(group, groups)) * 64u + lane;
+    if item >= atomicLoad(&state[index * STATE_WORDS + TODO]) {
+        return;
+    }
+    look_at(c, item);
+    if cut_short(c.n) {
+        atomicOr(&state[c.index * STATE_WORDS + FAILURE], FAILED_LOOPS);
+    }
 }

@@ -1,6 +1,6 @@
 // For every point its four nearest, and the enclosing radius of the cloud: the smallest distance to the farthest.
 //
-// In: table. Out: near (the point itself where there are fewer than four), state LIMIT. One thread a point, reading down a
+// In: table. Out: near (four points, then their four keys; the point itself where there are fewer), state LIMIT. One thread a point, reading down a
 // column, which the symmetry makes its row and neighbouring threads make one line. O(n^2) a cloud.
 //#import cloud
 
@@ -47,6 +47,7 @@ fn main(
             );
         }
     }
-    near[c.vertices + i] = nearest;
+    near[2u * (c.vertices + i)] = nearest;
+    near[2u * (c.vertices + i) + 1u] = keys;
     atomicMin(&state[index * STATE_WORDS + LIMIT], farthest);
 }

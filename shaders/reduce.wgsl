@@ -1,7 +1,7 @@
 // Reduction of a small cloud: one thread does it, column by column.
 //
-// In: columns, state COLUMNS. In and out: bits, pivots, owners, state REDUCED. One thread a cloud. Columns come in no order, so
-// whoever finds its pivot owned by a younger column takes it, and the younger one goes on instead.
+// In: columns, state COLUMNS. In and out: bits, pivots, owners, state REDUCED and CURRENT, which say how far it has come. One thread a cloud,
+// a bounded number of additions a dispatch. Columns come in no order, so whoever finds its pivot owned by a younger column takes it, and the younger one goes on instead.
 //#import cloud
 //#import columns
 
@@ -14,7 +14,8 @@
 @group(0) @binding(6) var<storage, read_write> owners: array<u32>;
 //#import rows
 
-const CLOUDS: u32 = 8u;  // a workgroup
+const CLOUDS: u32 = 8u;    // a workgroup
+const STEPS: u32 = 5000u;  // a dispatch; each goes through at most eight times four words of a row
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -24,28 +25,37 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let c = clouds[item];
     let index = c.index;
-    let count = min(state[index * STATE_WORDS + COLUMNS], c.column_capacity);
-    for (var slot = state[index * STATE_WORDS + REDUCED]; slot < count; slot++) {
-        var column = slot;
-        var pivot = pivots[c.columns + slot];
-        while pivot < UNEXPANDED {
-            let owner = owners[c.loops + pivot];
-            if owner == NO_EDGE {
-                owners[c.loops + pivot] = column;
+    let at = index * STATE_WORDS;
+    let count = min(state[at + COLUMNS], c.column_capacity);
+    var next = state[at + REDUCED];
+    var column = state[at + CURRENT] - 1u;
+    for (var step = 0u; step < STEPS; step++) {
+        if column == NO_EDGE {
+            if next == count {
                 break;
             }
-            if owner == column {
-                break;
-            }
-            var source = owner;
-            if older(columns[c.columns + column], column, columns[c.columns + owner], owner) {
-                owners[c.loops + pivot] = column;
-                source = column;
-                column = owner;
-            }
-            pivot = add_column(c, column, source, pivot);
-            pivots[c.columns + column] = pivot;
+            column = next;
+            next++;
         }
+        let pivot = pivots[c.columns + column];
+        if pivot >= UNEXPANDED {
+            column = NO_EDGE;
+            continue;
+        }
+        let owner = owners[c.loops + pivot];
+        if owner == NO_EDGE || owner == column {
+            owners[c.loops + pivot] = column;
+            column = NO_EDGE;
+            continue;
+        }
+        var source = owner;
+        if older(columns[c.columns + column], column, columns[c.columns + owner], owner) {
+            owners[c.loops + pivot] = column;
+            source = column;
+            column = owner;
+        }
+        pivots[c.columns + column] = add_column(c, column, source, pivot);
     }
-    state[index * STATE_WORDS + REDUCED] = count;
+    state[at + REDUCED] = next;
+    state[at + CURRENT] = column + 1u;
 }

@@ -1,6 +1,6 @@
 // A sample of every cloud's edges by length: where to cut blocks, and levels within a block.
 //
-// In: table, state LIMIT. Out: sample, 512 keys a cloud, ascending; NO_EDGE for those beyond the limit. One workgroup a cloud: a bitonic
+// In: table, state LIMIT. Out: sample, slice.a keys a cloud (a power of two), ascending; NO_EDGE for those beyond the limit. One workgroup a cloud: a bitonic
 // network in workgroup memory. What is sampled changes only how fast the links are looked at, never what is found.
 //#import cloud
 
@@ -11,18 +11,19 @@
 @group(0) @binding(4) var<storage, read_write> sample: array<u32>;
 
 const THREADS: u32 = 64u;
-const SAMPLE: u32 = 512u;
+const MOST_SAMPLED: u32 = 2048u;
 
-var<workgroup> keys: array<u32, 512>;
+var<workgroup> keys: array<u32, MOST_SAMPLED>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let c = clouds[slice.cloud + group.z];
     let index = c.index;
-    for (var s = lane; s < SAMPLE; s += THREADS) {
+    let size = slice.a;
+    for (var s = lane; s < size; s += THREADS) {
         var key = NO_EDGE;
         // Every so many-th pair, or as many as there are.
-        let t = select(u32(f32(s) * (f32(c.pairs) / f32(SAMPLE))), s, c.pairs <= SAMPLE);
+        let t = select(u32(f32(s) * (f32(c.pairs) / f32(size))), s, c.pairs <= size);
         if t < c.pairs {
             let i = larger_of(t);
             key = table[c.table + i * c.row + t - i * (i - 1u) / 2u];
@@ -31,13 +32,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         keys[s] = key;
     }
     workgroupBarrier();
-    for (var size = 2u; size <= SAMPLE; size *= 2u) {
-        for (var step = size / 2u; step > 0u; step /= 2u) {
-            for (var p = lane; p < SAMPLE / 2u; p += THREADS) {
+    for (var run = 2u; run <= size; run *= 2u) {
+        for (var step = run / 2u; step > 0u; step /= 2u) {
+            for (var p = lane; p < size / 2u; p += THREADS) {
                 let first = (p / step) * 2u * step + p % step;
                 let x = keys[first];
                 let y = keys[first + step];
-                if (x > y) == ((first & size) == 0u) {
+                if (x > y) == ((first & run) == 0u) {
                     keys[first] = y;
                     keys[first + step] = x;
                 }
@@ -45,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             workgroupBarrier();
         }
     }
-    for (var s = lane; s < SAMPLE; s += THREADS) {
-        sample[index * SAMPLE + s] = keys[s];
+    for (var s = lane; s < size; s += THREADS) {
+        sample[index * size + s] = keys[s];
     }
 }

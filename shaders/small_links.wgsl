@@ -22,18 +22,9 @@ fn holds(low: vec4<u32>, high: vec4<u32>, v: u32) -> bool {
     return any(words != vec4<u32>(0u));
 }
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let c = clouds[slice.cloud + group.z];
+// Finds the components of one link.
+fn look_at(c: Cloud, item: u32) {
     let index = c.index;
-    let item = (slice.first + group_of(group, groups)) * 64u + lane;
-    if item >= atomicLoad(&state[index * STATE_WORDS + TODO]) {
-        return;
-    }
     let name = todo[c.roles + item];
     let i = name >> 16u;
     let j = name & 0xffffu;
@@ -45,8 +36,8 @@ fn main(
         high = lune_quad(c, i, j, key, l, 1u);
     }
     // A point close to one end is within little more than the edge's length of the whole lune.
-    var candidates = near[c.vertices + i];
-    var later = near[c.vertices + j];
+    var candidates = near[2u * (c.vertices + i)];
+    var later = near[2u * (c.vertices + j)];
     var apex = NO_EDGE;
     for (var k = 0u; k < 8u && apex == NO_EDGE; k++) {
         if holds(low, high, candidates.x) {
@@ -59,7 +50,10 @@ fn main(
     if apex == NO_EDGE {
         apex = min(first_point(0u, low), first_point(1u, high));
     }
-    roles[c.roles + pair_of(i, j)] = apex;
+    if apex == NO_EDGE {
+        return;  // an edge of the graph, whose role is known
+    }
+    roles[c.roles + pair_of(i, j)] = apex + 1u;
     var v = apex;
     loop {
         // v is the root of a component.
@@ -92,5 +86,23 @@ fn main(
             return;
         }
         columns[c.columns + slot] = vec4<u32>(key, name, apex, v);
+    }
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let c = clouds[slice.cloud + group.z];
+    let index = c.index;
+    let item = (slice.first + group_of(group, groups)) * 64u + lane;
+    if item >= atomicLoad(&state[index * STATE_WORDS + TODO]) {
+        return;
+    }
+    look_at(c, item);
+    if cut_short(c.n) {
+        atomicOr(&state[c.index * STATE_WORDS + FAILURE], FAILED_LOOPS);
     }
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::gpu_engine;
-use lacuna::topology::{Bar, Barcode, Cloud, DistanceMatrix, Engine, Options};
+use lacuna::topology::{Bar, Barcode, Cloud, DistanceMatrix, Engine, Options, PointCloud};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -88,6 +88,28 @@ fn both_engines_equal_ripser() {
         assert_eq!(cpu, gpu.barcodes(&clouds, &options).unwrap());
         for (at, (cpu, d)) in cpu.iter().zip(&matrices).enumerate() {
             assert_eq!(cpu.bars, ripser_bars(d, max_dim, threshold), "cloud {at} of batch {batch}, kind {}: {d:?}", at % 6);
+        }
+    }
+}
+
+/// Clouds whose reduction takes more steps than a software driver lets one thread take, in batches and alone.
+#[test]
+fn long_reductions_are_not_cut_short() {
+    let mut rng = StdRng::seed_from_u64(21);
+    let gpu = gpu_engine();
+    for (clouds, n, features) in [(9, 300, 16), (1, 1100, 16), (2, 700, 30)] {
+        let mut cloud = || PointCloud::new(n, features, (0..n * features).map(|_| rng.random()).collect()).unwrap();
+        let clouds: Vec<Cloud> = (0..clouds).map(|_| cloud().into()).collect();
+        let options = Options { max_dim: 1, ..Options::default() };
+        let (cpu, gpu) = (Engine::cpu().barcodes(&clouds, &options).unwrap(), gpu.barcodes(&clouds, &options).unwrap());
+        for (cpu, gpu) in cpu.iter().zip(&gpu) {
+            assert!(cpu.bars[1].iter().all(|b| b.death < f32::INFINITY));
+            for (x, y) in cpu.bars.iter().flatten().zip(gpu.bars.iter().flatten()) {
+                // Distances agree to the last places, so bars do.
+                let near = |a: f32, b: f32| a == b || (a - b).abs() < 1e-5 * b;
+                assert!(near(x.birth, y.birth) && near(x.death, y.death), "{n} points in R^{features}: {x:?} and {y:?}");
+            }
+            assert_eq!(cpu.bars.iter().map(Vec::len).collect::<Vec<_>>(), gpu.bars.iter().map(Vec::len).collect::<Vec<_>>());
         }
     }
 }

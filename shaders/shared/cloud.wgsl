@@ -35,16 +35,17 @@ struct Slice {
 }
 
 // What the stages find out about a cloud: entry `cloud * STATE_WORDS + name` of an array of atomics.
-const STATE_WORDS: u32 = 12u;
+const STATE_WORDS: u32 = 13u;
 const LIMIT: u32 = 0u;       // key of the longest edge that enters
 const GRAPH: u32 = 1u;       // edges of the relative neighbourhood graph
 const BIRTHS: u32 = 2u;      // those of them that open a loop
 const MERGES: u32 = 3u;      // those that merge two components
 const LAST_BIRTH: u32 = 4u;  // key of the last loop-opening edge
-const TODO: u32 = 5u;        // edges of the block
+const TODO: u32 = 5u;        // edges of the block; before, those that may be of the graph
 const PENDING: u32 = 6u;     // those of them whose links are no cones at first look
 const COLUMNS: u32 = 7u;     // critical columns so far
-const REDUCED: u32 = 8u;     // those of them that have been reduced, where one thread does it
+const REDUCED: u32 = 8u;     // those of them that have been begun, where one thread reduces them, ...
+const CURRENT: u32 = 12u;    // ... and one more than the column that it is at, 0 if none
 const DEATHS: u32 = 9u;      // loops that have died
 const OPEN: u32 = 10u;       // edges whose links may hold loops
 const FAILURE: u32 = 11u;    // bits below
@@ -53,15 +54,30 @@ const FAILED_NAN: u32 = 1u;      // a coordinate is not finite
 const FAILED_COLUMNS: u32 = 2u;  // more critical columns than there is room for
 const FAILED_LIST: u32 = 4u;     // a column had more edges than its list holds
 const FAILED_GRAPH: u32 = 8u;    // more edges with an empty lune than there is room for
+const FAILED_LOOPS: u32 = 16u;   // the driver ended a loop early
+
+const ROOT: u32 = 0x80000000u;  // in a forest: ROOT + points of the tree, at its root; elsewhere the parent
 
 const NO_EDGE: u32 = 0xffffffffu;  // no edge, no pivot, no owner
 const NO_POINTS: u32 = 0xffffffffu;  // stride of a cloud whose distances the host gave
 const MAX_KEY: u32 = 0x7f7fffffu;  // the largest finite length
 
-// The role of an edge; below LOOP it is a point of the lune.
+// The role of an edge; otherwise it is one more than a point of the lune.
+const UNSEEN: u32 = 0u;            // has not been looked at yet
 const LOOP: u32 = 0x80000000u;     // LOOP + i opens loop i
 const MERGE: u32 = 0xfffffffeu;    // merges two components
-const UNSEEN: u32 = 0xffffffffu;   // the lune has points that have not been looked at yet
+
+// Whether the driver has ended this thread's loops early. Mesa's software driver lets a thread pass 65,535 times through all of its loops
+// together; then it goes on behind them as if they had ended. So does this loop, which must turn more than once: `n` is a number of at least 2 that
+// the compiler does not know.
+fn cut_short(n: u32) -> bool {
+    let turns = min(n, 3u);
+    var done = 0u;
+    while done < turns {
+        done++;
+    }
+    return done < turns;
+}
 
 // Number of this workgroup when a long row of them is folded into two dimensions.
 fn group_of(id: vec3<u32>, count: vec3<u32>) -> u32 {

@@ -25,31 +25,24 @@ fn surely(c: Cloud, l: u32, v: u32, q: u32) -> vec4<u32> {
     return within(c, l - 1u, v, q);
 }
 
-// Those of 32 points from z on that are in the lune of the edge {i, j}.
-fn lune_word(c: Cloud, i: u32, j: u32, key: u32, z: u32, among: u32) -> u32 {
-    var found = 0u;
-    var left = among;
-    while left != 0u {
-        let bit = countTrailingZeros(left);
-        left &= left - 1u;
-        if in_lune(c, i, j, key, z + bit) {
-            found |= 1u << bit;
-        }
-    }
-    return found;
-}
-
 // Four words of the lune of the edge {i, j}.
 fn lune_quad(c: Cloud, i: u32, j: u32, key: u32, l: u32, q: u32) -> vec4<u32> {
-    let lune = surely(c, l, i, q) & surely(c, l, j, q);
-    let between = within(c, l, i, q) & within(c, l, j, q) & ~lune;
-    let z = q * 128u;
-    return lune | vec4<u32>(
-        lune_word(c, i, j, key, z, between.x),
-        lune_word(c, i, j, key, z + 32u, between.y),
-        lune_word(c, i, j, key, z + 64u, between.z),
-        lune_word(c, i, j, key, z + 96u, between.w),
-    );
+    var lune = surely(c, l, i, q) & surely(c, l, j, q);
+    var between = within(c, l, i, q) & within(c, l, j, q) & ~lune;
+    // One loop for all words: lanes that run together wait for the one with the most points, not for that of every word.
+    while any(between != vec4<u32>(0u)) {
+        let z = first_point(q, between);
+        between &= ~only(z);
+        if in_lune(c, i, j, key, z) {
+            lune |= only(z);
+        }
+    }
+    return lune;
+}
+
+// The place of point z among the 128 of its four words.
+fn only(z: u32) -> vec4<u32> {
+    return select(vec4<u32>(0u), vec4<u32>(1u << (z % 32u)), vec4<u32>(z / 32u % 4u) == vec4<u32>(0u, 1u, 2u, 3u));
 }
 
 // Whether z is closer to both ends of the edge {i, j} than it is long.
@@ -58,19 +51,11 @@ fn in_lune(c: Cloud, i: u32, j: u32, key: u32, z: u32) -> bool {
     return before(table[c.table + i * c.row + z], i, z, key, name) && before(table[c.table + j * c.row + z], j, z, key, name);
 }
 
-// The first point of four words, or NO_EDGE.
+// The first point of four words, or NO_EDGE. Without a branch: there is one such step for every point that is looked at.
 fn first_point(q: u32, words: vec4<u32>) -> u32 {
-    if words.x != 0u {
-        return q * 128u + countTrailingZeros(words.x);
-    }
-    if words.y != 0u {
-        return q * 128u + 32u + countTrailingZeros(words.y);
-    }
-    if words.z != 0u {
-        return q * 128u + 64u + countTrailingZeros(words.z);
-    }
-    if words.w != 0u {
-        return q * 128u + 96u + countTrailingZeros(words.w);
-    }
-    return NO_EDGE;
+    let some = words != vec4<u32>(0u);
+    var word = select(vec2<u32>(words.w, 96u), vec2<u32>(words.z, 64u), some.z);
+    word = select(word, vec2<u32>(words.y, 32u), some.y);
+    word = select(word, vec2<u32>(words.x, 0u), some.x);
+    return select(NO_EDGE, q * 128u + word.y + countTrailingZeros(word.x), any(some));
 }

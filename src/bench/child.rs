@@ -54,7 +54,7 @@ impl Request {
         Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
     }
 
-    /// Times `work` as often as is asked for; it returns the bars of each dimension.
+    /// Times `work` as often as is asked for; it returns the bars of each dimension that end.
     ///
     /// # Errors
     /// Those of `work`.
@@ -107,7 +107,9 @@ pub fn measure_ours(request: &Request) -> Result<Measured> {
     let mut measured = request.time(|| {
         let mut bars = vec![0; request.max_dim + 1];
         for barcode in engine.barcodes(&clouds, &options)? {
-            bars.iter_mut().zip(&barcode.bars).for_each(|(count, bars)| *count += bars.len());
+            bars.iter_mut()
+                .zip(&barcode.bars)
+                .for_each(|(count, bars)| *count += bars.iter().filter(|b| b.death < f32::INFINITY).count());
         }
         Ok(bars)
     })?;

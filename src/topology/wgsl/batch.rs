@@ -1,7 +1,7 @@
 //! The buffers of a batch of clouds, and its descriptions.
 
 use super::Tuning;
-use super::layout::{CloudRecord, NO_POINTS, SAMPLE, SHARED, STATE_WORDS, State};
+use super::layout::{CloudRecord, MOST_SAMPLED, NO_POINTS, SHARED, STATE_WORDS, State};
 use crate::error::Result;
 use crate::gpu::{Gpu, Kernel, download, upload, zeroed};
 use crate::topology::cloud::CloudView;
@@ -33,6 +33,12 @@ fn graph_capacity(n: u32, tuning: Tuning) -> u32 {
     (n * n.saturating_sub(1) / 2).min(u64::from(tuning.graph_edges) * n).clamp(1, u64::from(u32::MAX)) as u32
 }
 
+/// Keys to sample of clouds of up to `n` points: enough for 16 levels even where only a small part of the edges matters, as it is
+/// in large clouds of few dimensions.
+fn sampled(n: u32) -> u32 {
+    (2 * n).next_power_of_two().clamp(256, MOST_SAMPLED)
+}
+
 /// Bytes on the device per cloud of `n` points before its columns: the table, roles and three lists of edges, levels, graph, and small change.
 pub(super) fn bytes_per_cloud(n: usize, tuning: Tuning) -> u64 {
     let (n, graph) = (n as u64, u64::from(graph_capacity(n as u32, tuning)));
@@ -44,11 +50,10 @@ pub(super) fn bytes_per_cloud(n: usize, tuning: Tuning) -> u64 {
 pub(super) fn bytes_of_buffers(n: usize, tuning: Tuning) -> [u64; 5] {
     let columns = n as u64 * u64::from(tuning.columns_per_loop) + u64::from(tuning.columns_spare);
     let (graph, n) = (u64::from(graph_capacity(n as u32, tuning)), n as u64);
-    let of_sample = 4 * u64::from(SAMPLE);
     [
         4 * n * n.next_multiple_of(4),
         256 * n * n.div_ceil(128),
-        of_sample.max(8 * graph),
+        (4 * u64::from(sampled(n as u32))).max(8 * graph),
         16 * columns,
         16 * n.div_ceil(128) * columns,
     ]
@@ -66,16 +71,16 @@ pub(super) struct Batch<'a> {
     pub roles: wgpu::Buffer,
     /// Edges of a block.
     pub todo: wgpu::Buffer,
-    /// Those that need a second look.
-    pub pending: wgpu::Buffer,
-    /// The four nearest of every point.
+    /// The four nearest of every point, and their keys.
     pub near: wgpu::Buffer,
     /// The relative neighbourhood graph: keys and names.
     pub graph: wgpu::Buffer,
     /// Keys of the loop-opening edges, in order.
     pub births: wgpu::Buffer,
-    /// A sample of each cloud's keys, ascending.
+    /// A sample of each cloud's keys, ascending, ...
     pub sample: wgpu::Buffer,
+    /// ... this many, a power of two.
+    pub sampled: u32,
     /// For each cloud the parents of its points, then the keys of its merges.
     pub forest: wgpu::Buffer,
 }
@@ -121,6 +126,7 @@ impl<'a> Batch<'a> {
             }
             upload(gpu, "distance tables", &all)?
         };
+        let sampled = sampled(records.iter().map(|r| r.n).max().unwrap_or(0));
         let state: Vec<State> = limits.iter().map(|&limit| State { limit, ..State::default() }).collect();
         Ok(Self {
             gpu,
@@ -129,11 +135,11 @@ impl<'a> Batch<'a> {
             table,
             roles: zeroed(gpu, "edge roles", end.roles as usize)?,
             todo: zeroed(gpu, "edges of a block", end.roles as usize)?,
-            pending: zeroed(gpu, "pending edges", end.roles as usize)?,
-            near: zeroed(gpu, "nearest points", 4 * end.vertices as usize)?,
+            near: zeroed(gpu, "nearest points", 8 * end.vertices as usize)?,
             graph: zeroed(gpu, "neighbourhood graph", 2 * end.graph as usize)?,
             births: zeroed(gpu, "births", end.graph as usize)?,
-            sample: zeroed(gpu, "sample", SAMPLE as usize * shapes.len())?,
+            sample: zeroed(gpu, "sample", (sampled * records.len() as u32) as usize)?,
+            sampled,
             forest: zeroed(gpu, "forest", 2 * end.vertices as usize)?,
             records,
         })

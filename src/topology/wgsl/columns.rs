@@ -7,7 +7,7 @@
 
 use super::Tuning;
 use super::batch::{Batch, all};
-use super::layout::{CloudRecord, LEVELS, SAMPLE, State, UNEXPANDED};
+use super::layout::{CloudRecord, LEVELS, State, UNEXPANDED};
 use crate::error::{Error, Result};
 use crate::gpu::{Recorder, Work, download, upload, zeroed};
 use crate::topology::cpu::Half;
@@ -18,12 +18,29 @@ use crate::topology::task::Task;
 const SCRATCH_WORDS: u32 = 8 << 20;
 /// Loops of a cloud up to which one thread reduces it.
 const SMALL: u32 = 1024;
+/// Points between two levels around a point, each of which may cost two looks at the table for every link it may be in.
+const MOST_BETWEEN: u32 = 6;
+/// Additions of a cloud in one dispatch of `shaders/reduce.wgsl`.
+const STEPS: u32 = 5000;
 /// Rounds of the reduction per submission.
 const ROUNDS: u32 = 8;
 
 /// Words of scratch memory that a stage needs for each cloud at the least, where the widest has rows of `quads` times four words.
 pub(super) fn scratch_words(quads: u32, tuning: Tuning) -> u64 {
     64 * u64::from((12 * quads).max(2 * tuning.list_places))
+}
+
+/// The longest edge of the block that begins with `record.low`: up to the last birth, then a part more each time, but no more than
+/// lets each level of the block hold about [`MOST_BETWEEN`] points around every point.
+fn block_end(record: &CloudRecord, state: &State, sample: &[u32], tuning: Tuning) -> u32 {
+    let so_far = sample.partition_point(|&k| k < record.low);
+    let to_last_birth = sample.partition_point(|&k| k <= state.last_birth).saturating_sub(so_far);
+    let wanted = if record.low <= state.last_birth { to_last_birth } else { (so_far as f32 * tuning.growth) as usize };
+    let most = sample.len() * (MOST_BETWEEN * LEVELS) as usize / record.n as usize;
+    if record.low <= state.last_birth && wanted <= most {
+        return state.last_birth;
+    }
+    sample.get(so_far + wanted.min(most).max(4)).map_or(state.limit, |&k| k.clamp(record.low, state.limit))
 }
 
 /// A shader of this step by the name of its file, built when it is first needed.
@@ -43,6 +60,8 @@ pub(super) struct Columns {
     owners: wgpu::Buffer,
     bars: wgpu::Buffer,
     progress: wgpu::Buffer,
+    /// Edges that need a second look.
+    pending: wgpu::Buffer,
     scratch: wgpu::Buffer,
     lists: wgpu::Buffer,
     /// Edges whose links may hold loops; only where voids are wanted.
@@ -86,7 +105,6 @@ impl Columns {
             record.columns = columns as u32;
             record.bits = (words / 4) as u32;
             record.loops = loops as u32;
-            (record.low, record.high) = (0, state.last_birth);
             columns += u64::from(capacity);
             words += own;
             loops += u64::from(births);
@@ -100,6 +118,8 @@ impl Columns {
         }
         let row = batch.most(|r| r.quads).max(1);
         let sets = if voids { 3 } else { 2 };
+        // Small clouds are looked at only once, and with what registers hold.
+        let looks_twice = u32::from(voids || row > 2);
         let floods_each = (SCRATCH_WORDS / (4 * sets * row * clouds)).clamp(64, 16_384) / 64 * 64;
         let lists_each = (SCRATCH_WORDS / (2 * tuning.list_places * clouds)).clamp(64, 4096) / 64 * 64;
         Ok(Self {
@@ -110,12 +130,13 @@ impl Columns {
             owners: upload(gpu, "pivot owners", &vec![u32::MAX; loops as usize])?,
             bars: zeroed(gpu, "bars", 2 * loops as usize)?,
             progress: zeroed(gpu, "rounds", ROUNDS as usize)?,
-            scratch: zeroed(gpu, "lune bits", (4 * sets * row * floods_each * clouds) as usize)?,
+            pending: zeroed(gpu, "pending edges", looks_twice as usize * batch.pairs())?,
+            scratch: zeroed(gpu, "lune bits", (looks_twice * 4 * sets * row * floods_each * clouds) as usize)?,
             lists: zeroed(gpu, "column lists", (2 * tuning.list_places * lists_each * clouds) as usize)?,
             floods_each,
             alive: Vec::new(),
             open: if voids { Some(zeroed(gpu, "open links", batch.pairs())?) } else { None },
-            sample: download(gpu, &batch.sample, 0, (SAMPLE * clouds) as usize)?,
+            sample: download(gpu, &batch.sample, 0, (batch.sampled * clouds) as usize)?,
             lists_each,
             tuning,
             failed,
@@ -133,6 +154,12 @@ impl Columns {
         let voids = self.open.is_some();
         let wanted = |i: &usize| !self.failed[*i] && (voids || batch.records[*i].births > 0);
         self.alive = (0..state.len()).filter(wanted).collect();
+        let sampled = batch.sampled as usize;
+        for &i in &self.alive {
+            let record = &mut batch.records[i];
+            record.low = 0;
+            record.high = block_end(record, &state[i], &self.sample[i * sampled..][..sampled], self.tuning);
+        }
         while !self.alive.is_empty() {
             let clouds = state.len() as u64;
             task.at("clouds of a batch", clouds - self.alive.len() as u64, clouds)?;
@@ -152,10 +179,7 @@ impl Columns {
                     return false;
                 }
                 record.low = record.high + 1;
-                let sample = &self.sample[i * SAMPLE as usize..][..SAMPLE as usize];
-                let so_far = sample.partition_point(|&k| k <= record.high);
-                let more = ((so_far as f32 * self.tuning.growth) as usize).max(4);
-                record.high = sample.get(so_far + more).map_or(s.limit, |&k| k.clamp(record.low, s.limit));
+                record.high = block_end(record, s, &self.sample[i * sampled..][..sampled], self.tuning);
                 true
             });
             self.alive = alive;
@@ -176,7 +200,8 @@ impl Columns {
             let at = |l: usize| inside.get((l + 1) * inside.len() / LEVELS as usize).map_or(r.high, |&k| k);
             (0..LEVELS as usize).map(|l| if l + 1 == LEVELS as usize { r.high } else { at(l) }).collect::<Vec<u32>>()
         };
-        let thresholds: Vec<u32> = batch.records.iter().zip(self.sample.chunks(SAMPLE as usize)).flat_map(of_cloud).collect();
+        let thresholds: Vec<u32> =
+            batch.records.iter().zip(self.sample.chunks(batch.sampled as usize)).flat_map(of_cloud).collect();
         batch.gpu.scoped("thresholds", || {
             batch.gpu.queue().write_buffer(&self.levels, 0, bytemuck::cast_slice(&thresholds));
         })
@@ -185,16 +210,16 @@ impl Columns {
     /// Finds the components of a block's links.
     fn look_at_block(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Result<Vec<State>> {
         let (clouds, table, state, levels) = (all(&batch.clouds), all(&batch.table), all(&batch.state), all(&self.levels));
-        let (roles, pending) = (all(&batch.roles), all(&batch.pending));
+        let (roles, pending) = (all(&batch.roles), all(&self.pending));
         let quads = f64::from(batch.most(|r| r.quads));
         let work = Work { groups: 0, clouds: self.alive.len() as u32, a: 0, b: 0, cost: 64.0 * 48.0, most_groups: 0 };
 
         let of_words = Work { groups: self.most(batch, |_, r| (4 * r.n * r.quads).div_ceil(64)), ..work };
         recorder.dispatch(kernel!(batch, "levels"), &[clouds, table, levels], of_words)?;
 
-        let pairs = Work { groups: self.most(batch, |_, r| r.pairs.div_ceil(64)), cost: 64.0 * 8.0, ..work };
+        let blocks = Work { groups: self.most(batch, |_, r| r.blocks().div_ceil(64)), cost: 64.0 * 24.0, ..work };
         let todo = all(&batch.todo);
-        recorder.dispatch(kernel!(batch, "select"), &[clouds, table, roles, state, todo], pairs)?;
+        recorder.dispatch(kernel!(batch, "select"), &[clouds, table, state, todo], blocks)?;
         recorder.submit()?;
 
         let seen = batch.read_state()?;
@@ -251,17 +276,35 @@ impl Columns {
         let bindings = [clouds, all(&batch.table), all(&batch.roles), cloud_state, columns, bits, all(&self.lists), pivots];
         recorder.dispatch(kernel!(batch, "columns"), &bindings, expand)?;
         let row_cost = f64::from(3 * batch.most(|r| r.bit_quads) + 8);
-        if batch.most(|r| r.births) <= SMALL {
-            // Eight clouds a workgroup; a column meets a few dozen others.
-            let cost = 8.0 * 32.0 * row_cost * f64::from(most);
-            let one = Work { groups: 1, clouds: work.clouds.div_ceil(8), a: work.clouds, cost, ..work };
-            recorder.dispatch(kernel!(batch, "reduce"), &[clouds, cloud_state, columns, bits, pivots, owners], one)?;
-        } else {
+        if batch.most(|r| r.births) > SMALL {
             self.reduce_in_rounds(batch, recorder, work, 64.0 * row_cost)?;
+            self.tally(batch, recorder)?;
+            recorder.submit()?;
+            return batch.read_state();
         }
-        self.tally(batch, recorder)?;
-        recorder.submit()?;
-        batch.read_state()
+        // Eight clouds a workgroup.
+        let cost = 8.0 * row_cost * f64::from(STEPS.min(32 * most));
+        let one = Work { groups: 1, clouds: work.clouds.div_ceil(8), a: work.clouds, cost, ..work };
+        let mut dispatches = 1;
+        loop {
+            for _ in 0..dispatches {
+                recorder.dispatch(kernel!(batch, "reduce"), &[clouds, cloud_state, columns, bits, pivots, owners], one)?;
+            }
+            self.tally(batch, recorder)?;
+            recorder.submit()?;
+            let mut state = batch.read_state()?;
+            let all_done = self.alive.iter().all(|&i| {
+                let (s, r) = (&state[i], &batch.records[i]);
+                s.current == 0 && s.reduced == s.columns.min(r.column_capacity)
+            });
+            if all_done {
+                return Ok(state);
+            }
+            // Few clouds need it: most columns meet a few dozen others.
+            self.alive.iter().for_each(|&i| state[i].deaths = 0);
+            batch.write_state(&state)?;
+            dispatches *= 2;
+        }
     }
 
     /// Lets all columns claim and add, round by round, until nothing changes.

@@ -24,9 +24,8 @@ pub(super) fn record(
     let kernel = batch.gpu.kernel(name, || {
         Kernel::new(batch.gpu, name, include_str!("../../../shaders/distances.wgsl"), &SHARED, &[("METRIC", code)])
     })?;
-    let blocks = |n: u32| n.div_ceil(4) * (n.div_ceil(4) + 1) / 2;
     let features = f64::from(batch.most(|r| r.features));
-    let groups = batch.most(|r| blocks(r.n).div_ceil(64));
+    let groups = batch.most(|r| r.blocks().div_ceil(64));
     let work = Work { groups, clouds: batch.len(), a: 0, b: 0, cost: 64.0 * (24.0 + 8.0 * features), most_groups: 0 };
     recorder.dispatch(&kernel, &[all(&batch.clouds), points, all(&batch.state), all(&batch.table)], work)
 }

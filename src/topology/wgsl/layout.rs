@@ -1,8 +1,9 @@
 //! What the shaders and the host agree on. In step with `shaders/shared/*.wgsl`.
 
 /// The shared pieces by the names that shaders import.
-pub(super) const SHARED: [(&str, &str); 5] = [
+pub(super) const SHARED: [(&str, &str); 6] = [
     ("cloud", include_str!("../../../shaders/shared/cloud.wgsl")),
+    ("blocks", include_str!("../../../shaders/shared/blocks.wgsl")),
     ("levels", include_str!("../../../shaders/shared/levels.wgsl")),
     ("floods", include_str!("../../../shaders/shared/floods.wgsl")),
     ("rows", include_str!("../../../shaders/shared/rows.wgsl")),
@@ -38,6 +39,14 @@ pub(super) struct CloudRecord {
     pub high: u32,
 }
 
+impl CloudRecord {
+    /// Blocks of 4 x 4 pairs that cover every pair: see `shaders/shared/blocks.wgsl`.
+    pub fn blocks(&self) -> u32 {
+        let quarters = self.n.div_ceil(4);
+        quarters * (quarters + 1) / 2
+    }
+}
+
 /// What the stages found out about a cloud: the `STATE_WORDS` words of `shaders/shared/cloud.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -54,18 +63,19 @@ pub(super) struct State {
     pub deaths: u32,
     pub open: u32,
     pub failure: u32,
+    pub current: u32,
 }
 
 /// Words of a [`State`].
-pub(super) const STATE_WORDS: usize = 12;
+pub(super) const STATE_WORDS: usize = 13;
 /// [`State::failure`]: a coordinate is not finite.
 pub(super) const FAILED_NAN: u32 = 1;
 /// Pivot of a column whose bits have not been made yet.
 pub(super) const UNEXPANDED: u32 = 0xFFFF_FFFE;
 /// [`CloudRecord::stride`] of a cloud whose distances the host gave.
 pub(super) const NO_POINTS: u32 = u32::MAX;
-/// Keys that are sampled of each cloud.
-pub(super) const SAMPLE: u32 = 512;
+/// The most keys that are sampled of each cloud, which are sorted in workgroup memory.
+pub(super) const MOST_SAMPLED: u32 = 2048;
 /// Levels of a block: see `shaders/shared/levels.wgsl`.
 pub(super) const LEVELS: u32 = 16;
 
@@ -120,7 +130,7 @@ mod tests {
                 ("UNEXPANDED", UNEXPANDED),
                 ("FAILED_NAN", FAILED_NAN),
                 ("NO_POINTS", NO_POINTS),
-                ("SAMPLE", SAMPLE),
+                ("MOST_SAMPLED", MOST_SAMPLED),
             ] {
                 let found = module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name));
                 if let Some((_, constant)) = found {
@@ -133,7 +143,7 @@ mod tests {
                 }
             }
         }
-        assert!(seen >= 16, "only {seen} shaders found");
+        assert!(seen >= 18, "only {seen} shaders found");
         assert_eq!(size_of::<State>(), 4 * STATE_WORDS);
     }
 }

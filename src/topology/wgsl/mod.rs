@@ -95,6 +95,10 @@ impl Default for Tuning {
     }
 }
 
+/// Coordinates of a point on a software driver: `shaders/distances.wgsl` goes through them twice in one thread (see `cut_short` in
+/// `shaders/shared/cloud.wgsl`).
+const MOST_FEATURES: usize = 30_000;
+
 /// Bytes on the device for one cloud of `n` points before its columns.
 pub(crate) fn bytes(n: usize) -> u64 {
     bytes_per_cloud(n, Tuning::default())
@@ -178,6 +182,16 @@ fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Re
                 gpu.record().max_points
             )));
         }
+        if let Shape::Points(v) = shape
+            && gpu.record().software
+            && v.features > MOST_FEATURES
+        {
+            return Err(Error::TooLarge(format!(
+                "points of {} coordinates: {} ends a loop after 65,535 turns, so at most {MOST_FEATURES} are possible: use --engine cpu",
+                v.features,
+                gpu.record().name
+            )));
+        }
         if let (Shape::Points(v), Input::Clouds(_) | Input::Host(..)) = (shape, input) {
             points += 4 * (v.len * v.features) as u64;
         }
@@ -230,8 +244,7 @@ fn run_batch(
         }
     }
     graph::record(&batch, recorder)?;
-    recorder.submit()?;
-    let state = batch.read_state()?;
+    let state = graph::finish(&batch, recorder)?;
     if let Some(bad) = state.iter().position(|s| s.failure & FAILED_NAN != 0) {
         return Err(Error::input(format!("cloud {} has points with NaN or infinity", first + bad)));
     }

@@ -2,9 +2,9 @@
 
 use super::batch::{Batch, Shape};
 use super::columns::Columns;
-use super::layout::State;
+use super::layout::{SHARED, State};
 use super::{Tuning, distances, graph};
-use crate::gpu::{AdapterChoice, Gpu, Recorder, download, upload};
+use crate::gpu::{AdapterChoice, Gpu, Kernel, Recorder, Work, download, upload, zeroed};
 use crate::topology::cloud::CloudView;
 use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
 use crate::topology::task::Task;
@@ -125,8 +125,7 @@ fn plain_edges(table: &[u32], n: usize) -> Vec<(u32, u32)> {
 /// Runs the stages from the distances to the forest.
 fn up_to_forest(batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Vec<State> {
     graph::record(batch, recorder).unwrap();
-    recorder.submit().unwrap();
-    batch.read_state().unwrap()
+    graph::finish(batch, recorder).unwrap()
 }
 
 /// Ranks of all pairs from their order.
@@ -148,9 +147,9 @@ fn the_nearest_points_are_found() {
     up_to_forest(&batch, &mut recorder);
     for (r, table) in batch.records.iter().zip(tables(&batch)) {
         let n = r.n as usize;
-        let near: Vec<[u32; 4]> = download::<u32>(&gpu, &batch.near, 4 * r.vertices as usize, 4 * n)
+        let near: Vec<[u32; 4]> = download::<u32>(&gpu, &batch.near, 8 * r.vertices as usize, 8 * n)
             .unwrap()
-            .chunks(4)
+            .chunks(8)
             .map(|c| [c[0], c[1], c[2], c[3]])
             .collect();
         for (i, near) in near.iter().enumerate() {
@@ -174,7 +173,7 @@ fn the_graph_and_its_forest_are_their_definitions() {
         let edges = plain_edges(&table, n);
         let ranks = plain_ranks(&edges, n);
         let mut component: Vec<usize> = (0..n).collect();
-        let (mut merges, mut births, mut roles) = (Vec::new(), Vec::new(), vec![u32::MAX; n * (n - 1) / 2]);
+        let (mut merges, mut births, mut roles) = (Vec::new(), Vec::new(), vec![0; n * (n - 1) / 2]);
         for (rank, &(key, at)) in edges.iter().enumerate() {
             let (a, b) = (at as usize / n, at as usize % n);
             let empty = !(0..n).any(|z| ranks[a * n + z] < rank as u32 && ranks[b * n + z] < rank as u32);
@@ -319,6 +318,32 @@ fn links_collapse_as_one_by_one() {
         assert_eq!(open, plain_open(&plain_ranks(&edges, n), n, &edges), "cloud {i}");
     }
     assert!(found > 100, "only {found} links keep four points");
+}
+
+/// A thread takes many turns through a loop; either it takes them all, or it knows that it did not.
+#[test]
+fn a_loop_that_the_driver_ends_is_noticed() {
+    let gpu = gpu();
+    let source = "//#import cloud
+        @group(0) @binding(0) var<uniform> slice: Slice;
+        @group(0) @binding(1) var<storage, read_write> out: array<u32>;
+        @compute @workgroup_size(1)
+        fn main() {
+            var sum = 0u;
+            for (var k = 0u; k < slice.a; k++) { sum = (sum ^ k) * 3u; out[2] = sum; out[0] += 1u; }
+            out[1] = select(1u, 2u, cut_short(slice.b));
+        }";
+    let kernel = Kernel::new(&gpu, "turns", source, &SHARED, &[]).unwrap();
+    for turns in [0, 1, 1000, 60_000, 65_534, 65_535, 65_536, 200_000] {
+        let out = zeroed(&gpu, "turns", 3).unwrap();
+        let mut recorder = Recorder::new(&gpu, false).unwrap();
+        let work = Work { groups: 1, clouds: 1, a: turns, b: 200, cost: 1.0, most_groups: 0 };
+        recorder.dispatch(&kernel, &[(&out, 0, 0)], work).unwrap();
+        recorder.submit().unwrap();
+        let found: Vec<u32> = download(&gpu, &out, 0, 3).unwrap();
+        assert!(found[0] == turns || found[1] == 2, "{} of {turns} turns, and nothing is said", found[0]);
+        assert!(found[1] == 1 || turns > 65_000, "{turns} turns are few");
+    }
 }
 
 #[test]
