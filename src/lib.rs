@@ -41,6 +41,7 @@ pub mod progress;
 #[cfg(feature = "nn")]
 pub mod prune;
 pub mod report;
+mod simd;
 pub mod topology;
 #[cfg(feature = "nn")]
 pub mod trace;

@@ -73,6 +73,9 @@ pub struct Arch {
     pub input: Vec<usize>,
     /// The activation function between the layers.
     pub activation: Activation,
+    /// Whether its parameters are learnt, each layer's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub learn_activation: bool,
     /// From input to logits.
     pub layers: Vec<Layer>,
 }
@@ -94,7 +97,7 @@ impl Arch {
             input = width;
         }
         layers.push(Layer::Linear { input, output: classes });
-        Ok(Self { name: "mlp".into(), input: vec![features], activation, layers })
+        Ok(Self { name: "mlp".into(), input: vec![features], activation, learn_activation: false, layers })
     }
 
     /// A small convolutional network: one block (3 x 3 convolution, batch norm, activation, 2 x 2 pooling) per entry of
@@ -116,7 +119,7 @@ impl Arch {
         layers.push(Layer::Linear { input: channels * height * width, output: hidden });
         layers.push(Layer::Activation);
         layers.push(Layer::Linear { input: hidden, output: classes });
-        let arch = Self { name: "cnn".into(), input: input.to_vec(), activation, layers };
+        let arch = Self { name: "cnn".into(), input: input.to_vec(), activation, learn_activation: false, layers };
         arch.shapes()?;
         Ok(arch)
     }

@@ -1,6 +1,6 @@
 //! A network of weights for an architecture.
 
-use super::{Arch, Layer, Shape};
+use super::{Arch, Init, Layer, Shape, draw};
 use crate::error::{Error, Result};
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -8,8 +8,6 @@ use burn::nn::pool::MaxPool2dConfig;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use std::path::Path;
 
 /// A network: the layers with weights, in the order of the architecture.
@@ -21,6 +19,8 @@ pub struct Net {
     pub norms: Vec<BatchNorm>,
     /// The fully connected layers, weights `[input, output]`.
     pub linears: Vec<Linear>,
+    /// The activation's learnt parameters, for every activation in turn; empty where they are fixed.
+    pub shapes: Vec<Param<Tensor<1>>>,
     /// What connects them.
     #[module(skip)]
     pub arch: Arch,
@@ -42,29 +42,31 @@ impl Net {
     /// # Errors
     /// [`Error::Input`] when the architecture does not fit together.
     pub fn new(arch: &Arch, seed: u64, device: &Device) -> Result<Self> {
+        Self::with_init(arch, seed, Init::Own, None, device)
+    }
+
+    /// As [`Net::new`], with weights drawn by a scheme. `power` is the mean square of an input number, which some schemes use for the
+    /// first layer.
+    ///
+    /// # Errors
+    /// As [`Net::new`].
+    pub fn with_init(arch: &Arch, seed: u64, init: Init, power: Option<f64>, device: &Device) -> Result<Self> {
         let mut net = Self::empty(arch, device)?;
-        let mut rng = StdRng::seed_from_u64(seed);
-        let gain = arch.activation.weight_variance();
-        let mut draw = |count: usize, variance: f64| -> Vec<f32> {
-            let end = (3.0 * variance).sqrt() as f32;
-            (0..count).map(|_| rng.random_range(-end..=end)).collect()
-        };
-        let (mut convs, mut linears) = (0, 0);
-        for (at, layer) in arch.layers.iter().enumerate() {
+        let mut drawn = draw(arch, seed, init, power).into_iter();
+        let (mut convs, mut linears) = (net.convs.iter_mut(), net.linears.iter_mut());
+        for layer in &arch.layers {
+            let values = match layer {
+                Layer::Conv { .. } | Layer::Linear { .. } => drawn.next().unwrap_or_default(),
+                _ => continue,
+            };
             match *layer {
                 Layer::Conv { input, output, kernel, .. } => {
-                    let fan_in = input * kernel * kernel;
-                    let data = TensorData::new(draw(output * fan_in, gain / fan_in as f64), [output, input, kernel, kernel]);
-                    net.convs[convs].weight = Param::from_tensor(Tensor::from_data(data, device));
-                    convs += 1;
+                    let data = TensorData::new(values, [output, input, kernel, kernel]);
+                    convs.by_ref().take(1).for_each(|c| c.weight = Param::from_tensor(Tensor::from_data(data.clone(), device)));
                 }
                 Layer::Linear { input, output } => {
-                    // The logits go through no activation.
-                    let last = arch.layers[at..].iter().filter(|l| matches!(l, Layer::Linear { .. })).count() == 1;
-                    let variance = if last { 1.0 } else { gain } / input as f64;
-                    let data = TensorData::new(draw(input * output, variance), [input, output]);
-                    net.linears[linears].weight = Param::from_tensor(Tensor::from_data(data, device));
-                    linears += 1;
+                    let data = TensorData::new(values, [input, output]);
+                    linears.by_ref().take(1).for_each(|l| l.weight = Param::from_tensor(Tensor::from_data(data.clone(), device)));
                 }
                 _ => {}
             }
@@ -75,7 +77,11 @@ impl Net {
     /// The right tensors with zeros for weights; what [`Net::new`] and loading begin with.
     fn empty(arch: &Arch, device: &Device) -> Result<Self> {
         arch.shapes()?;
-        let (mut convs, mut norms, mut linears) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut convs, mut norms, mut linears, mut shapes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let learnt: Vec<f32> = arch.activation.trainable().into_iter().map(|n| arch.activation.parameters()[n] as f32).collect();
+        if arch.learn_activation && learnt.is_empty() {
+            return Err(Error::input(format!("{} has no parameters that can be learnt", arch.activation)));
+        }
         let zeros = burn::module::Initializer::Zeros;
         for layer in &arch.layers {
             match *layer {
@@ -91,10 +97,13 @@ impl Net {
                 Layer::Linear { input, output } => {
                     linears.push(LinearConfig::new(input, output).with_initializer(zeros.clone()).init(device));
                 }
+                Layer::Activation if arch.learn_activation => {
+                    shapes.push(Param::from_tensor(Tensor::from_data(learnt.as_slice(), device)));
+                }
                 Layer::Activation | Layer::MaxPool { .. } | Layer::Flatten => {}
             }
         }
-        let net = Self { convs, norms, linears, arch: arch.clone() };
+        let net = Self { convs, norms, linears, shapes, arch: arch.clone() };
         // Weights are made on first use, in whatever order; make them now.
         let _ = net.valid();
         Ok(net)
@@ -114,13 +123,21 @@ impl Net {
             _ => Flow::Flat(x),
         };
         let (mut convs, mut norms, mut linears) = (self.convs.iter(), self.norms.iter(), self.linears.iter());
+        let mut shapes = self.shapes.iter();
+        let activation = &self.arch.activation;
         for (at, layer) in self.arch.layers.iter().enumerate() {
             flow = match (layer, flow) {
                 (Layer::Conv { .. }, Flow::Maps(x)) => Flow::Maps(convs.next().map_or(x.clone(), |c| c.forward(x))),
                 (Layer::BatchNorm { .. }, Flow::Maps(x)) => Flow::Maps(norms.next().map_or(x.clone(), |n| n.forward(x))),
                 (Layer::Linear { .. }, Flow::Flat(x)) => Flow::Flat(linears.next().map_or(x.clone(), |l| l.forward(x))),
-                (Layer::Activation, Flow::Maps(x)) => Flow::Maps(self.arch.activation.maps(x)),
-                (Layer::Activation, Flow::Flat(x)) => Flow::Flat(self.arch.activation.flat(x)),
+                (Layer::Activation, Flow::Maps(x)) => Flow::Maps(match shapes.next() {
+                    Some(learnt) => activation.maps_learnt(learnt.val(), x),
+                    None => activation.maps(x),
+                }),
+                (Layer::Activation, Flow::Flat(x)) => Flow::Flat(match shapes.next() {
+                    Some(learnt) => activation.flat_learnt(learnt.val(), x),
+                    None => activation.flat(x),
+                }),
                 (Layer::MaxPool { size }, Flow::Maps(x)) => {
                     Flow::Maps(MaxPool2dConfig::new([*size, *size]).with_strides([*size, *size]).init().forward(x))
                 }
@@ -208,7 +225,9 @@ pub(crate) fn parameters_of(arch: &Arch) -> usize {
         Layer::Linear { input, output } => product(&[output, input.saturating_add(1)]),
         Layer::Activation | Layer::MaxPool { .. } | Layer::Flatten => 0,
     };
-    arch.layers.iter().map(of_layer).fold(0, usize::saturating_add)
+    let learnt = if arch.learn_activation { arch.activation.trainable().len() } else { 0 };
+    let activations = arch.layers.iter().filter(|l| matches!(l, Layer::Activation)).count();
+    arch.layers.iter().map(of_layer).fold(learnt * activations, usize::saturating_add)
 }
 
 /// Multiply-accumulates of one sample: convolutions and fully connected layers, as the literature counts them.

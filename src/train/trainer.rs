@@ -72,6 +72,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What decides the order of the samples in an epoch, counted from 0.
+    pub(super) fn epoch_seed(seed: u64, epoch: usize) -> u64 {
+        seed.wrapping_mul(1_000_003).wrapping_add(epoch as u64)
+    }
+
     /// Whether training under `other` may go on under these: all but the number of epochs is the same, to what a number loses in a file.
     pub(super) fn continues(&self, other: &Settings) -> bool {
         let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs();
@@ -158,7 +163,7 @@ impl Trainer {
         let earlier = self.progress.seconds;
         let batch = if self.settings.batch == 0 { train.len() } else { self.settings.batch };
         // The order is the seed's and the epoch's alone, so an interrupted epoch goes on with the samples it has not seen.
-        let order = train.shuffled(self.settings.seed.wrapping_mul(1_000_003).wrapping_add(self.progress.epochs as u64));
+        let order = train.shuffled(Settings::epoch_seed(self.settings.seed, self.progress.epochs));
         let total = order.len().div_ceil(batch);
         let loss_of = CrossEntropyLoss::new(None, &self.device);
         // Sums stay on the device: reading every loss would wait for every step.

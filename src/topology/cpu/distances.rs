@@ -1,6 +1,6 @@
 //! Pairwise distances as sortable keys: the twin of `shaders/distances.wgsl`.
 
-use super::simd::wide;
+use crate::simd::wide;
 use super::table::NO_PAIR;
 use crate::topology::metric::{MAX_KEY, Metric, cosine_key, mean};
 use rayon::prelude::*;

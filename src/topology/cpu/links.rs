@@ -7,7 +7,7 @@
 
 use super::filtration::Filtration;
 use super::neighbours::Near;
-use super::simd::wide;
+use crate::simd::wide;
 use rayon::prelude::*;
 use std::ops::Range;
 

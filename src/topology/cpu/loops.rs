@@ -8,7 +8,7 @@ use super::columns::Columns;
 use super::filtration::Filtration;
 use super::links::{Adjacency, Critical, Looks};
 use super::neighbours::{Forest, Near};
-use super::simd::wide;
+use crate::simd::wide;
 use crate::error::Result;
 use crate::topology::task::Task;
 use rayon::prelude::*;

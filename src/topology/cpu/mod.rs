@@ -22,7 +22,6 @@ mod links;
 mod loops;
 mod memory;
 mod neighbours;
-mod simd;
 mod table;
 mod voids;
 

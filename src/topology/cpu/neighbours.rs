@@ -5,7 +5,7 @@
 //! left looks at all points. Nothing here needs a rank, so nothing here needs the edges sorted.
 
 use super::filtration::{Filtration, ends_of};
-use super::simd::wide;
+use crate::simd::wide;
 use super::table::NO_PAIR;
 use rayon::prelude::*;
 

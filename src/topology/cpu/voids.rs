@@ -12,7 +12,7 @@ use super::filtration::{Filtration, entry_of_rank, rank_of_entry};
 use super::links::{Adjacency, Critical, in_parts};
 use super::loops::nearest_of_lune;
 use super::neighbours::Near;
-use super::simd::wide;
+use crate::simd::wide;
 use crate::error::Result;
 use crate::topology::task::Task;
 use rayon::prelude::*;

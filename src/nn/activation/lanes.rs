@@ -1,0 +1,177 @@
+//! Sixteen single-precision numbers at a time, for loops that the compiler turns into vector instructions.
+//!
+//! Nothing here calls the C library, whose functions take one number at a time: exponentials and sines are short polynomials, good to a few
+//! units of the last place for arguments up to about 1e4.
+
+use super::real::{Real, erf_from};
+use std::ops::{Add, Mul, Sub};
+
+/// Numbers side by side.
+pub const WIDTH: usize = 16;
+
+/// Sixteen numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lanes(pub [f32; WIDTH]);
+
+/// Added to a number below 2^22, leaves it rounded to a whole one, in the low bits.
+const ROUND: f32 = 12_582_912.0;
+
+impl Lanes {
+    /// The same number everywhere.
+    #[inline(always)]
+    pub fn all(x: f32) -> Self {
+        Self([x; WIDTH])
+    }
+
+    #[inline(always)]
+    fn each(self, f: impl Fn(f32) -> f32) -> Self {
+        let mut out = self.0;
+        for x in &mut out {
+            *x = f(*x);
+        }
+        Self(out)
+    }
+
+    #[inline(always)]
+    fn with(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        let mut out = self.0;
+        for (x, y) in out.iter_mut().zip(other.0) {
+            *x = f(*x, y);
+        }
+        Self(out)
+    }
+}
+
+/// `e^x`; beyond where it fits a float, the nearest that does.
+#[inline(always)]
+pub(crate) fn exp(x: f32) -> f32 {
+    let x = x.clamp(-87.0, 88.0);
+    let t = x * std::f32::consts::LOG2_E + ROUND;
+    let n = t - ROUND;
+    let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
+    let p = ((((1.987_569_1e-4 * r + 1.398_2e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r + 1.666_666_6e-1) * r + 0.5;
+    let scale = f32::from_bits((t.to_bits() << 23).wrapping_add(127 << 23));
+    (p * r * r + r + 1.0) * scale
+}
+
+/// `sin(x + quarters pi / 2)`.
+#[inline(always)]
+fn sine(x: f32, quarters: u32) -> f32 {
+    let t = x * std::f32::consts::FRAC_2_PI + ROUND;
+    let n = t - ROUND;
+    // pi / 2 in three parts, so that the difference is exact.
+    let r = x - n * 1.570_312_5 - n * 4.837_513e-4 - n * 7.549_79e-8;
+    let s = r * r;
+    let odd = ((-1.951_529_6e-4 * s + 8.332_161e-3) * s + -1.666_665_5e-1) * s * r + r;
+    let even = ((2.443_315_7e-5 * s + -1.388_731_6e-3) * s + 4.166_664_6e-2) * s * s - 0.5 * s + 1.0;
+    let quarter = t.to_bits().wrapping_add(quarters);
+    let value = if quarter & 1 == 0 { odd } else { even };
+    f32::from_bits(value.to_bits() ^ ((quarter & 2) << 30))
+}
+
+macro_rules! arithmetic {
+    ($($trait:ident $name:ident $op:tt),*) => {$(
+        impl $trait for Lanes {
+            type Output = Self;
+            #[inline(always)]
+            fn $name(self, other: Self) -> Self {
+                self.with(other, |x, y| x $op y)
+            }
+        }
+    )*};
+}
+arithmetic!(Add add +, Sub sub -, Mul mul *);
+
+impl Add<f64> for Lanes {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: f64) -> Self {
+        self.each(|x| x + other as f32)
+    }
+}
+
+impl Mul<f64> for Lanes {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: f64) -> Self {
+        self.each(|x| x * other as f32)
+    }
+}
+
+impl Real for Lanes {
+    #[inline(always)]
+    fn abs(self) -> Self {
+        self.each(f32::abs)
+    }
+    #[inline(always)]
+    fn sign(self) -> Self {
+        self.each(|x| f32::from(u8::from(x > 0.0)) - f32::from(u8::from(x < 0.0)))
+    }
+    #[inline(always)]
+    fn step(self) -> Self {
+        self.each(|x| if x > 0.0 { 1.0 } else { 0.0 })
+    }
+    #[inline(always)]
+    fn relu(self) -> Self {
+        // Keeps NaN, so that a run that diverges is seen.
+        self.each(|x| if x < 0.0 { 0.0 } else { x })
+    }
+    #[inline(always)]
+    fn exp(self) -> Self {
+        self.each(exp)
+    }
+    #[inline(always)]
+    fn sin(self) -> Self {
+        self.each(|x| sine(x, 0))
+    }
+    #[inline(always)]
+    fn cos(self) -> Self {
+        self.each(|x| sine(x, 1))
+    }
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        self.each(|x| {
+            let t = 1.0 - 2.0 / (exp(2.0 * x.abs()) + 1.0);
+            t.copysign(x)
+        })
+    }
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        self.each(|x| 1.0 / (1.0 + exp(-x)))
+    }
+    #[inline(always)]
+    fn error_function(self) -> Self {
+        erf_from(self.abs(), (self * self * -1.0).exp(), self.sign())
+    }
+    #[inline(always)]
+    fn recip(self) -> Self {
+        self.each(|x| 1.0 / x)
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        self.each(f32::sqrt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_those_of_the_standard_library() {
+        for i in -40_000..40_000 {
+            let x = i as f32 * 0.002_3 + 0.000_7;
+            let wide = f64::from(x);
+            let near = |got: f32, want: f64, scale: f64| (f64::from(got) - want).abs() < 5e-7 * scale.max(1.0);
+            assert!(near(sine(x, 0), wide.sin(), 1.0) && near(sine(x, 1), wide.cos(), 1.0), "{x}");
+            if x.abs() < 80.0 {
+                assert!((f64::from(exp(x)) / wide.exp() - 1.0).abs() < 4e-7, "{x}: {}", exp(x));
+            }
+            let one = |f: fn(Lanes) -> Lanes| f(Lanes::all(x)).0[5];
+            assert!(near(one(Real::tanh), wide.tanh(), 1.0) && near(one(Real::error_function), Real::error_function(wide), 1.0), "{x}");
+            assert!(near(one(Real::sigmoid), Real::sigmoid(wide), 1.0), "{x}");
+        }
+        assert!(exp(-1000.0) < 1e-37 && exp(1000.0) > 1e38);
+        assert!(Lanes::all(f32::NAN).relu().0[0].is_nan() && exp(f32::NAN).is_nan() && sine(f32::NAN, 0).is_nan());
+    }
+}

@@ -1,0 +1,91 @@
+//! The weights that training begins with: a function of architecture, scheme and seed alone, not of the device.
+
+use super::{Arch, Layer};
+use crate::error::{Error, Result};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde::{Deserialize, Serialize};
+
+/// How large weights are drawn. Biases begin at 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Init {
+    /// The activation's own: variance times fan-in is [`super::Activation::weight_variance`].
+    #[default]
+    Own,
+    /// Glorot's: variance 2 / (fan-in + fan-out).
+    Glorot,
+    /// This variance times fan-in, in all layers.
+    Variance(f64),
+}
+
+impl Init {
+    /// Reads `own`, `glorot` or a number, the variance times fan-in.
+    ///
+    /// # Errors
+    /// [`Error::Input`].
+    pub fn parse(text: &str) -> Result<Self> {
+        match (text, text.parse::<f64>()) {
+            ("own", _) => Ok(Init::Own),
+            ("glorot", _) => Ok(Init::Glorot),
+            (_, Ok(a)) if a > 0.0 && a.is_finite() => Ok(Init::Variance(a)),
+            _ => Err(Error::input(format!("unknown initialisation '{text}': use own, glorot, or a variance times fan-in above 0"))),
+        }
+    }
+}
+
+impl std::fmt::Display for Init {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Init::Own => f.write_str("own"),
+            Init::Glorot => f.write_str("glorot"),
+            Init::Variance(a) => write!(f, "{a}"),
+        }
+    }
+}
+
+impl From<Init> for String {
+    fn from(init: Init) -> Self {
+        init.to_string()
+    }
+}
+
+impl TryFrom<String> for Init {
+    type Error = Error;
+    fn try_from(text: String) -> Result<Self> {
+        Self::parse(&text)
+    }
+}
+
+/// Weights of every convolution (`[output, input, kernel, kernel]`) and linear layer (`[input, output]`), in order, drawn uniformly.
+///
+/// `power` is the mean square of an input number where it is known: where the scheme is to preserve variance, the first layer then
+/// brings the input to variance 1.
+pub(crate) fn draw(arch: &Arch, seed: u64, init: Init, power: Option<f64>) -> Vec<Vec<f32>> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let gain = arch.activation.weight_variance();
+    let last = arch.layers.iter().rposition(|l| matches!(l, Layer::Linear { .. }));
+    let mut drawn = Vec::new();
+    for (at, layer) in arch.layers.iter().enumerate() {
+        let (fan_in, fan_out, count) = match *layer {
+            Layer::Conv { input, output, kernel, .. } => {
+                (input * kernel * kernel, output * kernel * kernel, output * input * kernel * kernel)
+            }
+            Layer::Linear { input, output } => (input, output, input * output),
+            _ => continue,
+        };
+        let per_input = match init {
+            Init::Glorot => 2.0 / (fan_in + fan_out) as f64 * fan_in as f64,
+            Init::Variance(a) => a,
+            // The logits go through no activation.
+            Init::Own if last == Some(at) => 1.0,
+            Init::Own => match power {
+                Some(power) if drawn.is_empty() && power > 0.0 && arch.activation.preserves_variance() => 1.0 / power,
+                _ => gain,
+            },
+        };
+        let end = (3.0 * per_input / fan_in as f64).sqrt() as f32;
+        drawn.push((0..count).map(|_| rng.random_range(-end..=end)).collect());
+    }
+    drawn
+}
