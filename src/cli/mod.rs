@@ -3,6 +3,7 @@
 mod barcode;
 mod bench;
 mod betti;
+mod data;
 #[cfg(feature = "nn")]
 mod demo;
 mod devices;
@@ -41,6 +42,8 @@ enum Command {
     Barcode(barcode::BarcodeCommand),
     /// Betti numbers of a file at a scale, or its Betti curves
     Betti(betti::Betti),
+    /// Point sets whose Betti numbers are known
+    Data(data::Data),
     /// Train a network into a run folder
     #[cfg(feature = "nn")]
     Train(train::Train),
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Devices(c) => c.run(),
         Command::Barcode(c) => c.run(quiet),
         Command::Betti(c) => c.run(quiet),
+        Command::Data(c) => c.run(),
         #[cfg(feature = "nn")]
         Command::Train(c) => c.run(quiet),
         #[cfg(feature = "nn")]

@@ -93,7 +93,7 @@ impl Samples {
 }
 
 /// Samples to learn from and samples to judge by.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DataSet {
     /// What it is called in results.
     pub name: String,

@@ -28,7 +28,8 @@ const MOST_STEPS: usize = 600;
 /// Share of right answers on the training points that counts as learnt.
 const LEARNT: f64 = 0.999;
 /// How the layers are measured, class by class.
-const PROCEDURES: [Procedure; 2] = [Procedure { points: 1500, k: 14, seed: 0 }, Procedure { points: 2600, k: 28, seed: 0 }];
+/// Points and nearest neighbours.
+const PROCEDURES: [(usize, usize); 2] = [(1500, 14), (3000, 35)];
 
 /// File that tells an earlier demo's folder from somebody else's.
 const MARKER: &str = ".lacuna-demo";
@@ -123,8 +124,11 @@ fn learn(name: &str, rate: f64, data: &DataSet, seed: u64, compute: &Compute, wa
     }
     let net = trainer.network();
     let held_out = accuracy(&net, &data.test, &compute.device, &mut Unwatched)?;
-    let everything = disks(9_000, seed)?;
-    let layers = |class: u8| trace_class(&net, &everything.train, class, PROCEDURES[usize::from(class)], compute);
+    let everything = disks(15_000, seed)?;
+    let layers = |class: u8| {
+        let (points, k) = PROCEDURES[usize::from(class)];
+        trace_class(&net, &everything.train, class, Procedure::hops(points, k), compute)
+    };
     let learner = Learner { name: name.into(), steps, best, held_out, curve, layers: [layers(0)?, layers(1)?] };
     let took = learner.steps.map_or(format!("not within {MOST_STEPS}"), |s| s.to_string());
     watch.note(&format!("{name}: steps to 99.9 % of the training points: {took}"));
@@ -229,7 +233,7 @@ fn page(
     page.paragraph(&format!(
         "After training, the points of each class are followed through the network (numbers of hops in the graph of nearest neighbours, complex at \
          2 hops; {} points and k = {} inside, {} and k = {} outside; the procedure of Naitzat, Zhitnikov and Lim).",
-        a.points, a.k, b.points, b.k
+        a.0, a.1, b.0, b.1
     ));
     page.table(&betti_table(learners, 0));
     page.table(&betti_table(learners, 1));

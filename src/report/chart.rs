@@ -129,7 +129,7 @@ pub struct Lines {
 const LEGEND: u32 = 170;
 
 /// Writes names beside marks of their colours, one below the other: over the chart they would hide lines.
-fn legend<B: DrawingBackend>(area: &DrawingArea<B, Shift>, names: &[&str]) -> Drawn {
+pub(super) fn legend<B: DrawingBackend>(area: &DrawingArea<B, Shift>, names: &[&str]) -> Drawn {
     for (i, name) in names.iter().enumerate() {
         let y = 52 + 24 * i as i32;
         text(area.draw(&Rectangle::new([(4, y - 6), (22, y + 2)], colour(i).filled())))?;
@@ -139,7 +139,7 @@ fn legend<B: DrawingBackend>(area: &DrawingArea<B, Shift>, names: &[&str]) -> Dr
 }
 
 /// Numbers as short as they can be.
-fn short(value: &f64) -> String {
+pub(super) fn short(value: &f64) -> String {
     if *value != 0.0 && !(1e-3..1e6).contains(&value.abs()) {
         return format!("{value:.1e}");
     }

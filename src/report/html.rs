@@ -47,6 +47,27 @@ impl Page {
         Ok(())
     }
 
+    /// Adds frames that play one after the other, with a slider to choose one. Without scripts all are shown, one below the other.
+    pub fn animation(&mut self, frames: &[(String, String)]) {
+        let id = self.body.len();
+        self.body += &format!("<div class=\"film\" id=\"film{id}\">\n");
+        for (title, svg) in frames {
+            self.body += &format!("<figure title=\"{}\">{svg}</figure>\n", escape(title));
+        }
+        self.body += &format!(
+            "<script>(() => {{ const film = document.getElementById('film{id}'), frames = [...film.querySelectorAll('figure')];\n\
+             if (frames.length < 2) return;\n\
+             const bar = document.createElement('p'), play = document.createElement('button'), slide = document.createElement('input'), \
+             name = document.createElement('span');\n\
+             slide.type = 'range'; slide.max = frames.length - 1; slide.value = frames.length - 1; bar.append(play, ' ', slide, ' ', name); film.prepend(bar);\n\
+             let timer = null; const show = () => {{ frames.forEach((f, i) => f.hidden = i != slide.value); name.textContent = frames[slide.value].title; }};\n\
+             const stop = () => {{ clearInterval(timer); timer = null; play.textContent = 'Play'; }};\n\
+             play.onclick = () => {{ if (timer) return stop(); play.textContent = 'Stop';\n\
+             timer = setInterval(() => {{ slide.value = (+slide.value + 1) % frames.length; show(); }}, 700); }};\n\
+             slide.oninput = () => {{ stop(); show(); }}; stop(); show(); }})();</script></div>\n"
+        );
+    }
+
     /// The whole document.
     pub fn html(&self) -> String {
         format!(

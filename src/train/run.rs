@@ -4,6 +4,7 @@
 use super::trainer::{EpochRecord, Settings, Trainer, accuracy};
 use crate::data::files::{create_folder, read_json, write_json, write_text};
 use crate::data::images::{self, ImageSet};
+use crate::data::generate::{self, Request};
 use crate::data::{DataSet, disks};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Arch, Compute, Net};
@@ -35,7 +36,7 @@ pub enum ModelKind {
 /// All that decides a run's outcome on one kind of device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
-    /// `fashion-mnist` (the bundled part, or what `data_dir` holds), `mnist`, `cifar-10`, or `disks`.
+    /// `fashion-mnist` (the bundled part, or what `data_dir` holds), `mnist`, `cifar-10`, or a shape of [`generate::SHAPES`], as `disks:75`.
     pub data: String,
     /// Folder of a complete data set.
     pub data_dir: Option<PathBuf>,
@@ -52,16 +53,39 @@ pub struct Config {
 /// # Errors
 /// [`Error::Input`] for an unknown name, [`Error::File`] for a folder that does not hold it.
 pub fn load_data(name: &str, folder: Option<&Path>, seed: u64) -> Result<DataSet> {
+    let (shape, copies) = name.split_once(':').map_or((name, None), |(shape, copies)| (shape, Some(copies)));
+    if generate::SHAPES.iter().any(|s| s.name == shape) {
+        if folder.is_some() {
+            return Err(Error::input(format!("the {shape} are generated: drop --data-dir")));
+        }
+        return generated(shape, copies, seed);
+    }
     match (name, folder) {
-        ("disks", None) => disks(4000, seed),
-        ("disks", Some(_)) => Err(Error::input("the disks are generated: drop --data-dir")),
         ("fashion-mnist", None) => images::bundled(),
         ("fashion-mnist", Some(folder)) => images::read_folder(folder, ImageSet::FashionMnist),
         ("mnist", Some(folder)) => images::read_folder(folder, ImageSet::Mnist),
         ("cifar-10", Some(folder)) => images::read_folder(folder, ImageSet::Cifar10),
         ("mnist" | "cifar-10", None) => Err(Error::input(format!("{name} is not bundled: give its folder with --data-dir"))),
-        _ => Err(Error::input(format!("unknown data set '{name}': use fashion-mnist, mnist, cifar-10 or disks"))),
+        _ => {
+            let shapes: Vec<_> = generate::SHAPES.iter().map(|s| s.name).collect();
+            let shapes = shapes.join(", ");
+            Err(Error::input(format!(
+                "unknown data set '{name}': use fashion-mnist, mnist, cifar-10, or a shape, with a number of copies as in disks:75: {shapes}"
+            )))
+        }
     }
+}
+
+/// Generated points: 4,000 to learn from, more where many copies need them, and as many or more to judge by.
+fn generated(shape: &str, copies: Option<&str>, seed: u64) -> Result<DataSet> {
+    if shape == "disks" && copies.is_none() {
+        return disks(4000, seed);
+    }
+    let bad = |c: &str| Error::input(format!("'{c}' is not a number of copies"));
+    let copies = copies.map(|c| c.parse::<usize>().map_err(|_| bad(c))).transpose()?;
+    let request = Request::new(shape, 4000, seed)?;
+    let train = (request.shape.points_per_copy * copies.unwrap_or(request.shape.copies).min(1 << 20)).max(4000);
+    Request { copies, train, test: train, ..request }.generate()
 }
 
 /// A run's folder, with what it was made from.

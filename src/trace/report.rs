@@ -1,0 +1,100 @@
+//! A trace as pictures and as a page that plays training back.
+
+use super::{Projection, Trace};
+use crate::error::Result;
+use crate::report::{Heat, Lines, Page, Picture, Table};
+use std::path::Path;
+
+/// Betti numbers per layer, a line for each class, at one time.
+pub fn lines(trace: &Trace, at: usize, dim: usize) -> Lines {
+    let of_class = |c: &super::ClassTrace| {
+        let points = c.layers.iter().enumerate().map(|(l, b)| (l as f64, b.betti.get(dim).map_or(f64::NAN, |&b| b as f64)));
+        (c.class.clone(), points.collect())
+    };
+    Lines {
+        title: format!("{}: Betti number {dim}, {}", trace.title, time(trace, at)),
+        x: "layer (0 is the input, the last the logits)".into(),
+        y: format!("Betti number {dim}"),
+        series: trace.snapshots.get(at).map_or(Vec::new(), |s| s.classes.iter().map(of_class).collect()),
+    }
+}
+
+/// All Betti numbers of all classes, by layer and time.
+pub fn heat(trace: &Trace) -> Heat {
+    let row = |(at, s): (usize, &super::Snapshot)| (time(trace, at), s.totals().into_iter().map(|t| t as f64).collect());
+    Heat {
+        title: format!("{}: total Betti number", trace.title),
+        x: "layer".into(),
+        y: "time".into(),
+        columns: trace.names().0.into_iter().map(|l| l.trim_start_matches("layer ").to_string()).collect(),
+        rows: trace.snapshots.iter().enumerate().map(row).collect(),
+    }
+}
+
+fn time(trace: &Trace, at: usize) -> String {
+    trace.snapshots.get(at).map_or(String::new(), |s| match s.epoch {
+        0 => "before training".into(),
+        e => format!("epoch {e}"),
+    })
+}
+
+/// Area, settling layer and the like, a row per class and snapshot.
+fn table(trace: &Trace) -> Table {
+    let mut table = Table::new(&["when", "class", "areas by dimension", "total area", "settles at layer", "b0 = 1 at layer", "accuracy"]);
+    for (at, s) in trace.snapshots.iter().enumerate() {
+        for c in &s.classes {
+            let area = c.area();
+            let first = c.reaches(0, 1).map_or("none".into(), |l| l.to_string());
+            let shown: Vec<String> = area.iter().map(ToString::to_string).collect();
+            let accuracy = s.accuracy.map_or(String::new(), |a| format!("{:.2} %", 100.0 * a));
+            let total = area.iter().sum::<usize>().to_string();
+            table.row([time(trace, at), c.class.clone(), shown.join(", "), total, c.settles().to_string(), first, accuracy]);
+        }
+    }
+    table
+}
+
+/// Writes pictures into a folder (`betti-D.svg`, `betti-heat.svg`, `layer-N.svg`) and a page, `trace.html`, that plays the snapshots back.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub fn save_report(trace: &Trace, projections: &[Projection], folder: &Path) -> Result<()> {
+    let last = trace.snapshots.len().saturating_sub(1);
+    let (_, classes) = trace.names();
+    let mut page = Page::new(&format!("Betti numbers of {}", trace.title));
+    page.paragraph(&format!(
+        "Computed by the {} engine on {}: {:?}, up to {} points a class, split by {:?} class. The traces took {:.1} s beside {:.1} s of training.",
+        trace.engine.kind,
+        trace.engine.adapter,
+        trace.procedure.measure,
+        trace.procedure.points,
+        trace.procedure.split,
+        trace.seconds(),
+        trace.training_seconds
+    ));
+    page.heading("While it trained");
+    let mut frames = Vec::new();
+    for at in 0..trace.snapshots.len() {
+        let mut frame = String::new();
+        for dim in 0..=trace.procedure.max_dim {
+            frame += &lines(trace, at, dim).svg()?;
+        }
+        frames.push((time(trace, at), frame));
+    }
+    page.animation(&frames);
+    page.picture(&heat(trace))?;
+    heat(trace).save(&folder.join("betti-heat.svg"))?;
+    page.table(&table(trace));
+    for dim in 0..=trace.procedure.max_dim {
+        lines(trace, last, dim).save(&folder.join(format!("betti-{dim}.svg")))?;
+    }
+    if !projections.is_empty() {
+        page.heading("The layers, seen from their widest side");
+        for (l, p) in projections.iter().enumerate() {
+            let picture = p.picture(&classes);
+            picture.save(&folder.join(format!("layer-{l}.svg")))?;
+            page.picture(&picture)?;
+        }
+    }
+    page.save(&folder.join("trace.html"))
+}
