@@ -4,7 +4,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 use lacuna::Error;
-use lacuna::nn::{Activation, Compute, Net};
+use lacuna::nn::{Activation, Compute, Init, Net};
 use lacuna::progress::{Unwatched, Watch};
 use lacuna::prune::{BettiOptions, Criterion, Keep, Plan, Rule, cut, mask, prune_run, resume_prune};
 use lacuna::train::{Config, ModelKind, Optimiser, OptimiserKind, Run, Settings, load_data, logits};
@@ -24,11 +24,11 @@ impl Watch for StopAfter {
 
 fn config(model: ModelKind, data: &str, epochs: usize, optimiser: Optimiser) -> Config {
     let settings = Settings { epochs, batch: 100, optimiser, seed: 7 };
-    Config { data: data.into(), data_dir: None, model, activation: Activation::parse("relu").unwrap(), settings }
+    Config { data: data.into(), data_dir: None, model, activation: Activation::parse("relu").unwrap(), init: Init::Own, learn_activation: false, settings }
 }
 
 fn cnn(epochs: usize) -> Config {
-    config(ModelKind::Cnn { filters: vec![6, 8], hidden: 24 }, "fashion-mnist", epochs, Optimiser::adam(0.003))
+    config(ModelKind::Cnn { filters: vec![6, 8], hidden: 24, norm: true }, "fashion-mnist", epochs, Optimiser::adam(0.003))
 }
 
 #[test]

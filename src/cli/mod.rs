@@ -1,5 +1,7 @@
 //! The command line: each subcommand parses, calls the library, and prints. No logic.
 
+#[cfg(feature = "nn")]
+mod activations;
 mod barcode;
 mod bench;
 mod betti;
@@ -12,6 +14,8 @@ mod input;
 mod progress;
 #[cfg(feature = "nn")]
 mod prune;
+#[cfg(feature = "nn")]
+mod trace;
 #[cfg(feature = "nn")]
 mod train;
 
@@ -47,6 +51,12 @@ enum Command {
     /// Train a network into a run folder
     #[cfg(feature = "nn")]
     Train(train::Train),
+    /// Betti numbers of every layer of a trained run, per class, with pictures
+    #[cfg(feature = "nn")]
+    Trace(trace::TraceCommand),
+    /// The activation functions: formulas, gains, and what mean-field theory says of them
+    #[cfg(feature = "nn")]
+    Activations(activations::Activations),
     /// Remove filters of a trained run into a new run folder
     #[cfg(feature = "nn")]
     Prune(prune::Prune),
@@ -67,6 +77,10 @@ pub fn main() -> ExitCode {
         Command::Data(c) => c.run(),
         #[cfg(feature = "nn")]
         Command::Train(c) => c.run(quiet),
+        #[cfg(feature = "nn")]
+        Command::Trace(c) => c.run(quiet),
+        #[cfg(feature = "nn")]
+        Command::Activations(c) => c.run(),
         #[cfg(feature = "nn")]
         Command::Prune(c) => c.run(quiet),
         Command::Bench(c) => c.run(quiet),

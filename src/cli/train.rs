@@ -4,7 +4,7 @@ use super::engine::EngineArgs;
 use super::print;
 use super::progress::Progress;
 use clap::{Args, ValueEnum};
-use lacuna::nn::Activation;
+use lacuna::nn::{Activation, Init};
 use lacuna::progress::Watch;
 use lacuna::report::{Lines, Picture};
 use lacuna::train::{Config, ModelKind, Optimiser, OptimiserKind, Run, Settings, load_data};
@@ -30,11 +30,11 @@ pub struct Train {
     out: PathBuf,
     /// Go on with the run in that folder, by its own options; --epochs may be raised
     #[arg(long, conflicts_with_all = [
-        "data", "data_dir", "model", "filters", "hidden", "depth", "width", "activation", "optimiser", "lr", "momentum",
+        "data", "data_dir", "model", "filters", "hidden", "depth", "width", "no_norm", "activation", "learn_activation", "init", "optimiser", "lr", "momentum",
         "weight_decay", "batch", "seed",
     ])]
     resume: bool,
-    /// fashion-mnist (a part is bundled), mnist, cifar-10 or disks
+    /// fashion-mnist (a part is bundled), mnist, cifar-10, cat-vs-dog (of CIFAR-10), or a shape of `lacuna data list`, as disks:75
     #[arg(long, default_value = "fashion-mnist")]
     data: String,
     /// Folder with the complete data set: IDX files (.gz too), or CIFAR-10's .bin files
@@ -54,9 +54,18 @@ pub struct Train {
     /// Numbers between the layers of an mlp [default: 15]
     #[arg(long)]
     width: Option<usize>,
-    /// relu, leaky_relu:S, tanh, sigmoid, elu, swish, sine:W, sine-plus-linear:N, fold:A,C, cabs, relu-normalised, identity
+    /// A cnn without batch norms
+    #[arg(long)]
+    no_norm: bool,
+    /// Activation function, as NAME or NAME:P1,P2; `lacuna activations` lists them
     #[arg(long, default_value = "relu")]
     activation: String,
+    /// Learn the activation's parameters too, each layer's own
+    #[arg(long)]
+    learn_activation: bool,
+    /// How weights are drawn: own (the activation's), glorot, or a variance times fan-in
+    #[arg(long, default_value = "own")]
+    init: String,
     #[arg(long, value_enum, default_value = "adam")]
     optimiser: Rule,
     /// Learning rate [default: 0.001 for adam, 0.05 for sgd]
@@ -76,6 +85,11 @@ pub struct Train {
     batch: usize,
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Betti numbers of every layer after every epoch, into trace.json and trace.html
+    #[arg(long)]
+    trace: bool,
+    #[command(flatten)]
+    procedure: super::trace::ProcedureArgs,
     #[command(flatten)]
     engine: EngineArgs,
 }
@@ -113,6 +127,8 @@ impl Train {
             data_dir,
             model: self.model_kind()?,
             activation: Activation::parse(&self.activation)?,
+            init: Init::parse(&self.init)?,
+            learn_activation: self.learn_activation,
             settings: Settings { epochs, batch: self.batch, optimiser, seed: self.seed },
         })
     }
@@ -130,10 +146,11 @@ impl Train {
                 if filters.contains(&0) || filters.is_empty() || hidden == 0 {
                     return Err(Error::input("a cnn needs at least one filter in every block, and a hidden layer"));
                 }
-                Ok(ModelKind::Cnn { filters, hidden })
+                Ok(ModelKind::Cnn { filters, hidden, norm: !self.no_norm })
             }
             Model::Mlp => {
                 refuse(self.filters.is_some(), "--filters", "mlp")?;
+                refuse(self.no_norm, "--no-norm", "mlp")?;
                 refuse(self.hidden.is_some(), "--hidden", "mlp")?;
                 Ok(ModelKind::Mlp { depth: self.depth.unwrap_or(10), width: self.width.unwrap_or(15) })
             }
@@ -171,7 +188,11 @@ impl Train {
             data.train.len(),
             data.test.len()
         ));
-        run.train(None, &data, &compute, &mut progress)?;
+        if self.trace {
+            super::trace::live(&run, &data, &self.procedure, &compute, &mut progress)?;
+        } else {
+            run.train(None, &data, &compute, &mut progress)?;
+        }
         drop(progress);
         let metrics = run.metrics()?;
         let points = |f: fn(&lacuna::train::EpochRecord) -> f64| metrics.iter().map(|m| (m.epoch as f64, f(m))).collect();

@@ -86,6 +86,18 @@ impl Samples {
         order
     }
 
+    /// Some of the samples, in the order given.
+    pub fn select(&self, which: &[usize]) -> Self {
+        let width = self.width();
+        let values = match &self.values {
+            Values::Bytes(bytes, mean, deviation) => {
+                Values::Bytes(which.iter().flat_map(|&i| bytes[i * width..(i + 1) * width].iter().copied()).collect(), *mean, *deviation)
+            }
+            Values::Floats(x) => Values::Floats(which.iter().flat_map(|&i| x[i * width..(i + 1) * width].iter().copied()).collect()),
+        };
+        Self { shape: self.shape.clone(), labels: which.iter().map(|&i| self.labels[i]).collect(), values }
+    }
+
     /// Indices of the samples of one class.
     pub fn of_class(&self, class: u8) -> Vec<usize> {
         (0..self.len()).filter(|&i| self.labels[i] == class).collect()
@@ -106,6 +118,30 @@ pub struct DataSet {
 }
 
 impl DataSet {
+    /// The set of some of its classes, which become 0, 1, ... in that order.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when a class has no samples.
+    pub fn of_classes(&self, name: &str, classes: &[u8]) -> Result<Self> {
+        let part = |samples: &Samples| {
+            let which: Vec<usize> = (0..samples.len()).filter(|&i| classes.contains(&samples.labels[i])).collect();
+            let mut some = samples.select(&which);
+            for label in &mut some.labels {
+                *label = classes.iter().position(|c| c == label).unwrap_or(0) as u8;
+            }
+            some
+        };
+        let names = classes.iter().filter_map(|&c| self.classes.get(usize::from(c)).cloned()).collect();
+        Self { name: name.into(), classes: names, train: part(&self.train), test: part(&self.test) }.checked()
+    }
+
+    /// The set with at most so many training samples, the first in the order that the seed decides.
+    pub fn with_at_most(&self, train: usize, seed: u64) -> Self {
+        let mut which = self.train.shuffled(seed);
+        which.truncate(train);
+        Self { train: self.train.select(&which), ..self.clone() }
+    }
+
     /// Checks that labels have names and both parts have one shape.
     ///
     /// # Errors

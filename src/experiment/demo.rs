@@ -3,7 +3,7 @@
 use crate::data::files::{create_folder, write_text};
 use crate::data::{DataSet, disks, images};
 use crate::error::{Error, Result};
-use crate::nn::{Activation, Arch, Compute, Net};
+use crate::nn::{Activation, Arch, Compute, Init, Net};
 use crate::progress::{Unwatched, Watch};
 use crate::prune::{BettiOptions, Criterion, Keep, LayerRow, LayerScores, Outcome, Plan, Rule, cut, prune_run};
 use crate::report::{Lines, Page, Persistence, Table};
@@ -158,8 +158,10 @@ fn cnn_config(seed: u64) -> Result<Config> {
     Ok(Config {
         data: "fashion-mnist".into(),
         data_dir: None,
-        model: ModelKind::Cnn { filters: vec![32, 64], hidden: 128 },
+        model: ModelKind::Cnn { filters: vec![32, 64], hidden: 128, norm: true },
         activation: Activation::parse("relu")?,
+        init: Init::Own,
+        learn_activation: false,
         settings: Settings { epochs: 3, batch: 64, optimiser: Optimiser::adam(0.001), seed },
     })
 }

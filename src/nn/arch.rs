@@ -124,6 +124,17 @@ impl Arch {
         Ok(arch)
     }
 
+    /// The same without batch norms; convolutions get biases instead.
+    pub fn without_norms(mut self) -> Self {
+        self.layers.retain(|l| !matches!(l, Layer::BatchNorm { .. }));
+        for layer in &mut self.layers {
+            if let Layer::Conv { bias, .. } = layer {
+                *bias = true;
+            }
+        }
+        self
+    }
+
     /// What it is called in reports: its family and the widths of its layers.
     pub fn title(&self) -> String {
         let filters: Vec<usize> =

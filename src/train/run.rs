@@ -7,11 +7,15 @@ use crate::data::images::{self, ImageSet};
 use crate::data::generate::{self, Request};
 use crate::data::{DataSet, disks};
 use crate::error::{Error, Result};
-use crate::nn::{Activation, Arch, Compute, Net};
+use crate::nn::{Activation, Arch, Compute, Init, Layer, Net};
 use crate::progress::Watch;
 use crate::topology::EngineInfo;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+fn yes() -> bool {
+    true
+}
 
 /// Which family of networks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +34,9 @@ pub enum ModelKind {
         filters: Vec<usize>,
         /// Numbers in the hidden layer.
         hidden: usize,
+        /// Whether batch norm follows every convolution.
+        #[serde(default = "yes")]
+        norm: bool,
     },
 }
 
@@ -44,6 +51,12 @@ pub struct Config {
     pub model: ModelKind,
     /// Its activation function.
     pub activation: Activation,
+    /// How its weights are drawn.
+    #[serde(default)]
+    pub init: Init,
+    /// Whether the activation's parameters are learnt.
+    #[serde(default)]
+    pub learn_activation: bool,
     /// How it learns; its seed draws the weights too.
     pub settings: Settings,
 }
@@ -65,12 +78,13 @@ pub fn load_data(name: &str, folder: Option<&Path>, seed: u64) -> Result<DataSet
         ("fashion-mnist", Some(folder)) => images::read_folder(folder, ImageSet::FashionMnist),
         ("mnist", Some(folder)) => images::read_folder(folder, ImageSet::Mnist),
         ("cifar-10", Some(folder)) => images::read_folder(folder, ImageSet::Cifar10),
-        ("mnist" | "cifar-10", None) => Err(Error::input(format!("{name} is not bundled: give its folder with --data-dir"))),
+        ("cat-vs-dog", Some(folder)) => images::read_folder(folder, ImageSet::Cifar10)?.of_classes("cat-vs-dog", &[3, 5]),
+        ("mnist" | "cifar-10" | "cat-vs-dog", None) => Err(Error::input(format!("{name} is not bundled: give its folder with --data-dir"))),
         _ => {
             let shapes: Vec<_> = generate::SHAPES.iter().map(|s| s.name).collect();
             let shapes = shapes.join(", ");
             Err(Error::input(format!(
-                "unknown data set '{name}': use fashion-mnist, mnist, cifar-10, or a shape, with a number of copies as in disks:75: {shapes}"
+                "unknown data set '{name}': use fashion-mnist, mnist, cifar-10, cat-vs-dog (of CIFAR-10), or a shape, with a number of copies as in disks:75: {shapes}"
             )))
         }
     }
@@ -186,10 +200,25 @@ impl Run {
     /// [`Error::Interrupted`] when stopped, after saving; [`Error::File`] when there are results of training here but no checkpoint to
     /// go on from; as [`Trainer::epoch`]; [`Error::Io`] when nothing can be saved.
     pub fn train(&self, start: Option<Net>, data: &DataSet, compute: &Compute, watch: &mut dyn Watch) -> Result<Net> {
+        self.train_observed(start, data, compute, watch, &mut |_, _| Ok(()))
+    }
+
+    /// As [`Run::train`], showing `observe` the network after every epoch, once everything is saved.
+    ///
+    /// # Errors
+    /// As [`Run::train`], and whatever `observe` returns.
+    pub fn train_observed(
+        &self,
+        start: Option<Net>,
+        data: &DataSet,
+        compute: &Compute,
+        watch: &mut dyn Watch,
+        observe: &mut dyn FnMut(&EpochRecord, &Net) -> Result<()>,
+    ) -> Result<Net> {
         let settings = self.config.settings;
         let net = match start {
             Some(net) => net,
-            None => Net::new(&self.arch, settings.seed, &compute.device)?,
+            None => Net::with_init(&self.arch, settings.seed, self.config.init, None, &compute.device)?,
         };
         let mut trainer = Trainer::new(net, settings, &compute.device);
         let mut metrics = match trainer.load_checkpoint(&self.folder)? {
@@ -234,6 +263,9 @@ impl Run {
             net.save(&self.folder.join("weights.safetensors"))?;
             self.write_metrics(&metrics)?;
             watch.note(&told);
+            if let Some(record) = metrics.last() {
+                observe(record, &net)?;
+            }
         }
         Ok(trainer.network())
     }
@@ -290,13 +322,27 @@ impl Watch for Patient<'_> {
 
 fn arch_for(config: &Config, data: &DataSet) -> Result<Arch> {
     let (classes, activation) = (data.classes.len(), config.activation.clone());
-    match &config.model {
-        ModelKind::Mlp { depth, width } => Arch::mlp(data.train.width(), *depth, *width, classes, activation),
-        ModelKind::Cnn { filters, hidden } => {
+    let mut arch = match &config.model {
+        ModelKind::Mlp { depth, width } => {
+            // A perceptron takes images as vectors.
+            let mut arch = Arch::mlp(data.train.width(), *depth, *width, classes, activation)?;
+            arch.input.clone_from(&data.train.shape);
+            if data.train.shape.len() > 1 {
+                arch.layers.insert(0, Layer::Flatten);
+            }
+            arch
+        }
+        ModelKind::Cnn { filters, hidden, norm } => {
             let [c, h, w] = *data.train.shape else {
                 return Err(Error::input(format!("a cnn needs images, {} are not: use --model mlp", data.name)));
             };
-            Arch::cnn([c, h, w], filters, *hidden, classes, activation)
+            let arch = Arch::cnn([c, h, w], filters, *hidden, classes, activation)?;
+            if *norm { arch } else { arch.without_norms() }
         }
+    };
+    if config.learn_activation && arch.activation.trainable().is_empty() {
+        return Err(Error::input(format!("{} has no parameters that can be learnt", arch.activation)));
     }
+    arch.learn_activation = config.learn_activation;
+    Ok(arch)
 }

@@ -84,17 +84,16 @@ impl Recipe {
     /// # Errors
     /// [`Error::Input`] for anything but a chain of linear layers and activations.
     fn widths(&self) -> Result<Vec<usize>> {
-        let mut widths = self.arch.input.clone();
-        for (at, layer) in self.arch.layers.iter().enumerate() {
+        self.arch.shapes()?;
+        let mut widths = vec![self.arch.input.iter().product()];
+        // Images come as vectors.
+        let layers = self.arch.layers.strip_prefix(&[Layer::Flatten]).unwrap_or(&self.arch.layers);
+        for (at, layer) in layers.iter().enumerate() {
             match *layer {
-                Layer::Linear { output, .. } => widths.push(output),
-                Layer::Activation if at % 2 == 1 => {}
+                Layer::Linear { output, .. } if at % 2 == 0 => widths.push(output),
+                Layer::Activation if at % 2 == 1 && at + 1 < layers.len() => {}
                 _ => return Err(Error::input("an ensemble is of perceptrons: linear layers with activations between them")),
             }
-        }
-        self.arch.shapes()?;
-        if self.arch.input.len() != 1 {
-            widths.splice(..self.arch.input.len(), [self.arch.input.iter().product()]);
         }
         Ok(widths)
     }

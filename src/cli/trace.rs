@@ -1,0 +1,195 @@
+//! `lacuna trace`, and `lacuna train --trace`
+
+use super::engine::EngineArgs;
+use super::progress::Progress;
+use super::{print, print_json};
+use clap::{Args, ValueEnum};
+use lacuna::data::DataSet;
+use lacuna::data::files::{create_folder, read_json, write_json};
+use lacuna::nn::Compute;
+use lacuna::progress::Watch;
+use lacuna::report::Table;
+use lacuna::trace::{Measure, Procedure, Snapshot, Split, Trace, project, save_report};
+use lacuna::train::{Run, accuracy};
+use lacuna::{Error, Result};
+use std::path::PathBuf;
+
+/// Points that the pictures of the layers show.
+const SHOWN: usize = 1500;
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum By {
+    /// Labels
+    True,
+    /// What the network takes samples for
+    Predicted,
+}
+
+/// How a trace measures.
+#[derive(Clone, Debug, Args)]
+pub struct ProcedureArgs {
+    /// Trace: points of each class
+    #[arg(long, default_value_t = 1500)]
+    points: usize,
+    /// Trace: nearest neighbours in the graph whose hops are the distances, the point itself among them
+    #[arg(long, default_value_t = 14)]
+    k: usize,
+    /// Trace: Euclidean distances, complex at this scale (in units of the root mean square distance to the cloud's mean), in place of hops
+    #[arg(long)]
+    scale: Option<f32>,
+    /// Trace: highest dimension, 0 to 2
+    #[arg(long, default_value_t = 1)]
+    dim: usize,
+    /// Trace: what decides the class of a sample
+    #[arg(long, value_enum, default_value = "true")]
+    split: By,
+    /// Trace: only these classes, by number [default: all, ten at most]
+    #[arg(long, value_delimiter = ',')]
+    classes: Option<Vec<u8>>,
+}
+
+impl ProcedureArgs {
+    fn procedure(&self, seed: u64) -> Result<Procedure> {
+        let procedure = Procedure {
+            points: self.points,
+            measure: self.scale.map_or(Measure::Hops { k: self.k }, |scale| Measure::Euclidean { scale }),
+            max_dim: self.dim,
+            split: match self.split {
+                By::True => Split::True,
+                By::Predicted => Split::Predicted,
+            },
+            seed,
+        };
+        procedure.check()?;
+        Ok(procedure)
+    }
+
+    fn classes(&self, data: &DataSet) -> Result<Vec<u8>> {
+        let all = data.classes.len();
+        match &self.classes {
+            Some(given) => match given.iter().find(|c| usize::from(**c) >= all) {
+                Some(bad) => Err(Error::input(format!("there is no class {bad}: {} has {all}, counted from 0", data.name))),
+                None => Ok(given.clone()),
+            },
+            None => Ok((0..all.min(10) as u8).collect()),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct TraceCommand {
+    /// Folder of a trained run
+    run: PathBuf,
+    /// Where trace.json, trace.html and the pictures go [default: the run's folder]
+    #[arg(long, short)]
+    out: Option<PathBuf>,
+    /// Go on with the run's training, tracing after every epoch
+    #[arg(long)]
+    live: bool,
+    /// Train to so many epochs, with --live [default: those of the run]
+    #[arg(long, requires = "live")]
+    epochs: Option<usize>,
+    /// The trace as JSON on stdout
+    #[arg(long)]
+    json: bool,
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    procedure: ProcedureArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl TraceCommand {
+    pub fn run(&self, quiet: bool) -> Result<()> {
+        let mut run = Run::open(&self.run)?;
+        let procedure = self.procedure.procedure(self.seed)?;
+        let compute = self.engine.compute(quiet)?;
+        let data = run.data()?;
+        let mut progress = Progress::new(quiet);
+        let trace = if self.live {
+            if self.out.is_some() {
+                return Err(Error::input("--live writes into the run's folder: leave --out away"));
+            }
+            if let Some(epochs) = self.epochs {
+                run.config.settings.epochs = epochs;
+                run.write_config()?;
+            }
+            live(&run, &data, &self.procedure, &compute, &mut progress)?
+        } else {
+            let net = run.network(&compute)?;
+            let classes = self.procedure.classes(&data)?;
+            let done = run.metrics()?.len();
+            progress.note(&format!("tracing {} classes through {}", classes.len(), run.arch.title()));
+            let mut snapshot = Snapshot::take(&net, &data, &classes, done, &procedure, &compute)?;
+            snapshot.accuracy = Some(accuracy(&net, &data.test, &compute.device, &mut progress)?);
+            let trace = fresh(&run, procedure, &compute, vec![snapshot], run.metrics()?.iter().map(|m| m.seconds).sum());
+            let out = self.out.clone().unwrap_or_else(|| run.folder.clone());
+            create_folder(&out)?;
+            write_json(&out.join("trace.json"), &trace)?;
+            save_report(&trace, &project(&net, &data.train, SHOWN, self.seed, &compute)?, &out)?;
+            trace
+        };
+        drop(progress);
+        if self.json {
+            return print_json(&trace);
+        }
+        print(&format!("{}\n{}\n", table(&trace).markdown(), summary(&trace)))
+    }
+}
+
+fn fresh(run: &Run, procedure: Procedure, compute: &Compute, snapshots: Vec<Snapshot>, training_seconds: f64) -> Trace {
+    let title = format!("{}, {}, {}", run.arch.title(), run.arch.activation.title(), run.config.data);
+    Trace { title, procedure, engine: compute.engine.info(), training_seconds, snapshots }
+}
+
+/// Trains a run to its end and traces it after every epoch; goes on with a trace that is there.
+pub fn live(run: &Run, data: &DataSet, args: &ProcedureArgs, compute: &Compute, progress: &mut Progress) -> Result<Trace> {
+    let procedure = args.procedure(run.config.settings.seed)?;
+    let classes = args.classes(data)?;
+    let path = run.folder.join("trace.json");
+    let mut trace = fresh(run, procedure, compute, Vec::new(), 0.0);
+    if path.exists() {
+        let before: Trace = read_json(&path)?;
+        if before.procedure != procedure || before.snapshots.first().is_some_and(|s| s.classes.len() != classes.len()) {
+            return Err(Error::file(&path, "was made by another procedure: go on with the same options, or move it away"));
+        }
+        trace.snapshots = before.snapshots;
+        trace.training_seconds = before.training_seconds;
+    }
+    let net = run.train_observed(None, data, compute, progress, &mut |record, net| {
+        let mut snapshot = Snapshot::take(net, data, &classes, record.epoch, &procedure, compute)?;
+        snapshot.accuracy = record.test_accuracy;
+        trace.snapshots.retain(|s| s.epoch < record.epoch);
+        trace.snapshots.push(snapshot);
+        trace.training_seconds += record.seconds;
+        write_json(&path, &trace)
+    })?;
+    if trace.snapshots.is_empty() {
+        let done = run.metrics()?.len();
+        trace.snapshots.push(Snapshot::take(&net, data, &classes, done, &procedure, compute)?);
+        write_json(&path, &trace)?;
+    }
+    save_report(&trace, &project(&net, &data.train, SHOWN, procedure.seed, compute)?, &run.folder)?;
+    progress.note(&summary(&trace));
+    Ok(trace)
+}
+
+fn summary(trace: &Trace) -> String {
+    let share = if trace.training_seconds > 0.0 { format!(", {:.0} % of the training's", 100.0 * trace.seconds() / trace.training_seconds) } else { String::new() };
+    format!("{} snapshots, {:.2} s{share}", trace.snapshots.len(), trace.seconds())
+}
+
+/// The last snapshot, a row per class.
+fn table(trace: &Trace) -> Table {
+    let mut table = Table::new(&["Betti numbers after layer"]);
+    let Some(last) = trace.snapshots.last() else { return table };
+    table.header.extend(trace.names().0.iter().map(|l| l.trim_start_matches("layer ").to_string()));
+    table.header.extend(["area".to_string(), "settles at".to_string()]);
+    for class in &last.classes {
+        let shown = |betti: &[usize]| betti.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let cells = class.layers.iter().map(|l| shown(&l.betti));
+        table.row(std::iter::once(class.class.clone()).chain(cells).chain([shown(&class.area()), class.settles().to_string()]));
+    }
+    table
+}
