@@ -1,4 +1,5 @@
 //! Ensembles: against single runs through burn, alone and together, on both engines, and when a member diverges.
+#![cfg(feature = "nn")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod common;
@@ -58,9 +59,14 @@ fn near(a: &[f32], b: &[f32], tolerance: f32, what: &str) {
 fn a_member_is_a_single_run_through_burn() {
     let data = disks(777, 3).unwrap();
     let device = Device::flex();
-    for (activation, learn, batch) in
-        [("cabs", false, 0), ("relu", false, 100), ("sine", true, 0), ("sinlu:0.7,1.3", true, 300), ("gelu", false, 0), ("s-exp", false, 0)]
-    {
+    for (activation, learn, batch) in [
+        ("cabs", false, 0),
+        ("relu", false, 100),
+        ("sine", true, 0),
+        ("sinlu:0.7,1.3", true, 300),
+        ("gelu", false, 0),
+        ("s-exp", false, 0),
+    ] {
         let mut recipe = recipe(activation, 12);
         (recipe.learn_activation, recipe.batch) = (learn, batch);
         let member = Member { seed: 5, rate: 0.01 };

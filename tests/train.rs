@@ -24,7 +24,15 @@ impl Watch for StopAfter {
 
 fn config(model: ModelKind, data: &str, epochs: usize, optimiser: Optimiser) -> Config {
     let settings = Settings { epochs, batch: 100, optimiser, seed: 7 };
-    Config { data: data.into(), data_dir: None, model, activation: Activation::parse("relu").unwrap(), init: Init::Own, learn_activation: false, settings }
+    Config {
+        data: data.into(),
+        data_dir: None,
+        model,
+        activation: Activation::parse("relu").unwrap(),
+        init: Init::Own,
+        learn_activation: false,
+        settings,
+    }
 }
 
 fn cnn(epochs: usize) -> Config {

@@ -43,7 +43,8 @@ impl Activations {
                 let slopes = (format!("{}'", a.title()), curve(&|x| a.derivative(x)));
                 if all.len() == 1 { vec![values, slopes] } else { vec![values] }
             });
-            Lines { title: "Activation functions".into(), x: "x".into(), y: "f(x)".into(), series: series.collect() }.save(plot)?;
+            Lines { title: "Activation functions".into(), x: "x".into(), y: "f(x)".into(), series: series.collect() }
+                .save(plot)?;
         }
         let of = |a: &Activation| ACTIVATIONS.iter().find(|e| e.name == a.name());
         let edge = |a: &Activation| MeanField::edge_of_chaos(a, self.sigma_b2).ok();
@@ -57,11 +58,20 @@ impl Activations {
             });
             return print_json(&rows.collect::<Vec<_>>());
         }
-        let mut table = Table::new(&["activation", "formula", "weight variance x fan-in", "slope chi there", "edge of chaos: weights", "variance", "source"]);
+        let mut table = Table::new(&[
+            "activation",
+            "formula",
+            "weight variance x fan-in",
+            "slope chi there",
+            "edge of chaos: weights",
+            "variance",
+            "source",
+        ]);
         for a in &all {
             let Some(e) = of(a) else { continue };
             let parameters: Vec<String> = e.parameters.iter().map(|p| format!("{}={}", p.name, p.default)).collect();
-            let name = if parameters.is_empty() { a.name().to_string() } else { format!("{}:{}", a.name(), parameters.join(",")) };
+            let name =
+                if parameters.is_empty() { a.name().to_string() } else { format!("{}:{}", a.name(), parameters.join(",")) };
             let number = |x: Option<f64>| x.map_or("none".into(), |x| format!("{x:.4}"));
             let (usual, edge) = (usual(a), edge(a));
             table.row([

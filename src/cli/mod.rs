@@ -10,6 +10,8 @@ mod data;
 mod demo;
 mod devices;
 mod engine;
+#[cfg(feature = "nn")]
+mod experiment;
 mod input;
 mod progress;
 #[cfg(feature = "nn")]
@@ -60,6 +62,9 @@ enum Command {
     /// Remove filters of a trained run into a new run folder
     #[cfg(feature = "nn")]
     Prune(prune::Prune),
+    /// Run an experiment: raw results, tables and plots, resumable
+    #[cfg(feature = "nn")]
+    Experiment(experiment::Experiment),
     /// Time this machine's engines side by side
     Bench(bench::Bench),
 }
@@ -83,6 +88,8 @@ pub fn main() -> ExitCode {
         Command::Activations(c) => c.run(),
         #[cfg(feature = "nn")]
         Command::Prune(c) => c.run(quiet),
+        #[cfg(feature = "nn")]
+        Command::Experiment(c) => c.run(quiet),
         Command::Bench(c) => c.run(quiet),
     };
     match done {

@@ -176,7 +176,11 @@ pub fn live(run: &Run, data: &DataSet, args: &ProcedureArgs, compute: &Compute, 
 }
 
 fn summary(trace: &Trace) -> String {
-    let share = if trace.training_seconds > 0.0 { format!(", {:.0} % of the training's", 100.0 * trace.seconds() / trace.training_seconds) } else { String::new() };
+    let share = if trace.training_seconds > 0.0 {
+        format!(", {:.0} % of the training's", 100.0 * trace.seconds() / trace.training_seconds)
+    } else {
+        String::new()
+    };
     format!("{} snapshots, {:.2} s{share}", trace.snapshots.len(), trace.seconds())
 }
 

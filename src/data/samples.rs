@@ -90,10 +90,14 @@ impl Samples {
     pub fn select(&self, which: &[usize]) -> Self {
         let width = self.width();
         let values = match &self.values {
-            Values::Bytes(bytes, mean, deviation) => {
-                Values::Bytes(which.iter().flat_map(|&i| bytes[i * width..(i + 1) * width].iter().copied()).collect(), *mean, *deviation)
+            Values::Bytes(bytes, mean, deviation) => Values::Bytes(
+                which.iter().flat_map(|&i| bytes[i * width..(i + 1) * width].iter().copied()).collect(),
+                *mean,
+                *deviation,
+            ),
+            Values::Floats(x) => {
+                Values::Floats(which.iter().flat_map(|&i| x[i * width..(i + 1) * width].iter().copied()).collect())
             }
-            Values::Floats(x) => Values::Floats(which.iter().flat_map(|&i| x[i * width..(i + 1) * width].iter().copied()).collect()),
         };
         Self { shape: self.shape.clone(), labels: which.iter().map(|&i| self.labels[i]).collect(), values }
     }

@@ -29,7 +29,9 @@ impl Init {
             ("own", _) => Ok(Init::Own),
             ("glorot", _) => Ok(Init::Glorot),
             (_, Ok(a)) if a > 0.0 && a.is_finite() => Ok(Init::Variance(a)),
-            _ => Err(Error::input(format!("unknown initialisation '{text}': use own, glorot, or a variance times fan-in above 0"))),
+            _ => {
+                Err(Error::input(format!("unknown initialisation '{text}': use own, glorot, or a variance times fan-in above 0")))
+            }
         }
     }
 }

@@ -84,7 +84,9 @@ impl MeanField {
         for _ in 0..10_000 {
             let next = weights * power(f, q) + biases;
             if !next.is_finite() || next > 1e12 {
-                return Err(Error::input(format!("with {f} and weights of variance {weights} / fan-in, numbers grow without bound")));
+                return Err(Error::input(format!(
+                    "with {f} and weights of variance {weights} / fan-in, numbers grow without bound"
+                )));
             }
             let done = (next - q).abs() <= 1e-12 * q.max(1e-300);
             q = next;
@@ -133,7 +135,9 @@ impl MeanField {
         let biases = q - weights * power(f, q);
         // A linear or positively homogeneous function needs no biases at all, up to rounding.
         if biases < -1e-6 * q {
-            return Err(Error::input(format!("{f} has no edge of chaos at variance {q}: biases would need variance {biases:.4}")));
+            return Err(Error::input(format!(
+                "{f} has no edge of chaos at variance {q}: biases would need variance {biases:.4}"
+            )));
         }
         Ok(Self::at(f, weights, biases.max(0.0), q))
     }
@@ -178,7 +182,9 @@ mod tests {
     #[test]
     fn published_edges_of_chaos() {
         let f = activation("s-exp:1");
-        for (biases, weights, variance) in [(1.0, 1.3253, 1.4526), (0.1, 1.0408, 0.3914), (0.01, 1.0044, 0.1830), (1e-3, 1.0005, 0.1141)] {
+        for (biases, weights, variance) in
+            [(1.0, 1.3253, 1.4526), (0.1, 1.0408, 0.3914), (0.01, 1.0044, 0.1830), (1e-3, 1.0005, 0.1141)]
+        {
             let found = MeanField::edge_of_chaos(&f, biases).unwrap();
             assert!((found.weights - weights).abs() < 2e-4, "{found:?}");
             // Near small biases the last place of the weights moves the variance by 2 %.
@@ -186,16 +192,23 @@ mod tests {
             assert!((found.slope - 1.0).abs() < 1e-6);
         }
         // Standard deviations of weights and biases at variance 0.2.
-        for (name, weights, biases) in [("tanh", 1.1517, 0.0691), ("s-htanh:1", 1.0129, 0.0636), ("elu", 1.1346, 0.0524), ("relu", 2f64.sqrt(), 0.0)] {
+        for (name, weights, biases) in
+            [("tanh", 1.1517, 0.0691), ("s-htanh:1", 1.0129, 0.0636), ("elu", 1.1346, 0.0524), ("relu", 2f64.sqrt(), 0.0)]
+        {
             let found = MeanField::edge_at(&activation(name), 0.2).unwrap();
-            assert!((found.weights.sqrt() - weights).abs() < 2e-4 && (found.biases.sqrt() - biases).abs() < 5e-4, "{name}: {found:?}");
+            assert!(
+                (found.weights.sqrt() - weights).abs() < 2e-4 && (found.biases.sqrt() - biases).abs() < 5e-4,
+                "{name}: {found:?}"
+            );
         }
     }
 
     /// The slopes that `activations.md` measured against: CAbs 1.65 at 0.6, normalised ReLU 1.47, 0.8-fold 1.35 at 0.5, sine 1.31.
     #[test]
     fn slopes_of_the_folding_family() {
-        for (name, weights, slope) in [("cabs", 0.6, 1.65), ("relu-normalised", 1.0, 1.47), ("fold:0.8,1", 0.5, 1.35), ("sine", 2.313, 1.31)] {
+        for (name, weights, slope) in
+            [("cabs", 0.6, 1.65), ("relu-normalised", 1.0, 1.47), ("fold:0.8,1", 0.5, 1.35), ("sine", 2.313, 1.31)]
+        {
             let found = MeanField::at(&activation(name), weights, 0.0, 1.0);
             assert!((found.slope - slope).abs() < 0.01, "{name}: {found:?}");
         }
@@ -210,9 +223,9 @@ mod tests {
     /// `E[(cos(sqrt(q) z) + n)^2] = n^2 + 2 n e^(-q / 2) + (1 + e^(-2 q)) / 2`.
     #[test]
     fn sine_plus_linear_has_a_closed_form() {
-        for (n, q) in [(1.0, 0.7), (-1.5, 2.0), (0.3, 1.0)] {
+        for (n, q) in [(1.0f64, 0.7f64), (-1.5, 2.0), (0.3, 1.0)] {
             let got = slope_power(&activation(&format!("sine-plus-linear:{n}")), q);
-            let want = n * n + 2.0 * n * (-0.5 * q as f64).exp() + 0.5 * (1.0 + (-2.0 * q as f64).exp());
+            let want = n * n + 2.0 * n * (-0.5 * q).exp() + 0.5 * (1.0 + (-2.0 * q).exp());
             assert!((got - want).abs() < 1e-9, "{got} {want}");
         }
     }

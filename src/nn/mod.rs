@@ -4,6 +4,7 @@ mod activation;
 mod arch;
 pub mod bridge;
 mod device;
+pub mod fused;
 mod init;
 pub mod mean_field;
 mod net;

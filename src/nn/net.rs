@@ -131,11 +131,11 @@ impl Net {
                 (Layer::BatchNorm { .. }, Flow::Maps(x)) => Flow::Maps(norms.next().map_or(x.clone(), |n| n.forward(x))),
                 (Layer::Linear { .. }, Flow::Flat(x)) => Flow::Flat(linears.next().map_or(x.clone(), |l| l.forward(x))),
                 (Layer::Activation, Flow::Maps(x)) => Flow::Maps(match shapes.next() {
-                    Some(learnt) => activation.maps_learnt(learnt.val(), x),
+                    Some(learnt) => activation.maps_learnt(&learnt.val(), x),
                     None => activation.maps(x),
                 }),
                 (Layer::Activation, Flow::Flat(x)) => Flow::Flat(match shapes.next() {
-                    Some(learnt) => activation.flat_learnt(learnt.val(), x),
+                    Some(learnt) => activation.flat_learnt(&learnt.val(), x),
                     None => activation.flat(x),
                 }),
                 (Layer::MaxPool { size }, Flow::Maps(x)) => {

@@ -21,6 +21,8 @@ mod options;
 mod sampling;
 mod task;
 mod wgsl;
+#[cfg(feature = "nn")]
+pub(crate) use wgsl::SHARED as SHARED_SHADERS;
 
 /// Name, among the seconds of an answer of the GPU engine, of the time that the host took: for what outgrew the device memory set aside for
 /// columns, and for the columns of dimensions 2 and 3. Absent when it had nothing to do.

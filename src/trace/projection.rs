@@ -67,7 +67,8 @@ fn principal(numbers: &[f32], features: usize) -> (Vec<[f64; 2]>, f64) {
     let n = numbers.len() / features.max(1);
     let mut mean = vec![0.0f64; features];
     numbers.chunks(features).for_each(|row| mean.iter_mut().zip(row).for_each(|(m, &x)| *m += f64::from(x) / n as f64));
-    let rows: Vec<Vec<f64>> = numbers.chunks(features).map(|row| row.iter().zip(&mean).map(|(&x, m)| f64::from(x) - m).collect()).collect();
+    let rows: Vec<Vec<f64>> =
+        numbers.chunks(features).map(|row| row.iter().zip(&mean).map(|(&x, m)| f64::from(x) - m).collect()).collect();
     let total: f64 = rows.iter().flatten().map(|x| x * x).sum();
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
     let mut directions: Vec<Vec<f64>> = Vec::new();

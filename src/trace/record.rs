@@ -54,10 +54,18 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`trace_nets`].
-    pub fn take(net: &Net, data: &DataSet, classes: &[u8], epoch: usize, procedure: &Procedure, compute: &Compute) -> Result<Self> {
+    pub fn take(
+        net: &Net,
+        data: &DataSet,
+        classes: &[u8],
+        epoch: usize,
+        procedure: &Procedure,
+        compute: &Compute,
+    ) -> Result<Self> {
         let start = Instant::now();
         let found = trace_nets(&[net], &data.train, classes, procedure, compute)?.into_iter().flatten();
-        let named = |(layers, &class): (Vec<LayerBetti>, &u8)| ClassTrace { class: data.classes[usize::from(class)].clone(), layers };
+        let named =
+            |(layers, &class): (Vec<LayerBetti>, &u8)| ClassTrace { class: data.classes[usize::from(class)].clone(), layers };
         let classes = found.zip(classes).map(named).collect();
         Ok(Self { epoch, accuracy: None, seconds: start.elapsed().as_secs_f64(), classes })
     }

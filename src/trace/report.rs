@@ -40,7 +40,8 @@ fn time(trace: &Trace, at: usize) -> String {
 
 /// Area, settling layer and the like, a row per class and snapshot.
 fn table(trace: &Trace) -> Table {
-    let mut table = Table::new(&["when", "class", "areas by dimension", "total area", "settles at layer", "b0 = 1 at layer", "accuracy"]);
+    let mut table =
+        Table::new(&["when", "class", "areas by dimension", "total area", "settles at layer", "b0 = 1 at layer", "accuracy"]);
     for (at, s) in trace.snapshots.iter().enumerate() {
         for c in &s.classes {
             let area = c.area();

@@ -3,8 +3,8 @@
 
 use super::trainer::{EpochRecord, Settings, Trainer, accuracy};
 use crate::data::files::{create_folder, read_json, write_json, write_text};
-use crate::data::images::{self, ImageSet};
 use crate::data::generate::{self, Request};
+use crate::data::images::{self, ImageSet};
 use crate::data::{DataSet, disks};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Arch, Compute, Init, Layer, Net};
@@ -79,7 +79,9 @@ pub fn load_data(name: &str, folder: Option<&Path>, seed: u64) -> Result<DataSet
         ("mnist", Some(folder)) => images::read_folder(folder, ImageSet::Mnist),
         ("cifar-10", Some(folder)) => images::read_folder(folder, ImageSet::Cifar10),
         ("cat-vs-dog", Some(folder)) => images::read_folder(folder, ImageSet::Cifar10)?.of_classes("cat-vs-dog", &[3, 5]),
-        ("mnist" | "cifar-10" | "cat-vs-dog", None) => Err(Error::input(format!("{name} is not bundled: give its folder with --data-dir"))),
+        ("mnist" | "cifar-10" | "cat-vs-dog", None) => {
+            Err(Error::input(format!("{name} is not bundled: give its folder with --data-dir")))
+        }
         _ => {
             let shapes: Vec<_> = generate::SHAPES.iter().map(|s| s.name).collect();
             let shapes = shapes.join(", ");
@@ -100,6 +102,21 @@ fn generated(shape: &str, copies: Option<&str>, seed: u64) -> Result<DataSet> {
     let request = Request::new(shape, 4000, seed)?;
     let train = (request.shape.points_per_copy * copies.unwrap_or(request.shape.copies).min(1 << 20)).max(4000);
     Request { copies, train, test: train, ..request }.generate()
+}
+
+/// The generated points of a name, the more of them: three times as many as [`load_data`] gives to learn from, of the same layout.
+///
+/// # Errors
+/// As [`load_data`].
+pub(crate) fn dense_data(name: &str) -> Result<DataSet> {
+    let (shape, copies) = name.split_once(':').map_or((name, None), |(shape, copies)| (shape, Some(copies)));
+    if shape == "disks" && copies.is_none() {
+        return disks(15_000, 0);
+    }
+    let copies = copies.and_then(|c| c.parse().ok());
+    let request = Request::new(shape, 4000, 0)?;
+    let train = 3 * (request.shape.points_per_copy * copies.unwrap_or(request.shape.copies)).max(4000);
+    Request { copies, train, test: 2, ..request }.generate()
 }
 
 /// A run's folder, with what it was made from.

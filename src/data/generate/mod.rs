@@ -167,7 +167,8 @@ impl Request {
     /// [`Error::Input`] for numbers that make no sense.
     pub fn generate(&self) -> Result<DataSet> {
         let copies = self.copies();
-        let least = if self.shape.features == 2 && self.shape.name != "disks" || self.shape.name == "torus-curves" { 2 } else { 1 };
+        let least =
+            if self.shape.features == 2 && self.shape.name != "disks" || self.shape.name == "torus-curves" { 2 } else { 1 };
         if copies < least || copies > 100_000 {
             return Err(Error::input(format!("{} takes from {least} to 100,000 copies", self.shape.name)));
         }
@@ -184,7 +185,11 @@ impl Request {
         points.shuffle(&mut rng);
         points.truncate(wanted);
         if points.len() < wanted {
-            return Err(Error::input(format!("{} has {} points at most, {wanted} were asked for", self.shape.name, points.len())));
+            return Err(Error::input(format!(
+                "{} has {} points at most, {wanted} were asked for",
+                self.shape.name,
+                points.len()
+            )));
         }
         let scale = 1.1 / (self.shape.extent)(copies);
         let features = self.shape.features;
@@ -210,7 +215,8 @@ impl Request {
 pub fn disks(train: usize, seed: u64) -> Result<DataSet> {
     let request = Request::new("disks", train, seed)?;
     let test = plane::D1_POINTS.checked_sub(train).filter(|&t| t > 1);
-    let test = test.ok_or_else(|| Error::input(format!("the disks have {} points: there are no test samples", plane::D1_POINTS)))?;
+    let test =
+        test.ok_or_else(|| Error::input(format!("the disks have {} points: there are no test samples", plane::D1_POINTS)))?;
     Request { test, ..request }.generate()
 }
 
@@ -247,7 +253,8 @@ mod tests {
             ("torus-curves", Some(4), 4_000, 1, 2000, 14, 1),
             ("rings", Some(38), 15_000, 0, 5000, 14, 1),
         ] {
-            let request = Request { copies, test: if name == "spheres" { 2 } else { train }, ..Request::new(name, train, 0).unwrap() };
+            let request =
+                Request { copies, test: if name == "spheres" { 2 } else { train }, ..Request::new(name, train, 0).unwrap() };
             let set = request.generate().unwrap();
             let points = of_class(&set, class, points);
             let graph = knn_hops(&points, k, Some(2)).unwrap();

@@ -4,7 +4,7 @@
 //! units of the last place for arguments up to about 1e4.
 
 use super::real::{Real, erf_from};
-use std::ops::{Add, Mul, Sub};
+use std::ops::{Add, Mul, Neg, Sub};
 
 /// Numbers side by side.
 pub const WIDTH: usize = 16;
@@ -98,6 +98,14 @@ impl Mul<f64> for Lanes {
     }
 }
 
+impl Neg for Lanes {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        self.each(|x| -x)
+    }
+}
+
 impl Real for Lanes {
     #[inline(always)]
     fn abs(self) -> Self {
@@ -141,7 +149,7 @@ impl Real for Lanes {
     }
     #[inline(always)]
     fn error_function(self) -> Self {
-        erf_from(self.abs(), (self * self * -1.0).exp(), self.sign())
+        erf_from(self.abs(), (-(self * self)).exp(), self.sign())
     }
     #[inline(always)]
     fn recip(self) -> Self {
@@ -168,7 +176,10 @@ mod tests {
                 assert!((f64::from(exp(x)) / wide.exp() - 1.0).abs() < 4e-7, "{x}: {}", exp(x));
             }
             let one = |f: fn(Lanes) -> Lanes| f(Lanes::all(x)).0[5];
-            assert!(near(one(Real::tanh), wide.tanh(), 1.0) && near(one(Real::error_function), Real::error_function(wide), 1.0), "{x}");
+            assert!(
+                near(one(Real::tanh), wide.tanh(), 1.0) && near(one(Real::error_function), Real::error_function(wide), 1.0),
+                "{x}"
+            );
             assert!(near(one(Real::sigmoid), Real::sigmoid(wide), 1.0), "{x}");
         }
         assert!(exp(-1000.0) < 1e-37 && exp(1000.0) > 1e38);

@@ -77,10 +77,12 @@ impl Activation {
         self.of().name
     }
 
-    /// The name that people know: an alias where there is one, else name and parameters.
+    /// The name that people know: an alias where there is one, the name alone where the parameters are the usual ones, else name and parameters.
     pub fn title(&self) -> String {
         let full = self.to_string();
-        ALIASES.iter().find(|a| a.1 == full).map_or(full, |a| a.0.to_string())
+        let usual = self.of().parameters.iter().zip(&self.parameters).all(|(p, x)| p.default == *x);
+        let short = if usual { self.name().to_string() } else { full.clone() };
+        ALIASES.iter().find(|a| a.1 == full).map_or(short, |a| a.0.to_string())
     }
 
     /// The value at `x`.
@@ -142,19 +144,19 @@ impl Activation {
     }
 
     /// As [`Activation::flat`], with the parameters that can be learnt taken from `learnt`, in the order of [`Activation::trainable`].
-    pub fn flat_learnt(&self, learnt: Tensor<1>, x: Tensor<2>) -> Tensor<2> {
+    pub fn flat_learnt(&self, learnt: &Tensor<1>, x: Tensor<2>) -> Tensor<2> {
         (self.of().learnt_flat)(&self.mixed(learnt), x)
     }
 
     /// As [`Activation::maps`], with the parameters that can be learnt taken from `learnt`.
-    pub fn maps_learnt(&self, learnt: Tensor<1>, x: Tensor<4>) -> Tensor<4> {
+    pub fn maps_learnt(&self, learnt: &Tensor<1>, x: Tensor<4>) -> Tensor<4> {
         (self.of().learnt_maps)(&self.mixed(learnt), x)
     }
 
-    fn mixed<const D: usize>(&self, learnt: Tensor<1>) -> Vec<Tensor<D>> {
+    fn mixed<const D: usize>(&self, learnt: &Tensor<1>) -> Vec<Tensor<D>> {
         let trainable = self.trainable();
         let of_number = |(n, &x): (usize, &f64)| match trainable.iter().position(|&t| t == n) {
-            Some(at) => learnt.clone().slice([at..at + 1]).reshape([1; D]),
+            Some(at) => learnt.clone().narrow(0, at, 1).reshape([1; D]),
             None => Tensor::<D>::full([1; D], x, &learnt.device()),
         };
         self.numbers.iter().enumerate().map(of_number).collect()
@@ -216,7 +218,16 @@ mod tests {
     fn samples() -> Vec<Activation> {
         let mut all: Vec<_> = TABLE.iter().map(|e| Activation::parse(e.name).unwrap()).collect();
         all.extend(
-            ["fold:0.8,1", "fold:0,1", "fold:0.5,0", "sine-plus-linear:-1.5", "sine:2.5", "parametric-split:0.3,-0.7", "s-saw:0.4"].map(|t| Activation::parse(t).unwrap()),
+            [
+                "fold:0.8,1",
+                "fold:0,1",
+                "fold:0.5,0",
+                "sine-plus-linear:-1.5",
+                "sine:2.5",
+                "parametric-split:0.3,-0.7",
+                "s-saw:0.4",
+            ]
+            .map(|t| Activation::parse(t).unwrap()),
         );
         all
     }
@@ -263,7 +274,7 @@ mod tests {
             let values: Vec<f32> = learnt.iter().map(|&n| a.parameters()[n] as f32).collect();
             let parameters = Tensor::<1>::from_data(values.as_slice(), &device).require_grad();
             let x = Tensor::<1>::from_data(at.as_slice(), &device).reshape([8, 12]);
-            let y = a.flat_learnt(parameters.clone(), x.clone());
+            let y = a.flat_learnt(&parameters, x.clone());
             let fixed: Vec<f32> = a.flat(x).try_into_vec_as().unwrap();
             for (p, q) in y.clone().try_into_vec_as::<f32>().unwrap().into_iter().zip(fixed) {
                 assert!((p - q).abs() < 1e-5, "{a}: {p} learnt, {q} fixed");

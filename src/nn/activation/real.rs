@@ -1,6 +1,6 @@
 //! Numbers that activation functions are computed with, and dual numbers, which carry a derivative along.
 
-use std::ops::{Add, Mul, Sub};
+use std::ops::{Add, Mul, Neg, Sub};
 
 /// What the expressions of the table are made of. Numbers, [`super::Lanes`], [`Dual`] numbers and burn's tensors all have these by the same names.
 pub trait Real:
@@ -10,6 +10,7 @@ pub trait Real:
     + Mul<Output = Self>
     + Add<f64, Output = Self>
     + Mul<f64, Output = Self>
+    + Neg<Output = Self>
 {
     /// `|x|`
     fn abs(self) -> Self;
@@ -42,7 +43,7 @@ pub trait Real:
 pub(super) fn erf_from<R: Real>(absolute: R, bell: R, sign: R) -> R {
     let t = (absolute * 0.327_591_1 + 1.0).recip();
     let poly = ((((t * 1.061_405_429 + -1.453_152_027) * t + 1.421_413_741) * t + -0.284_496_736) * t + 0.254_829_592) * t;
-    (poly * bell * -1.0 + 1.0) * sign
+    (-(poly * bell) + 1.0) * sign
 }
 
 impl Real for f64 {
@@ -140,6 +141,14 @@ impl<R: Real> Mul<f64> for Dual<R> {
     }
 }
 
+impl<R: Real> Neg for Dual<R> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self { value: -self.value, slope: -self.slope }
+    }
+}
+
 impl<R: Real> Real for Dual<R> {
     #[inline(always)]
     fn abs(self) -> Self {
@@ -168,27 +177,27 @@ impl<R: Real> Real for Dual<R> {
     }
     #[inline(always)]
     fn cos(self) -> Self {
-        self.chain(self.value.cos(), self.value.sin() * -1.0)
+        self.chain(self.value.cos(), -self.value.sin())
     }
     #[inline(always)]
     fn tanh(self) -> Self {
         let t = self.value.tanh();
-        self.chain(t, t * t * -1.0 + 1.0)
+        self.chain(t, -(t * t) + 1.0)
     }
     #[inline(always)]
     fn sigmoid(self) -> Self {
         let s = self.value.sigmoid();
-        self.chain(s, s * (s * -1.0 + 1.0))
+        self.chain(s, s * (-s + 1.0))
     }
     #[inline(always)]
     fn error_function(self) -> Self {
-        let bell = (self.value * self.value * -1.0).exp();
+        let bell = (-(self.value * self.value)).exp();
         self.chain(erf_from(self.value.abs(), bell, self.value.sign()), bell * std::f64::consts::FRAC_2_SQRT_PI)
     }
     #[inline(always)]
     fn recip(self) -> Self {
         let r = self.value.recip();
-        self.chain(r, r * r * -1.0)
+        self.chain(r, -(r * r))
     }
     #[inline(always)]
     fn sqrt(self) -> Self {

@@ -146,17 +146,14 @@ pub(super) const MEAN_ABS: f64 = 0.797_884_560_802_865_4;
 pub static TABLE: &[Entry] = &[
     entry!("identity", [], "x", "classic", |p, x| x),
     entry!("relu", [], "max(0, x)", "classic", |p, x| x.relu()),
-    entry!(
-        "leaky_relu",
-        [("slope", 0.2, -10.0, 10.0, true)],
-        "max(x, slope x)",
-        "classic; learnt, He et al.'s PReLU",
-        |p, x| x.clone().relu() - (x * -1.0).relu() * p[0].clone()
-    ),
+    entry!("leaky_relu", [("slope", 0.2, -10.0, 10.0, true)], "max(x, slope x)", "classic; learnt, He et al.'s PReLU", |p, x| x
+        .clone()
+        .relu()
+        - (-x).relu() * p[0].clone()),
     entry!("tanh", [], "tanh x", "classic", |p, x| x.tanh()),
     entry!("sigmoid", [], "1 / (1 + exp(-x))", "classic", |p, x| x.sigmoid()),
     entry!("elu", [], "x for x > 0, else exp(x) - 1", "Clevert et al. 2015", |p, x| {
-        x.clone().relu() + ((x * -1.0).relu() * -1.0).exp() + -1.0
+        x.clone().relu() + (-(-x).relu()).exp() + -1.0
     }),
     entry!("gelu", [], "x (1 + erf(x / sqrt 2)) / 2", "Hendrycks and Gimpel 2016", |p, x| {
         x.clone() * ((x * std::f64::consts::FRAC_1_SQRT_2).error_function() + 1.0) * 0.5
@@ -189,9 +186,9 @@ pub static TABLE: &[Entry] = &[
         |p, x| {
             let (sine, cosine) = (p[0].clone().sin(), p[0].clone().cos());
             let tangent = sine * cosine.clone().recip();
-            let above = (x.clone() + cosine.clone() * -1.0).relu();
-            let below = (x.clone() * -1.0 + cosine * -1.0).relu();
-            x.clone() * tangent.clone() + above * (tangent.clone() * -1.0 + 1.0) - below * (p[1].clone() - tangent)
+            let above = (x.clone() + -cosine.clone()).relu();
+            let below = (-x.clone() + -cosine).relu();
+            x.clone() * tangent.clone() + above * (-tangent.clone() + 1.0) - below * (p[1].clone() - tangent)
         }
     ),
     entry!(
@@ -206,7 +203,7 @@ pub static TABLE: &[Entry] = &[
         [("a", 1.0, 1e-3, 100.0, false)],
         "x within [-a, a], else sign(x) a",
         "Murray, Abrol and Tanner 2021",
-        |p, x| x.clone() - (x.clone().abs() + p[0].clone() * -1.0).relu() * x.sign()
+        |p, x| x.clone() - (x.clone().abs() + -p[0].clone()).relu() * x.sign()
     ),
     entry!(
         "s-sin",
@@ -214,7 +211,7 @@ pub static TABLE: &[Entry] = &[
         "x within [-a, a], else sign(x) (a - 1 + cos(|x| - a))",
         "Murray, Abrol and Tanner 2021",
         |p, x| {
-            let beyond = (x.clone().abs() + p[0].clone() * -1.0).relu();
+            let beyond = (x.clone().abs() + -p[0].clone()).relu();
             x.clone() + (beyond.clone().cos() + -1.0 - beyond) * x.sign()
         }
     ),
@@ -224,8 +221,8 @@ pub static TABLE: &[Entry] = &[
         "x within [-a, a], else sign(x) (a - 1 + exp(a - |x|))",
         "Murray, Abrol and Tanner 2021",
         |p, x| {
-            let beyond = (x.clone().abs() + p[0].clone() * -1.0).relu();
-            x.clone() + ((beyond.clone() * -1.0).exp() + -1.0 - beyond) * x.sign()
+            let beyond = (x.clone().abs() + -p[0].clone()).relu();
+            x.clone() + ((-beyond.clone()).exp() + -1.0 - beyond) * x.sign()
         }
     ),
     entry!(
@@ -234,7 +231,7 @@ pub static TABLE: &[Entry] = &[
         "x within [-a, a], sign(x) (2 a - |x|) up to 2 a, then 0",
         "Murray, Abrol and Tanner 2021",
         |p, x| {
-            let beyond = (x.clone().abs() + p[0].clone() * -1.0).relu();
+            let beyond = (x.clone().abs() + -p[0].clone()).relu();
             let far = (x.clone().abs() + p[0].clone() * -2.0).relu();
             x.clone() + (far - beyond * 2.0) * x.sign()
         }
@@ -248,7 +245,7 @@ pub static TABLE: &[Entry] = &[
         "ours",
         |p, x| {
             // In units of (1 + a) / 2: the even part |x| less its mean, and the odd part.
-            let (even, odd) = ((p[0].clone() + 1.0) * 0.5, (p[0].clone() * -1.0 + 1.0) * 0.5);
+            let (even, odd) = ((p[0].clone() + 1.0) * 0.5, (-p[0].clone() + 1.0) * 0.5);
             let variance = even.clone() * even.clone() * (1.0 - MEAN_ABS * MEAN_ABS) + odd.clone() * odd.clone();
             let scale = (variance.sqrt().recip() + -1.0) * p[1].clone() + 1.0;
             x.clone().abs() * (even.clone() * scale.clone()) + x * (odd * scale.clone()) + even * scale * p[1].clone() * -MEAN_ABS
@@ -260,7 +257,7 @@ pub static TABLE: &[Entry] = &[
         [("sharpness", 4.0, 0.1, 100.0, false)],
         "x tanh(sharpness x), shifted and scaled to mean 0 and variance 1 on a standard normal input",
         "ours",
-        |p, x| (x.clone() * (x * p[0].clone()).tanh() + p[1].clone() * -1.0) * p[2].clone(),
+        |p, x| (x.clone() * (x * p[0].clone()).tanh() + -p[1].clone()) * p[2].clone(),
         variance: |_| 0.6,
         constants: |p| {
             let fold = |z: f64| z * (p[0] * z).tanh();

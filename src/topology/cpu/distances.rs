@@ -1,7 +1,7 @@
 //! Pairwise distances as sortable keys: the twin of `shaders/distances.wgsl`.
 
-use crate::simd::wide;
 use super::table::NO_PAIR;
+use crate::simd::wide;
 use crate::topology::metric::{MAX_KEY, Metric, cosine_key, mean};
 use rayon::prelude::*;
 

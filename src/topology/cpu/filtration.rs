@@ -1,7 +1,7 @@
 //! The order of the edges, found only as far as it is asked for.
 
-use super::table::{NO_PAIR, enclosing_key, key_table};
 use super::Source;
+use super::table::{NO_PAIR, enclosing_key, key_table};
 use crate::simd::wide;
 use crate::topology::metric::{MAX_KEY, Metric};
 use rayon::prelude::*;

@@ -5,8 +5,8 @@
 //! left looks at all points. Nothing here needs a rank, so nothing here needs the edges sorted.
 
 use super::filtration::{Filtration, ends_of};
-use crate::simd::wide;
 use super::table::NO_PAIR;
+use crate::simd::wide;
 use rayon::prelude::*;
 
 /// Nearest neighbours that are kept for every point.

@@ -1,7 +1,8 @@
 //! What the shaders and the host agree on. In step with `shaders/shared/*.wgsl`.
 
 /// The shared pieces by the names that shaders import.
-pub(super) const SHARED: [(&str, &str); 6] = [
+pub(crate) const SHARED: [(&str, &str); 7] = [
+    ("activation", include_str!("../../../shaders/shared/activation.wgsl")),
     ("cloud", include_str!("../../../shaders/shared/cloud.wgsl")),
     ("blocks", include_str!("../../../shaders/shared/blocks.wgsl")),
     ("levels", include_str!("../../../shaders/shared/levels.wgsl")),
@@ -143,7 +144,7 @@ mod tests {
                 }
             }
         }
-        assert!(seen >= 18, "only {seen} shaders found");
+        assert!(seen >= 20, "only {seen} shaders found");
         assert_eq!(size_of::<State>(), 4 * STATE_WORDS);
     }
 }

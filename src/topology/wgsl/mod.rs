@@ -14,6 +14,8 @@ mod columns;
 mod distances;
 mod graph;
 mod layout;
+#[cfg(feature = "nn")]
+pub(crate) use layout::SHARED;
 #[cfg(test)]
 mod tests;
 

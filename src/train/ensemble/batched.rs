@@ -42,8 +42,8 @@ impl Model {
     fn parameters(&self, member: usize) -> Result<Vec<f32>> {
         let mut all = Vec::new();
         for (w, b) in self.weights.iter().zip(&self.biases) {
-            all.extend(bridge::read(w.clone().slice([member..member + 1]).swap_dims(1, 2))?);
-            all.extend(bridge::read(b.clone().slice([member..member + 1]))?);
+            all.extend(bridge::read(w.clone().narrow(0, member, 1).swap_dims(1, 2))?);
+            all.extend(bridge::read(b.clone().narrow(0, member, 1))?);
         }
         Ok(all)
     }
@@ -172,7 +172,14 @@ fn run(
             for (step, numbers) in waiting.drain(..) {
                 let numbers = bridge::read(numbers)?;
                 for m in 0..members.len() {
-                    note(&mut grown[m], &mut ended[m], recipe, step, f64::from(numbers[m]) / train.len() as f64, numbers[members.len() + m]);
+                    note(
+                        &mut grown[m],
+                        &mut ended[m],
+                        recipe,
+                        step,
+                        f64::from(numbers[m]) / train.len() as f64,
+                        numbers[members.len() + m],
+                    );
                 }
             }
             let mut any = false;
@@ -200,7 +207,8 @@ fn run(
             }
         }
         let rate = rates(step);
-        let (mean_scale, square_scale) = (1.0 / (1.0 - 0.9f64.powi(step as i32 + 1)), 1.0 / (1.0 - 0.999f64.powi(step as i32 + 1)));
+        let (mean_scale, square_scale) =
+            (1.0 / (1.0 - 0.9f64.powi(step as i32 + 1)), 1.0 / (1.0 - 0.999f64.powi(step as i32 + 1)));
         model.each(|at, t| {
             let Some(g) = t.grad(&gradients) else { return t };
             let Moments { mean, square } = &mut moments[at];

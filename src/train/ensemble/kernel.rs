@@ -126,7 +126,15 @@ const VECTORS: usize = 4;
 
 /// `O` rows of `output = weights input + bias`.
 #[inline(always)]
-fn rows<S: Simd, const O: usize>(simd: S, weights: &[f32], bias: [f32; O], input: &[f32], output: &mut [f32], size: usize, count: usize) {
+fn rows<S: Simd, const O: usize>(
+    simd: S,
+    weights: &[f32],
+    bias: [f32; O],
+    input: &[f32],
+    output: &mut [f32],
+    size: usize,
+    count: usize,
+) {
     let (input, _) = S::as_simd_f32s(input);
     let (output, _) = S::as_mut_simd_f32s(output);
     let row = size / S::F32_LANES;
@@ -169,7 +177,14 @@ fn product<S: Simd>(simd: S, weights: &[f32], bias: &[f32], input: &[f32], outpu
 
 /// Adds to `gradient` the products, summed over samples, of `O` rows of errors and `I` rows of inputs.
 #[inline(always)]
-fn outer<S: Simd, const O: usize, const I: usize>(simd: S, errors: &[f32], input: &[f32], gradient: &mut [f32], size: usize, count: usize) {
+fn outer<S: Simd, const O: usize, const I: usize>(
+    simd: S,
+    errors: &[f32],
+    input: &[f32],
+    gradient: &mut [f32],
+    size: usize,
+    count: usize,
+) {
     let (errors, _) = S::as_simd_f32s(errors);
     let (input, _) = S::as_simd_f32s(input);
     let row = size / S::F32_LANES;
@@ -260,7 +275,15 @@ fn cross_entropy(logits: &mut [f32], labels: &[u8], size: usize, scale: f32) -> 
 
 /// Logits of a piece, in the scratch memory's last layer.
 #[inline(always)]
-fn forward<S: Simd>(simd: S, layout: &Layout, parameters: &[f32], activation: &Activation, numbers: &mut [f32], piece: &Piece, scratch: &mut Scratch) {
+fn forward<S: Simd>(
+    simd: S,
+    layout: &Layout,
+    parameters: &[f32],
+    activation: &Activation,
+    numbers: &mut [f32],
+    piece: &Piece,
+    scratch: &mut Scratch,
+) {
     let size = piece.size;
     for (l, layer) in layout.layers.iter().enumerate() {
         let (before, here) = scratch.values.split_at_mut(l);

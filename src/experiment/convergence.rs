@@ -1,0 +1,417 @@
+//! How many steps networks with different activations take to learn sets of known topology.
+//!
+//! Every activation chooses learning rate and initialisation from one grid for all alike, by the median steps of a few screening seeds; then
+//! fresh seeds train with what was chosen, and only they count. A run that does not get there counts as infinitely long.
+
+use super::ledger::{Ledger, same};
+use super::stats::{median, ratio_interval};
+use crate::data::DataSet;
+use crate::data::files::{write_json, write_text};
+use crate::error::Result;
+use crate::nn::{Activation, Arch, Compute, Init};
+use crate::progress::Watch;
+use crate::report::{Lines, Page, Picture, Table};
+use crate::train::{Grown, Member, Recipe, load_data, train_ensemble};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Shares of right answers whose steps are counted.
+pub(super) const TARGETS: [f64; 4] = [0.9, 0.95, 0.99, 0.999];
+/// Fresh seeds begin here.
+const FRESH: u64 = 100;
+/// Steps in which the learning rate halves.
+pub(super) const HALF_LIFE: f64 = 2500.0;
+
+/// A set and a network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Name of the set, as `lacuna train --data` takes it.
+    pub data: String,
+    /// Linear layers.
+    pub depth: usize,
+    /// Numbers between them.
+    pub width: usize,
+    /// Steps after which a run is given up.
+    pub steps: usize,
+}
+
+impl std::fmt::Display for Task {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {}x{}", self.data, self.depth, self.width)
+    }
+}
+
+/// What to compare, and how thoroughly.
+#[derive(Clone, Debug)]
+pub struct Convergence {
+    /// Folder of the results; an experiment that is there goes on.
+    pub out: PathBuf,
+    /// Sets and networks.
+    pub tasks: Vec<Task>,
+    /// The activations; the first is the one that the others are compared with.
+    pub activations: Vec<Activation>,
+    /// Learning rates of the grid.
+    pub rates: Vec<f64>,
+    /// Initialisations of the grid.
+    pub inits: Vec<Init>,
+    /// Seeds of the grid.
+    pub screening: usize,
+    /// Fresh seeds.
+    pub fresh: usize,
+}
+
+/// The sets whose points are fixed: the seeds are the networks'.
+const DATA_SEED: u64 = 0;
+
+impl Convergence {
+    /// A quick one for a laptop, or all of it.
+    ///
+    /// # Errors
+    /// None in fact: the names are of the table.
+    pub fn new(out: &Path, quick: bool) -> Result<Self> {
+        let task = |data: &str, depth, width, steps| Task { data: data.into(), depth, width, steps };
+        let names =
+            ["relu", "relu-normalised", "cabs", "fold:0.8,1", "sine", "sine-plus-linear", "tanh", "swish", "gelu", "smooth-cabs"];
+        let names = if quick { &names[..7] } else { &names[..] };
+        let tasks = if quick {
+            vec![task("disks", 10, 15, 600), task("rings", 10, 25, 600)]
+        } else {
+            vec![
+                task("disks", 10, 15, 1500),
+                task("rings", 10, 25, 1500),
+                task("disks", 5, 15, 1500),
+                task("rings", 5, 25, 1500),
+                task("spheres", 10, 25, 1500),
+                task("disks:75", 10, 25, 2500),
+                task("rings:38", 10, 25, 2500),
+            ]
+        };
+        Ok(Self {
+            out: out.into(),
+            tasks,
+            activations: names.iter().map(|n| Activation::parse(n)).collect::<Result<_>>()?,
+            rates: if quick { vec![0.005, 0.01] } else { vec![0.002, 0.005, 0.01, 0.02] },
+            inits: if quick { vec![Init::Own] } else { vec![Init::Own, Init::Glorot] },
+            screening: if quick { 2 } else { 3 },
+            fresh: 10,
+        })
+    }
+}
+
+/// One run of the ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// What was learnt by what.
+    pub task: Task,
+    /// The activation.
+    pub activation: Activation,
+    /// How weights were drawn.
+    pub init: Init,
+    /// What became of it.
+    #[serde(flatten)]
+    pub grown: Grown,
+}
+
+impl RunRow {
+    /// Steps to a target of [`TARGETS`]; infinity where it was not reached.
+    pub fn steps_to(&self, target: usize) -> f64 {
+        self.grown.reached.get(target).copied().flatten().map_or(f64::INFINITY, |s| s as f64)
+    }
+}
+
+/// What was chosen for an activation on a task, and how its fresh seeds did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    /// Set and network.
+    pub task: Task,
+    /// The activation.
+    pub activation: Activation,
+    /// The initialisation that the screening chose, ...
+    pub init: Init,
+    /// ... and the learning rate.
+    pub rate: f64,
+    /// Steps of every fresh seed to 99.9 % of the training points; `null` where it never got there.
+    pub steps: Vec<Option<f64>>,
+    /// Median steps to each target; `null` is beyond the limit.
+    pub medians: Vec<Option<f64>>,
+    /// Share of seeds that reached 99.9 %.
+    pub success: f64,
+    /// Seeds whose loss left the numbers.
+    pub diverged: usize,
+    /// Median share of right answers on held-out points, at the end.
+    pub held_out: f64,
+    /// How many times fewer steps than the first activation, by medians to 99.9 %; `null` where neither got there.
+    pub ratio: Option<f64>,
+    /// 95 % of that, when the seeds are drawn again; a run that never got there counts with the limit.
+    pub interval: (f64, f64),
+}
+
+/// Runs what is missing, writes results.jsonl, verdicts.json, report.md, steps.svg and report.html, and returns the verdicts.
+///
+/// # Errors
+/// [`crate::Error::Interrupted`] when stopped, with all finished runs kept; [`crate::Error::Io`].
+pub fn convergence(options: &Convergence, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<Verdict>> {
+    let mut ledger = Ledger::<RunRow>::open(&options.out.join("results.jsonl"))?;
+    let mut verdicts = Vec::new();
+    for task in &options.tasks {
+        let data = load_data(&task.data, None, DATA_SEED)?;
+        let mut reference: Option<Vec<f64>> = None;
+        for activation in &options.activations {
+            let mut best: Option<(f64, f64, Init, f64)> = None;
+            for &init in &options.inits {
+                for &rate in &options.rates {
+                    let members: Vec<Member> = (0..options.screening as u64).map(|seed| Member { seed, rate }).collect();
+                    let rows = run(task, activation, init, &members, &data, &mut ledger, compute, watch)?;
+                    let steps: Vec<f64> = rows.iter().map(|r| r.steps_to(3)).collect();
+                    // Where hardly any seed got there, the one that came nearer.
+                    let near = rows.iter().map(|r| r.grown.train_accuracy).sum::<f64>() / rows.len() as f64;
+                    let score = (median(&steps), 1.0 - near);
+                    if best.is_none_or(|(m, n, ..)| score.0 < m || (score.0 == m && score.1 < n)) {
+                        best = Some((score.0, score.1, init, rate));
+                    }
+                }
+            }
+            let Some((.., init, rate)) = best else { continue };
+            let members: Vec<Member> = (0..options.fresh as u64).map(|s| Member { seed: FRESH + s, rate }).collect();
+            let rows = run(task, activation, init, &members, &data, &mut ledger, compute, watch)?;
+            let verdict = judge(task, activation, init, rate, &rows, &mut reference);
+            watch.note(&format!(
+                "{task}: {}: median steps to 99.9 %: {}, {} of {} seeds, held out {:.2} %",
+                activation.title(),
+                shown(verdict.medians[3], task),
+                rows.iter().filter(|r| r.steps_to(3).is_finite()).count(),
+                rows.len(),
+                100.0 * verdict.held_out
+            ));
+            verdicts.push(verdict);
+            report(options, &verdicts, compute)?;
+        }
+    }
+    Ok(verdicts)
+}
+
+/// The rows of some members: from the ledger, or trained now.
+#[allow(clippy::too_many_arguments, reason = "what a cell of the experiment is made of")]
+fn run(
+    task: &Task,
+    activation: &Activation,
+    init: Init,
+    members: &[Member],
+    data: &DataSet,
+    ledger: &mut Ledger<RunRow>,
+    compute: &Compute,
+    watch: &mut dyn Watch,
+) -> Result<Vec<RunRow>> {
+    let is = |r: &RunRow, m: &Member| {
+        r.task == *task
+            && r.activation == *activation
+            && r.init == init
+            && r.grown.member.seed == m.seed
+            && same(r.grown.member.rate, m.rate)
+    };
+    let missing: Vec<Member> = members.iter().filter(|m| !ledger.rows.iter().any(|r| is(r, m))).copied().collect();
+    if !missing.is_empty() {
+        let recipe = recipe(task, activation, init, data)?;
+        train_ensemble(&recipe, &missing, &data.train, &data.test, compute, watch, &mut |_, grown| {
+            ledger.add(RunRow { task: task.clone(), activation: activation.clone(), init, grown })
+        })?;
+    }
+    Ok(members.iter().filter_map(|m| ledger.rows.iter().find(|r| is(r, m)).cloned()).collect())
+}
+
+/// How a task is learnt: all samples a step.
+pub(super) fn recipe(task: &Task, activation: &Activation, init: Init, data: &DataSet) -> Result<Recipe> {
+    Ok(Recipe {
+        arch: Arch::mlp(data.train.width(), task.depth, task.width, data.classes.len(), activation.clone())?,
+        init,
+        learn_activation: false,
+        steps: task.steps,
+        batch: 0,
+        half_life: Some(HALF_LIFE),
+        targets: TARGETS.to_vec(),
+        check_every: 0,
+        keep_at: Vec::new(),
+    })
+}
+
+fn judge(
+    task: &Task,
+    activation: &Activation,
+    init: Init,
+    rate: f64,
+    rows: &[RunRow],
+    reference: &mut Option<Vec<f64>>,
+) -> Verdict {
+    let finite = |x: f64| x.is_finite().then_some(x);
+    let to = |target: usize| rows.iter().map(|r| r.steps_to(target)).collect::<Vec<f64>>();
+    let steps = to(3);
+    // For the interval a run that was given up counts with the limit: its ratios are then bounds.
+    let bounded: Vec<f64> = steps.iter().map(|s| s.min(task.steps as f64)).collect();
+    let reference = reference.get_or_insert_with(|| bounded.clone());
+    let medians: Vec<Option<f64>> = (0..TARGETS.len()).map(|t| finite(median(&to(t)))).collect();
+    Verdict {
+        task: task.clone(),
+        activation: activation.clone(),
+        init,
+        rate,
+        steps: steps.iter().map(|&s| finite(s)).collect(),
+        success: steps.iter().filter(|s| s.is_finite()).count() as f64 / rows.len().max(1) as f64,
+        diverged: rows.iter().filter(|r| r.grown.diverged.is_some()).count(),
+        held_out: median(&rows.iter().map(|r| r.grown.test_accuracy).collect::<Vec<_>>()),
+        ratio: medians[3].map(|m| median(reference) / m.max(1.0)),
+        interval: ratio_interval(&bounded, reference, 1),
+        medians,
+    }
+}
+
+fn shown(median: Option<f64>, task: &Task) -> String {
+    median.map_or(format!("> {}", task.steps), |m| format!("{m}"))
+}
+
+/// A task's verdicts as a table.
+fn table(verdicts: &[&Verdict]) -> Table {
+    let mut table = Table::new(&[
+        "activation",
+        "init",
+        "rate",
+        "90 %",
+        "95 %",
+        "99 %",
+        "99.9 %",
+        "range to 99.9 %",
+        "times fewer (95 %)",
+        "success",
+        "held out",
+    ]);
+    for v in verdicts {
+        let reached: Vec<f64> = v.steps.iter().flatten().copied().collect();
+        let missed = v.steps.len() - reached.len();
+        let (low, high) = (reached.iter().copied().fold(f64::INFINITY, f64::min), reached.iter().copied().fold(0.0, f64::max));
+        let range = match (reached.is_empty(), missed) {
+            (true, _) => "none".to_string(),
+            (_, 0) => format!("{low} to {high}"),
+            _ => format!("{low} to > {}", v.task.steps),
+        };
+        let cells = v.medians.iter().map(|m| shown(*m, &v.task));
+        let ratio = v.ratio.map_or("-".into(), |r| format!("{r:.1} ({:.1} to {:.1})", v.interval.0, v.interval.1));
+        table.row([v.activation.title(), v.init.to_string(), v.rate.to_string()].into_iter().chain(cells).chain([
+            range,
+            ratio,
+            format!("{:.0} %", 100.0 * v.success),
+            format!("{:.2} %", 100.0 * v.held_out),
+        ]));
+    }
+    table
+}
+
+fn report(options: &Convergence, verdicts: &[Verdict], compute: &Compute) -> Result<()> {
+    write_json(&options.out.join("verdicts.json"), &verdicts)?;
+    let info = compute.engine.info();
+    let about = format!(
+        "Full-batch Adam, learning rate halving every {HALF_LIFE} steps. Grid for all alike: rates {:?}, initialisations {}; {} screening seeds, then {} fresh \
+         ones with what the screening chose. Trained by the {} engine on {}. A run that never reaches a target counts as infinitely long in medians, and with \
+         the limit in intervals.",
+        options.rates,
+        options.inits.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        options.screening,
+        options.fresh,
+        info.kind,
+        info.adapter
+    );
+    let mut page = Page::new("Steps to learn sets of known topology");
+    page.paragraph(&about);
+    let mut text = format!("# Steps to learn sets of known topology\n\n{about}\n");
+    let first = options.activations.first().map_or(String::new(), Activation::title);
+    let note = format!(
+        "Steps (medians of fresh seeds) to shares of right answers on the training points; \"times fewer\" than {first}."
+    );
+    page.paragraph(&note);
+    text += &format!("\n{note}\n");
+    for task in &options.tasks {
+        let of_task: Vec<&Verdict> = verdicts.iter().filter(|v| v.task == *task).collect();
+        if of_task.is_empty() {
+            continue;
+        }
+        let table = table(&of_task);
+        page.heading(&task.to_string());
+        page.table(&table);
+        text += &format!("\n## {task}\n\n{}", table.markdown());
+        // The share of seeds that have got there, step by step.
+        let picture = Lines {
+            title: format!("Seeds at 99.9 %: {task}"),
+            x: "steps".into(),
+            y: "share of seeds".into(),
+            series: of_task.iter().map(|v| (v.activation.title(), arrivals(v))).collect(),
+        };
+        picture.save(&options.out.join(format!("{}.svg", file_name(task))))?;
+        page.picture(&picture)?;
+    }
+    write_text(&options.out.join("report.md"), &text)?;
+    page.save(&options.out.join("report.html"))
+}
+
+/// A task's name without what files must not hold.
+pub(super) fn file_name(task: &Task) -> String {
+    format!("{}-{}x{}", task.data.replace(':', "-"), task.depth, task.width)
+}
+
+fn arrivals(v: &Verdict) -> Vec<(f64, f64)> {
+    let mut steps: Vec<f64> = v.steps.iter().flatten().copied().collect();
+    steps.sort_by(f64::total_cmp);
+    let mut points = vec![(0.0, 0.0)];
+    for (i, s) in steps.iter().enumerate() {
+        points.push((*s, i as f64 / v.steps.len() as f64));
+        points.push((*s, (i + 1) as f64 / v.steps.len() as f64));
+    }
+    points.push((v.task.steps as f64, v.success));
+    points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Unwatched;
+
+    fn tiny(out: &Path) -> Convergence {
+        Convergence {
+            out: out.into(),
+            tasks: vec![Task { data: "disks".into(), depth: 3, width: 12, steps: 60 }],
+            activations: ["relu", "cabs"].map(|n| Activation::parse(n).unwrap()).to_vec(),
+            rates: vec![0.01, 0.02],
+            inits: vec![Init::Own],
+            screening: 1,
+            fresh: 2,
+        }
+    }
+
+    struct StopAt(usize);
+
+    impl Watch for StopAt {
+        fn at(&mut self, _: &str, _: u64, _: u64) {}
+        fn note(&mut self, _: &str) {
+            self.0 = self.0.saturating_sub(1);
+        }
+        fn stopped(&self) -> bool {
+            self.0 == 0
+        }
+    }
+
+    #[test]
+    fn an_experiment_goes_on_where_it_was_and_ends_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+        let verdicts = convergence(&tiny(&whole), &Compute::cpu(), &mut Unwatched).unwrap();
+        assert_eq!(verdicts.len(), 2);
+        assert!(verdicts.iter().all(|v| v.steps.len() == 2 && v.held_out > 0.5));
+        assert!(verdicts[0].ratio.is_none_or(|r| r == 1.0));
+        // Two screening cells and one of fresh seeds for each activation.
+        let rows = Ledger::<RunRow>::open(&whole.join("results.jsonl")).unwrap().rows;
+        assert_eq!(rows.len(), 2 * (2 + 2));
+        let _ = convergence(&tiny(&parts), &Compute::cpu(), &mut StopAt(1));
+        let again = convergence(&tiny(&parts), &Compute::cpu(), &mut Unwatched).unwrap();
+        let json = |v: &[Verdict]| serde_json::to_string(v).unwrap();
+        assert_eq!(json(&again), json(&verdicts));
+        let report = std::fs::read_to_string(whole.join("report.md")).unwrap();
+        assert!(report.contains("cabs") && whole.join("disks-3x12.svg").exists());
+    }
+}
