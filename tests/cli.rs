@@ -386,3 +386,102 @@ mod networks {
         assert!(!answer.exists() && !f.names().iter().any(|n| n.contains("tmp")));
     }
 }
+
+#[test]
+fn points_with_known_betti_numbers() {
+    let f = Folder::new();
+    let path = |name: &str| f.path(name).to_str().unwrap().to_string();
+    let (npy, csv, plot) = (path("d.npy"), path("s.csv"), path("d.png"));
+    let o = run(&["data", "make", "disks", "--copies", "75", "--out", &npy, "--plot", &plot]);
+    assert!(stdout(&o).contains("inside (75, 0, 0), outside (1, 75, 0); 151 in all"), "{}", stdout(&o));
+    assert!(f.path("d-labels.npy").exists() && f.path("d.png").exists());
+    // The points of one class are what the engine takes; Naitzat's procedure finds the true numbers.
+    let rings = path("r.npy");
+    stdout(&run(&["data", "make", "rings", "--points", "9000", "--class", "1", "--out", &rings]));
+    let o = run(&["betti", &rings, "--metric", "knn-hops", "--k", "14", "--scale", "2", "--quiet"]);
+    assert_eq!(stdout(&o).trim(), "9 9");
+    let o = run(&["data", "make", "spheres", "--density", "100", "--noise", "0.01", "--out", &csv, "--json"]);
+    let made: serde_json::Value = serde_json::from_str(&stdout(&o)).unwrap();
+    assert_eq!((made["points"].as_u64(), made["total_betti"].as_u64()), (Some(900), Some(54)));
+    let line = fs::read_to_string(f.path("s.csv")).unwrap().lines().next().unwrap().to_string();
+    assert_eq!(line.split(',').count(), 4);
+    assert!(stdout(&run(&["data", "list"])).contains("(18, 0, 18)"));
+    for (arguments, says) in [
+        (vec!["data", "make", "cubes", "--out", &npy], "use one of disks"),
+        (vec!["data", "make", "disks", "--out", "d.txt"], ".npy or .csv"),
+        (vec!["data", "make", "disks", "--margin", "3", "--out", &npy], "margin"),
+    ] {
+        refused(&run(&arguments), 2, &[says]);
+    }
+}
+
+#[cfg(feature = "nn")]
+#[test]
+fn activations_are_listed() {
+    let table = stdout(&run(&["activations"]));
+    assert!(table.contains("parametric-split") && table.contains("cabs = fold:1,1"));
+    let o = run(&["activations", "s-exp", "--sigma-b2", "0.1", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&stdout(&o)).unwrap();
+    assert!((answer[0]["edge_of_chaos"]["weights"].as_f64().unwrap() - 1.0408).abs() < 1e-3);
+    let o = run(&["activations", "rleu"]);
+    assert_eq!(o.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&o.stderr).contains("leaky_relu"));
+}
+
+#[cfg(feature = "nn")]
+#[test]
+fn a_run_is_traced_after_every_epoch_and_afterwards() {
+    let f = Folder::new();
+    let out = f.path("run");
+    let folder = out.to_str().unwrap();
+    let train = ["train", "--data", "disks", "--model", "mlp", "--depth", "3", "--width", "6", "--activation", "fold:0.8"];
+    let rest =
+        ["--learn-activation", "--batch", "500", "--epochs", "2", "--trace", "--points", "200", "--k", "8", "--out", folder];
+    let o = run(&[&train[..], &rest[..]].concat());
+    assert!(o.status.success(), "{}", String::from_utf8_lossy(&o.stderr));
+    let trace = |name: &str| serde_json::from_str::<serde_json::Value>(&fs::read_to_string(out.join(name)).unwrap()).unwrap();
+    assert_eq!(trace("trace.json")["snapshots"].as_array().unwrap().len(), 2);
+    let o = run(&["trace", folder, "--live", "--epochs", "3", "--points", "200", "--k", "8", "--json"]);
+    let live: serde_json::Value = serde_json::from_str(&stdout(&o)).unwrap();
+    let snapshots = live["snapshots"].as_array().unwrap();
+    assert_eq!(snapshots.len(), 3);
+    let layers = snapshots[2]["classes"][1]["layers"].as_array().unwrap();
+    assert_eq!((layers.len(), layers[0]["layer"].as_str(), layers[3]["layer"].as_str()), (4, Some("input"), Some("logits")));
+    let page = fs::read_to_string(out.join("trace.html")).unwrap();
+    assert!(page.contains("epoch 3") && page.contains("film") && out.join("betti-heat.svg").exists());
+    let other = f.path("other");
+    let o = run(&["trace", folder, "--scale", "0.4", "--split", "predicted", "--classes", "1", "--out", other.to_str().unwrap()]);
+    assert!(o.status.success(), "{}", String::from_utf8_lossy(&o.stderr));
+    assert!(stdout(&o).contains("outside") && other.join("layer-0.svg").exists());
+    for (arguments, says) in [
+        (vec!["trace", folder, "--k", "5000"], "5000 nearest neighbours of 1500 points"),
+        (vec!["trace", folder, "--classes", "2"], "there is no class 2"),
+        (vec!["trace", folder, "--live", "--points", "200", "--k", "9"], "another procedure"),
+        (vec!["trace", "nowhere"], "no such run"),
+    ] {
+        refused(&run(&arguments), 2, &[says]);
+    }
+}
+
+#[cfg(feature = "nn")]
+#[test]
+fn experiments_write_reports_and_go_on() {
+    let f = Folder::new();
+    let (convergence, decay) = (f.path("convergence-quick"), f.path("betti-decay"));
+    let few = ["--quick", "--only", "disks", "--activations", "relu;cabs", "--seeds", "2", "--limit", "60", "--rates", "0.01"];
+    let o = run(&[&["experiment", "convergence", "--out", convergence.to_str().unwrap()], &few[..]].concat());
+    assert!(o.status.success(), "{}", String::from_utf8_lossy(&o.stderr));
+    assert!(stdout(&o).contains("| cabs"), "{}", stdout(&o));
+    let raw = fs::read_to_string(convergence.join("results.jsonl")).unwrap();
+    assert_eq!(raw.lines().count(), 2 * (2 + 2));
+    let o = run(&[&["experiment", "betti-decay", "--out", decay.to_str().unwrap()], &few[..]].concat());
+    assert!(stdout(&o).contains("Rank correlation") && decay.join("report.html").exists());
+    assert_eq!(fs::read_to_string(convergence.join("results.jsonl")).unwrap(), raw, "what is there is not run again");
+    for (arguments, says) in [
+        (vec!["experiment", "convergence", "--only", "cubes"], "no task"),
+        (vec!["experiment", "convergence", "--rates", "-1"], "above 0"),
+        (vec!["experiment", "images", "--activations", "rleu"], "unknown activation"),
+    ] {
+        refused(&run(&arguments), 2, &[says]);
+    }
+}

@@ -32,14 +32,14 @@ pub struct Experiment {
     /// Only these activations; the first is the one to compare with
     #[arg(long, value_delimiter = ';', value_name = "A;B;...")]
     activations: Option<Vec<String>>,
-    /// Only tasks whose names hold this
-    #[arg(long, value_name = "TEXT")]
-    only: Option<String>,
+    /// Only tasks whose names hold one of these, as 'disks, 10x15;rings'
+    #[arg(long, value_delimiter = ';', value_name = "TEXT;TEXT;...")]
+    only: Option<Vec<String>>,
     /// Fresh seeds
     #[arg(long)]
     seeds: Option<usize>,
     /// Learning rates of the grid
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     rates: Option<Vec<f64>>,
     /// Initialisations of the grid: own, glorot, or variances times fan-in
     #[arg(long, value_delimiter = ',')]
@@ -85,6 +85,10 @@ impl Experiment {
         print(&format!("{text}\nPage: {}\n", out.join("report.html").display()))
     }
 
+    fn is_wanted(&self, task: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.iter().any(|text| task.contains(text.trim_start())))
+    }
+
     fn activations(&self, default: Vec<Activation>) -> Result<Vec<Activation>> {
         self.activations.as_ref().map_or(Ok(default), |names| names.iter().map(|n| Activation::parse(n.trim())).collect())
     }
@@ -92,9 +96,7 @@ impl Experiment {
     fn convergence(&self, out: &Path) -> Result<Convergence> {
         let mut options = Convergence::new(out, self.quick)?;
         options.activations = self.activations(options.activations)?;
-        if let Some(only) = &self.only {
-            options.tasks.retain(|t| t.to_string().contains(only));
-        }
+        options.tasks.retain(|t| self.is_wanted(&t.to_string()));
         if options.tasks.is_empty() {
             return Err(Error::input(
                 "no task's name holds that; the tasks are disks, rings, spheres, disks:75 and rings:38 with depth and width, as 'disks, 10x15'",
@@ -125,9 +127,7 @@ impl Experiment {
         let folders = self.data_dir.iter().flat_map(|dir| ["fashion-mnist", "cifar-10"].map(|n| (n.to_string(), dir.join(n))));
         let mut options = Images::new(out, self.quick, folders.filter(|f| f.1.is_dir()).collect())?;
         options.activations = self.activations(options.activations)?;
-        if let Some(only) = &self.only {
-            options.tasks.retain(|t| t.to_string().contains(only));
-        }
+        options.tasks.retain(|t| self.is_wanted(&t.to_string()));
         if options.tasks.is_empty() {
             return Err(Error::input("no task's name holds that (CIFAR-10 needs --data-dir)"));
         }
