@@ -139,11 +139,14 @@ impl DataSet {
         Self { name: name.into(), classes: names, train: part(&self.train), test: part(&self.test) }.checked()
     }
 
-    /// The set with at most so many training samples, the first in the order that the seed decides.
-    pub fn with_at_most(&self, train: usize, seed: u64) -> Self {
-        let mut which = self.train.shuffled(seed);
-        which.truncate(train);
-        Self { train: self.train.select(&which), ..self.clone() }
+    /// The set with at most so many training and test samples, the first in an order that the seed decides.
+    pub fn with_at_most(&self, train: usize, test: usize, seed: u64) -> Self {
+        let some = |samples: &Samples, most: usize| {
+            let mut which = samples.shuffled(seed);
+            which.truncate(most);
+            samples.select(&which)
+        };
+        Self { name: self.name.clone(), classes: self.classes.clone(), train: some(&self.train, train), test: some(&self.test, test) }
     }
 
     /// Checks that labels have names and both parts have one shape.

@@ -225,7 +225,7 @@ fn report(options: &BettiDecay, verdicts: &[Verdict], rows: &[DecayRow], compute
             steps_slope_given_b0: partial_rank_correlation(&steps, &chi, &b0),
         };
         let [a, b] = procedures(task)?;
-        let measured = format!("Class 0: {} points, {:?}; class 1: {} points, {:?}.", a.points, a.measure, b.points, b.measure);
+        let measured = format!("Class 0: {} points, {}; class 1: {} points, {}.", a.points, a.measure, b.points, b.measure);
         let says = format!(
             "{measured} Rank correlation of steps over the {} activations that got there: with the b0 area of class 0 {:.2}, its b1 area {:.2}, all areas {:.2}, the slope at \
              initialisation {:.2}; b0 area with the slope held fixed {:.2}, slope with the b0 area held fixed {:.2}.",

@@ -20,8 +20,10 @@ use std::path::{Path, PathBuf};
 pub struct ImageTask {
     /// Name of the set.
     pub data: String,
-    /// At most so many training images.
+    /// At most so many training images, ...
     pub train: usize,
+    /// ... and test images.
+    pub test: usize,
     /// Filters of the convolution blocks; none is a perceptron.
     pub filters: Vec<usize>,
     /// Whether batch norm follows each convolution.
@@ -70,6 +72,7 @@ impl Images {
         let cnn = |data: &str, norm, train, epochs| ImageTask {
             data: data.into(),
             train,
+            test: 4000,
             filters: vec![16, 32],
             norm,
             depth: 0,
@@ -79,6 +82,7 @@ impl Images {
         let plain = |depth, train, epochs| ImageTask {
             data: "fashion-mnist".into(),
             train,
+            test: 4000,
             filters: Vec::new(),
             norm: false,
             depth,
@@ -86,7 +90,7 @@ impl Images {
             epochs,
         };
         let has = |name: &str| folders.iter().any(|f| f.0 == name || (f.0 == "cifar-10" && name == "cat-vs-dog"));
-        let (train, epochs) = if quick { (3000, 4) } else { (12_000, 10) };
+        let (train, epochs) = if quick { (3000, 4) } else { (5000, 8) };
         let mut tasks = vec![cnn("fashion-mnist", true, train, epochs), cnn("fashion-mnist", false, train, epochs)];
         if !quick {
             for data in ["cifar-10", "cat-vs-dog"].into_iter().filter(|d| has(d)) {
@@ -94,7 +98,7 @@ impl Images {
             }
         }
         tasks.extend(if quick { vec![10] } else { vec![5, 10, 20, 30] }.into_iter().map(|depth| plain(depth, train, epochs)));
-        let names = ["relu", "relu-normalised", "cabs", "fold:0.5,1", "sine", "sine-plus-linear", "tanh"];
+        let names = ["relu", "relu-normalised", "cabs", "fold:0.5,1", "tanh", "sine"];
         let names = if quick { &names[..3] } else { &names[..] };
         Ok(Self {
             out: out.into(),
@@ -150,7 +154,7 @@ pub fn images(options: &Images, compute: &Compute, watch: &mut dyn Watch) -> Res
     for task in &options.tasks {
         let own = if task.data == "cat-vs-dog" { "cifar-10" } else { &task.data };
         let folder = options.folders.iter().find(|f| f.0 == own).map(|f| f.1.as_path());
-        let data = load_data(&task.data, folder, 0)?.with_at_most(task.train, 0);
+        let data = load_data(&task.data, folder, 0)?.with_at_most(task.train, task.test, 0);
         for activation in &options.activations {
             let mut best: Option<(f64, f64)> = None;
             for &rate in &options.rates {
@@ -321,8 +325,8 @@ fn report(options: &Images, rows: &[ImageRow], compute: &Compute) -> Result<()> 
         };
         let name: String = task.to_string().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         picture.save(&options.out.join(format!("{name}.svg")))?;
-        text += &format!("\n## {task} ({} training images)\n\n{}", task.train, table.markdown());
-        page.heading(&format!("{task} ({} training images)", task.train));
+        text += &format!("\n## {task} ({} training, {} test images)\n\n{}", task.train, task.test, table.markdown());
+        page.heading(&format!("{task} ({} training, {} test images)", task.train, task.test));
         page.table(&table);
         page.picture(&picture)?;
     }

@@ -25,6 +25,15 @@ pub enum Measure {
     },
 }
 
+impl std::fmt::Display for Measure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Measure::Hops { k } => write!(f, "hops in the graph of the {k} nearest, complex at 2"),
+            Measure::Euclidean { scale } => write!(f, "Euclidean distances, complex at {scale} times the spread"),
+        }
+    }
+}
+
 /// What decides the class of a sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -64,12 +64,15 @@ pub fn save_report(trace: &Trace, projections: &[Projection], folder: &Path) -> 
     let (_, classes) = trace.names();
     let mut page = Page::new(&format!("Betti numbers of {}", trace.title));
     page.paragraph(&format!(
-        "Computed by the {} engine on {}: {:?}, up to {} points a class, split by {:?} class. The traces took {:.1} s beside {:.1} s of training.",
+        "Computed by the {} engine on {}: {}, up to {} points a class, {}. The traces took {:.1} s beside {:.1} s of training.",
         trace.engine.kind,
         trace.engine.adapter,
         trace.procedure.measure,
         trace.procedure.points,
-        trace.procedure.split,
+        match trace.procedure.split {
+            super::Split::True => "classes by label",
+            super::Split::Predicted => "classes as the network takes them",
+        },
         trace.seconds(),
         trace.training_seconds
     ));
