@@ -146,7 +146,12 @@ impl DataSet {
             which.truncate(most);
             samples.select(&which)
         };
-        Self { name: self.name.clone(), classes: self.classes.clone(), train: some(&self.train, train), test: some(&self.test, test) }
+        Self {
+            name: self.name.clone(),
+            classes: self.classes.clone(),
+            train: some(&self.train, train),
+            test: some(&self.test, test),
+        }
     }
 
     /// Checks that labels have names and both parts have one shape.

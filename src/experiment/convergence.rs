@@ -140,8 +140,10 @@ pub struct Verdict {
     pub diverged: usize,
     /// Median share of right answers on held-out points, at the end.
     pub held_out: f64,
-    /// How many times fewer steps than the first activation, by medians to 99.9 %; `null` where neither got there.
+    /// How many times fewer steps than the first activation, by medians to 99.9 %; `null` where this one did not get there.
     pub ratio: Option<f64>,
+    /// Whether the first activation's median is beyond the limit, so that the ratio is at least this.
+    pub at_least: bool,
     /// 95 % of that, when the seeds are drawn again; a run that never got there counts with the limit.
     pub interval: (f64, f64),
 }
@@ -216,6 +218,12 @@ fn run(
             ledger.add(RunRow { task: task.clone(), activation: activation.clone(), init, grown })
         })?;
     }
+    for row in ledger.rows.iter().filter(|r| missing.iter().any(|m| is(r, m))) {
+        if let Some(step) = row.grown.diverged {
+            let Member { seed, rate } = row.grown.member;
+            watch.note(&format!("{task}: {} with {init} at {rate}: seed {seed} diverged at step {step}", activation.title()));
+        }
+    }
     Ok(members.iter().filter_map(|m| ledger.rows.iter().find(|r| is(r, m)).cloned()).collect())
 }
 
@@ -259,6 +267,7 @@ fn judge(
         diverged: rows.iter().filter(|r| r.grown.diverged.is_some()).count(),
         held_out: median(&rows.iter().map(|r| r.grown.test_accuracy).collect::<Vec<_>>()),
         ratio: medians[3].map(|m| median(reference) / m.max(1.0)),
+        at_least: median(reference) >= task.steps as f64,
         interval: ratio_interval(&bounded, reference, 1),
         medians,
     }
@@ -293,7 +302,8 @@ fn table(verdicts: &[&Verdict]) -> Table {
             _ => format!("{low} to > {}", v.task.steps),
         };
         let cells = v.medians.iter().map(|m| shown(*m, &v.task));
-        let ratio = v.ratio.map_or("-".into(), |r| format!("{r:.1} ({:.1} to {:.1})", v.interval.0, v.interval.1));
+        let bound = if v.at_least { "at least " } else { "" };
+        let ratio = v.ratio.map_or("-".into(), |r| format!("{bound}{r:.1} ({:.1} to {:.1})", v.interval.0, v.interval.1));
         table.row([v.activation.title(), v.init.to_string(), v.rate.to_string()].into_iter().chain(cells).chain([
             range,
             ratio,

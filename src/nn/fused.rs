@@ -1,8 +1,9 @@
 //! `shaders/activate.wgsl`, `activate_backward.wgsl`: activation functions as one kernel each, forwards and backwards.
 //!
-//! Training does not use them: burn compiles the composed expression into one kernel of its own, which reads and writes as much, so there is nothing to
-//! win (`cargo bench --bench networks -- activation` measures it: on the software driver the pair takes as long as the composition, within its
-//! scatter). They are the independent check of what burn makes of the table, and what is used where numbers lie in buffers without a tape.
+//! `cargo bench --bench networks -- activation`, a million numbers on the software driver: forwards the pair takes as long as what burn compiles from the
+//! composed expression (1.4 ms each, CAbs: both read and write everything once), forwards and backwards it takes 3.9 ms against 5.9. Training goes
+//! through burn's composition all the same: its tape takes no kernel of ours without a backend extension, and activations are a small part of a step.
+//! The pair is the independent check of what burn makes of the table, and serves where numbers lie in buffers without a tape.
 
 use super::{Activation, bridge};
 use crate::error::{Error, Result};

@@ -95,9 +95,13 @@ pub fn save_report(trace: &Trace, projections: &[Projection], folder: &Path) -> 
     if !projections.is_empty() {
         page.heading("The layers, seen from their widest side");
         for (l, p) in projections.iter().enumerate() {
-            let picture = p.picture(&classes);
+            let picture = p.picture(2, &classes);
             picture.save(&folder.join(format!("layer-{l}.svg")))?;
             page.picture(&picture)?;
+            // A third direction is worth a picture where it holds something.
+            if p.shares[1] > p.shares[0] + 0.01 {
+                page.picture(&p.picture(3, &classes))?;
+            }
         }
     }
     page.save(&folder.join("trace.html"))
