@@ -3,7 +3,7 @@
 use super::{print, print_json};
 use clap::{Args, Subcommand};
 use lacuna::data::generate::{Request, SHAPES};
-use lacuna::data::{Samples, points};
+use lacuna::data::{Samples, write_labelled};
 use lacuna::report::{Picture, Scatter, Table, check_plot_name};
 use lacuna::{Error, Result};
 use serde_json::json;
@@ -111,7 +111,7 @@ impl Make {
             let wanted = |s: &Samples, i: usize| self.class.is_none_or(|c| s.labels[i] == c);
             rows.extend((0..part.len()).filter(|&i| wanted(part, i)).map(|i| (part.gather(&[i]), part.labels[i])));
         }
-        points::write_labelled(&self.out, csv, &rows)?;
+        write_labelled(&self.out, csv, &rows)?;
         if let Some(plot) = &self.plot {
             let at = |(p, label): &(Vec<f32>, u8)| (p.iter().map(|&x| f64::from(x)).collect(), usize::from(*label));
             let title = format!("{} {}", request.copies(), self.shape);

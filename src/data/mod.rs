@@ -8,5 +8,5 @@ mod results;
 mod samples;
 
 pub use generate::disks;
-pub use results::{barcode_csv, barcode_npy, barcode_pers};
+pub use results::{barcode_csv, barcode_npy, barcode_pers, write_labelled};
 pub use samples::{DataSet, Samples};

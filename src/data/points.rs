@@ -102,32 +102,6 @@ pub fn parse_cloud(path: &Path, bytes: &[u8], format: InputFormat) -> Result<Clo
     }
 }
 
-/// Writes labelled points: as csv with the label last, or as .npy with the labels (int64) in a file beside it, `NAME-labels.npy`.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn write_labelled(path: &Path, csv: bool, rows: &[(Vec<f32>, u8)]) -> Result<()> {
-    if csv {
-        let line = |(p, label): &(Vec<f32>, u8)| p.iter().map(|x| format!("{x},")).collect::<String>() + &format!("{label}\n");
-        return super::files::write_text(path, &rows.iter().map(line).collect::<String>());
-    }
-    let width = rows.first().map_or(0, |r| r.0.len()) as u64;
-    let numbers: Vec<f32> = rows.iter().flat_map(|r| r.0.iter().copied()).collect();
-    let labels: Vec<i64> = rows.iter().map(|r| i64::from(r.1)).collect();
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    write_npy(&path.with_file_name(format!("{stem}-labels.npy")), &[rows.len() as u64], &labels)?;
-    write_npy(path, &[rows.len() as u64, width], &numbers)
-}
-
-fn write_npy<T: npyz::Serialize + npyz::AutoSerialize + Copy>(path: &Path, shape: &[u64], values: &[T]) -> Result<()> {
-    use npyz::WriterBuilder;
-    super::files::write_atomically(path, |out| {
-        let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut *out).begin_nd()?;
-        writer.extend(values.iter().copied())?;
-        writer.finish()
-    })
-}
-
 /// Numbers in rows that need not be equally long.
 struct Rows {
     values: Vec<f32>,

@@ -1,8 +1,10 @@
-//! Barcodes in the formats that other tools read.
+//! Barcodes and labelled points in the formats that other tools read.
 
+use super::files;
 use crate::error::{Error, Result};
 use crate::topology::{Bar, Barcode};
 use std::fmt::Write as _;
+use std::path::Path;
 
 fn bars(barcode: &Barcode) -> impl Iterator<Item = (usize, &Bar)> {
     barcode.bars.iter().enumerate().flat_map(|(dim, bars)| bars.iter().map(move |b| (dim, b)))
@@ -40,6 +42,32 @@ pub fn barcode_npy(barcode: &Barcode) -> Result<Vec<u8>> {
     writer.extend(rows).map_err(internal)?;
     writer.finish().map_err(internal)?;
     Ok(bytes)
+}
+
+/// Writes labelled points: as csv with the label last, or as .npy with the labels (int64) in a file beside it, `NAME-labels.npy`.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_labelled(path: &Path, csv: bool, rows: &[(Vec<f32>, u8)]) -> Result<()> {
+    if csv {
+        let line = |(p, label): &(Vec<f32>, u8)| p.iter().map(|x| format!("{x},")).collect::<String>() + &format!("{label}\n");
+        return files::write_text(path, &rows.iter().map(line).collect::<String>());
+    }
+    let width = rows.first().map_or(0, |r| r.0.len()) as u64;
+    let numbers: Vec<f32> = rows.iter().flat_map(|r| r.0.iter().copied()).collect();
+    let labels: Vec<i64> = rows.iter().map(|r| i64::from(r.1)).collect();
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    write_npy(&path.with_file_name(format!("{stem}-labels.npy")), &[rows.len() as u64], &labels)?;
+    write_npy(path, &[rows.len() as u64, width], &numbers)
+}
+
+fn write_npy<T: npyz::Serialize + npyz::AutoSerialize + Copy>(path: &Path, shape: &[u64], values: &[T]) -> Result<()> {
+    use npyz::WriterBuilder;
+    files::write_atomically(path, |out| {
+        let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut *out).begin_nd()?;
+        writer.extend(values.iter().copied())?;
+        writer.finish()
+    })
 }
 
 #[cfg(test)]

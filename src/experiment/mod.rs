@@ -2,6 +2,7 @@
 
 mod betti_decay;
 mod convergence;
+mod convergence_report;
 mod demo;
 mod images;
 mod ledger;
