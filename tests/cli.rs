@@ -455,7 +455,9 @@ fn a_run_is_traced_after_every_epoch_and_afterwards() {
     assert!(stdout(&o).contains("outside") && other.join("layer-0.svg").exists());
     for (arguments, says) in [
         (vec!["trace", folder, "--k", "5000"], "5000 nearest neighbours of 1500 points"),
-        (vec!["trace", folder, "--classes", "2"], "there is no class 2"),
+        (vec!["trace", folder, "--classes", "2", "--out", other.to_str().unwrap()], "there is no class 2"),
+        (vec!["trace", folder], "holds the trace of several epochs"),
+        (vec!["trace", folder, "--live", "--epochs", "1"], "3 epochs are through already"),
         (vec!["trace", folder, "--live", "--points", "200", "--k", "9"], "another procedure"),
         (vec!["trace", "nowhere"], "no such run"),
     ] {
@@ -481,6 +483,9 @@ fn experiments_write_reports_and_go_on() {
         (vec!["experiment", "convergence", "--only", "cubes"], "no task"),
         (vec!["experiment", "convergence", "--rates", "-1"], "above 0"),
         (vec!["experiment", "images", "--activations", "rleu"], "unknown activation"),
+        (vec!["experiment", "images", "--train", "0"], "--train must be from 10"),
+        (vec!["experiment", "images", "--data-dir", "nowhere"], "holds none of the folders"),
+        (vec!["experiment", "convergence", "--seeds", "99999999999"], "--seeds must be from 1 to 1000"),
     ] {
         refused(&run(&arguments), 2, &[says]);
     }

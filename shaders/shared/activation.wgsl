@@ -20,7 +20,7 @@ fn logistic(x: f32) -> f32 {
 fn fold_scale() -> f32 {
     let even = (1.0 + P0) * 0.5;
     let odd = (1.0 - P0) * 0.5;
-    return select(1.0, 1.0 / sqrt(even * even * (1.0 - MEAN_ABS * MEAN_ABS) + odd * odd), P1 != 0.0);
+    return 1.0 + P1 * (1.0 / sqrt(even * even * (1.0 - MEAN_ABS * MEAN_ABS) + odd * odd) - 1.0);
 }
 
 fn value(x: f32) -> f32 {
@@ -33,7 +33,7 @@ fn value(x: f32) -> f32 {
         case 6u: { return sin(P0 * x); }
         case 7u: { return sin(x) + P0 * x; }
         case 8u: { return x * cos(x); }
-        case 9u: { return (max(x, -P0 * x) - select(0.0, (1.0 + P0) * 0.5 * MEAN_ABS, P1 != 0.0)) * fold_scale(); }
+        case 9u: { return (max(x, -P0 * x) - P1 * (1.0 + P0) * 0.5 * MEAN_ABS) * fold_scale(); }
         case 10u: { return (x * tangent(P0 * x) - P1) * P2; }
         default: { return x; }
     }

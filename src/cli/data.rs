@@ -42,10 +42,10 @@ struct Make {
     #[arg(long)]
     density: Option<usize>,
     /// Free space between the classes, in the shape's own units, up to 0.9 [default: the shape's own]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     margin: Option<f64>,
     /// Standard deviation of what is added to every coordinate
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, allow_negative_numbers = true, default_value_t = 0.0)]
     noise: f64,
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -118,21 +118,21 @@ impl Make {
             Scatter { title, names: set.classes.clone(), points: rows.iter().map(at).collect() }.save(plot)?;
         }
         let betti = request.betti();
+        let classes = self.class.map_or(vec![0, 1], |c| vec![usize::from(c)]);
         if self.json {
             return print_json(&json!({
                 "shape": self.shape, "copies": request.copies(), "points": rows.len(), "seed": self.seed, "noise": self.noise,
                 "margin": self.margin.unwrap_or(request.shape.margin), "classes": set.classes, "betti": betti,
-                "total_betti": betti.iter().flatten().sum::<usize>(), "out": self.out,
+                "class": self.class, "total_betti": classes.iter().flat_map(|&c| betti[c]).sum::<usize>(), "out": self.out,
             }));
         }
         let of = |c: usize| format!("{} ({}, {}, {})", set.classes[c], betti[c][0], betti[c][1], betti[c][2]);
         print(&format!(
-            "{}: {} points; true Betti numbers: {}, {}; {} in all\n",
+            "{}: {} points; true Betti numbers: {}; {} in all\n",
             self.out.display(),
             rows.len(),
-            of(0),
-            of(1),
-            betti.iter().flatten().sum::<usize>()
+            classes.iter().map(|&c| of(c)).collect::<Vec<_>>().join(", "),
+            classes.iter().flat_map(|&c| betti[c]).sum::<usize>()
         ))
     }
 }

@@ -6,6 +6,7 @@ use super::progress::Progress;
 use clap::{Args, ValueEnum};
 use lacuna::experiment::{BettiDecay, Convergence, Images, betti_decay, convergence, images};
 use lacuna::nn::{Activation, Compute, Init};
+use lacuna::progress::Watch;
 use lacuna::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -13,11 +14,14 @@ use std::path::{Path, PathBuf};
 enum Name {
     /// Steps that activations take to learn sets of known topology, over seeds, each at its best setting of one grid
     Convergence,
-    /// Betti numbers of every layer of those networks, and whether they explain the steps (runs `convergence` first)
+    /// Betti numbers of every layer of those networks, and whether they explain the steps (runs `convergence` first, in a folder of that name beside --out)
     BettiDecay,
     /// Epochs that activations take on real images: networks with and without batch norm, plain perceptrons
     Images,
 }
+
+/// Sets of images that a folder may hold.
+const SETS: [&str; 2] = ["fashion-mnist", "cifar-10"];
 
 #[derive(Clone, Debug, Args)]
 pub struct Experiment {
@@ -41,16 +45,16 @@ pub struct Experiment {
     /// Learning rates of the grid
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     rates: Option<Vec<f64>>,
-    /// Initialisations of the grid: own, glorot, or variances times fan-in
+    /// Initialisations of the grid (not of `images`): own, glorot, or variances times fan-in
     #[arg(long, value_delimiter = ',')]
     inits: Option<Vec<String>>,
     /// Steps, or epochs, after which a run is given up
     #[arg(long)]
     limit: Option<usize>,
-    /// Training images
+    /// Training images (of `images`)
     #[arg(long)]
     train: Option<usize>,
-    /// Folder with complete data sets, each in a folder of its name (fashion-mnist, cifar-10)
+    /// Folder with complete data sets (of `images`), each in a folder of its name (fashion-mnist, cifar-10)
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -67,9 +71,7 @@ impl Experiment {
         if let Some(bad) = self.rates.iter().flatten().find(|r| !(**r > 0.0 && r.is_finite())) {
             return Err(Error::input(format!("the learning rate must be a number above 0, not {bad}")));
         }
-        if self.seeds == Some(0) || self.limit == Some(0) {
-            return Err(Error::input("at least one seed and one step are needed"));
-        }
+        self.check()?;
         match self.name {
             Name::Convergence => {
                 convergence(&self.convergence(&out)?, &compute, &mut progress)?;
@@ -85,12 +87,43 @@ impl Experiment {
         print(&format!("{text}\nPage: {}\n", out.join("report.html").display()))
     }
 
+    /// Numbers that make sense, and options that the experiment knows.
+    fn check(&self) -> Result<()> {
+        let within = |what: &str, value: Option<usize>, low: usize, high: usize| match value {
+            Some(v) if !(low..=high).contains(&v) => Err(Error::input(format!("{what} must be from {low} to {high}, not {v}"))),
+            _ => Ok(()),
+        };
+        within("--seeds", self.seeds, 1, 1000)?;
+        within("--limit", self.limit, 1, 1_000_000)?;
+        within("--train", self.train, 10, 10_000_000)?;
+        let refuse = |given: bool, what: &str, name: &str| {
+            if given { Err(Error::input(format!("{what} does not apply to {name}"))) } else { Ok(()) }
+        };
+        if self.name == Name::Images {
+            refuse(self.inits.is_some(), "--inits", "images")?;
+            if let Some(dir) = self.data_dir.as_ref().filter(|d| !SETS.iter().any(|s| d.join(s).is_dir())) {
+                return Err(Error::input(format!("{} holds none of the folders {}", dir.display(), SETS.join(", "))));
+            }
+            return Ok(());
+        }
+        refuse(self.train.is_some(), "--train", "generated points")?;
+        refuse(self.data_dir.is_some(), "--data-dir", "generated points")
+    }
+
     fn is_wanted(&self, task: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.iter().any(|text| task.contains(text.trim_start())))
     }
 
     fn activations(&self, default: Vec<Activation>) -> Result<Vec<Activation>> {
-        self.activations.as_ref().map_or(Ok(default), |names| names.iter().map(|n| Activation::parse(n.trim())).collect())
+        let Some(names) = &self.activations else { return Ok(default) };
+        let mut all: Vec<Activation> = Vec::new();
+        for name in names {
+            let activation = Activation::parse(name.trim())?;
+            if !all.contains(&activation) {
+                all.push(activation);
+            }
+        }
+        Ok(all)
     }
 
     fn convergence(&self, out: &Path) -> Result<Convergence> {
@@ -117,14 +150,15 @@ impl Experiment {
         // What a convergence experiment beside it has found already is taken from it.
         let beside = format!("convergence{}", if self.quick { "-quick" } else { "" });
         let first = self.convergence(&out.parent().map_or(PathBuf::from(&beside), |p| p.join(&beside)))?;
+        progress.note(&format!("the settings are those of the convergence experiment in {}", first.out.display()));
         let verdicts = convergence(&first, compute, progress)?;
-        let options = BettiDecay { out, seeds: if self.quick { 2 } else { 5 } };
+        let options = BettiDecay { out, seeds: self.seeds.unwrap_or(if self.quick { 2 } else { 5 }) };
         betti_decay(&options, &verdicts, compute, progress)?;
         Ok(())
     }
 
     fn images(&self, out: &Path) -> Result<Images> {
-        let folders = self.data_dir.iter().flat_map(|dir| ["fashion-mnist", "cifar-10"].map(|n| (n.to_string(), dir.join(n))));
+        let folders = self.data_dir.iter().flat_map(|dir| SETS.map(|n| (n.to_string(), dir.join(n))));
         let mut options = Images::new(out, self.quick, folders.filter(|f| f.1.is_dir()).collect())?;
         options.activations = self.activations(options.activations)?;
         options.tasks.retain(|t| self.is_wanted(&t.to_string()));

@@ -35,7 +35,7 @@ pub struct ProcedureArgs {
     #[arg(long, default_value_t = 14)]
     k: usize,
     /// Trace: Euclidean distances, complex at this scale (in units of the root mean square distance to the cloud's mean), in place of hops
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     scale: Option<f32>,
     /// Trace: highest dimension, 0 to 2
     #[arg(long, default_value_t = 1)]
@@ -49,6 +49,11 @@ pub struct ProcedureArgs {
 }
 
 impl ProcedureArgs {
+    /// An error if these do not fit the data: to be asked before anything is made.
+    pub fn check(&self, data: &DataSet) -> Result<()> {
+        self.procedure(0).and(self.classes(data).map(drop))
+    }
+
     fn procedure(&self, seed: u64) -> Result<Procedure> {
         let procedure = Procedure {
             points: self.points,
@@ -69,7 +74,7 @@ impl ProcedureArgs {
         match &self.classes {
             Some(given) => match given.iter().find(|c| usize::from(**c) >= all) {
                 Some(bad) => Err(Error::input(format!("there is no class {bad}: {} has {all}, counted from 0", data.name))),
-                None => Ok(given.clone()),
+                None => Ok(given.iter().copied().collect::<std::collections::BTreeSet<u8>>().into_iter().collect()),
             },
             None => Ok((0..all.min(10) as u8).collect()),
         }
@@ -92,8 +97,9 @@ pub struct TraceCommand {
     /// The trace as JSON on stdout
     #[arg(long)]
     json: bool,
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Chooses the points [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
     #[command(flatten)]
     procedure: ProcedureArgs,
     #[command(flatten)]
@@ -103,7 +109,8 @@ pub struct TraceCommand {
 impl TraceCommand {
     pub fn run(&self, quiet: bool) -> Result<()> {
         let mut run = Run::open(&self.run)?;
-        let procedure = self.procedure.procedure(self.seed)?;
+        let seed = self.seed.unwrap_or(0);
+        let procedure = self.procedure.procedure(seed)?;
         let compute = self.engine.compute(quiet)?;
         let data = run.data()?;
         let mut progress = Progress::new(quiet);
@@ -111,12 +118,26 @@ impl TraceCommand {
             if self.out.is_some() {
                 return Err(Error::input("--live writes into the run's folder: leave --out away"));
             }
+            if run.folder.join("prune.json").exists() {
+                return Err(Error::input("this run was made by `lacuna prune`, which trains it: trace it without --live"));
+            }
+            if self.seed.is_some() {
+                return Err(Error::input("--live draws its points by the run's own seed: leave --seed away"));
+            }
             if let Some(epochs) = self.epochs {
+                let done = run.metrics()?.len();
+                if epochs < done.max(1) {
+                    return Err(Error::input(format!("{done} epochs are through already, {epochs} were asked for")));
+                }
                 run.config.settings.epochs = epochs;
                 run.write_config()?;
             }
             live(&run, &data, &self.procedure, &compute, &mut progress)?
         } else {
+            let path = run.folder.join("trace.json");
+            if self.out.is_none() && path.exists() && read_json::<Trace>(&path)?.snapshots.len() > 1 {
+                return Err(Error::file(&path, "holds the trace of several epochs: give another folder with --out"));
+            }
             let net = run.network(&compute)?;
             let classes = self.procedure.classes(&data)?;
             let done = run.metrics()?.len();
@@ -127,7 +148,7 @@ impl TraceCommand {
             let out = self.out.clone().unwrap_or_else(|| run.folder.clone());
             create_folder(&out)?;
             write_json(&out.join("trace.json"), &trace)?;
-            save_report(&trace, &project(&net, &data.train, SHOWN, self.seed, &compute)?, &out)?;
+            save_report(&trace, &project(&net, &data.train, SHOWN, seed, &compute)?, &out)?;
             trace
         };
         drop(progress);
@@ -151,11 +172,14 @@ pub fn live(run: &Run, data: &DataSet, args: &ProcedureArgs, compute: &Compute, 
     let mut trace = fresh(run, procedure, compute, Vec::new(), 0.0);
     if path.exists() {
         let before: Trace = read_json(&path)?;
-        if before.procedure != procedure || before.snapshots.first().is_some_and(|s| s.classes.len() != classes.len()) {
+        let names: Vec<&String> = classes.iter().map(|&c| &data.classes[usize::from(c)]).collect();
+        let same = |s: &Snapshot| s.classes.iter().map(|c| &c.class).eq(names.iter().copied());
+        if before.procedure == procedure && before.snapshots.iter().all(same) {
+            trace.snapshots = before.snapshots;
+            trace.training_seconds = before.training_seconds;
+        } else if before.snapshots.len() > 1 {
             return Err(Error::file(&path, "was made by another procedure: go on with the same options, or move it away"));
         }
-        trace.snapshots = before.snapshots;
-        trace.training_seconds = before.training_seconds;
     }
     let net = run.train_observed(None, data, compute, progress, &mut |record, net| {
         let mut snapshot = Snapshot::take(net, data, &classes, record.epoch, &procedure, compute)?;
@@ -164,6 +188,12 @@ pub fn live(run: &Run, data: &DataSet, args: &ProcedureArgs, compute: &Compute, 
         trace.snapshots.push(snapshot);
         trace.training_seconds += record.seconds;
         write_json(&path, &trace)
+    });
+    let net = net.map_err(|e| match e {
+        Error::Interrupted(why) => {
+            Error::Interrupted(why.replace("with --resume", "with the same command and --live, or `train --resume --trace`"))
+        }
+        other => other,
     })?;
     if trace.snapshots.is_empty() {
         let done = run.metrics()?.len();

@@ -177,6 +177,9 @@ impl Train {
         } else {
             let config = self.config()?;
             let data = load_data(&config.data, config.data_dir.as_deref(), config.settings.seed)?;
+            if self.trace {
+                self.procedure.check(&data)?;
+            }
             (Run::create(&self.out, config, &data)?, data)
         };
         run.write_engine(&compute.engine.info())?;
@@ -188,6 +191,9 @@ impl Train {
             data.train.len(),
             data.test.len()
         ));
+        if !self.trace && run.folder.join("trace.json").exists() {
+            progress.note("there is a trace of this run, which does not go on without --trace");
+        }
         if self.trace {
             super::trace::live(&run, &data, &self.procedure, &compute, &mut progress)?;
         } else {

@@ -5,7 +5,7 @@
 //! curves, and with the rival predictor: the slope at initialisation by mean-field theory.
 
 use super::convergence::{Task, Verdict, file_name, recipe};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, same, same_engine};
 use super::stats::{median, partial_rank_correlation, rank_correlation};
 use crate::data::files::{write_json, write_text};
 use crate::data::generate::Request;
@@ -28,6 +28,17 @@ pub struct BettiDecay {
     pub seeds: usize,
 }
 
+impl BettiDecay {
+    fn seeds(&self) -> std::ops::Range<u64> {
+        200..200 + self.seeds as u64
+    }
+}
+
+/// Whether a traced network was trained as a verdict says.
+fn is_of(row: &DecayRow, v: &Verdict) -> bool {
+    row.task == v.task && row.activation == v.activation && row.init == v.init && same(row.rate, v.rate)
+}
+
 /// How the classes of a set are measured: nine copies as Naitzat, Zhitnikov and Lim did, more with more points. The outside of disks has many holes and needs
 /// more points and neighbours than they.
 fn procedures(task: &Task) -> Result<[Procedure; 2]> {
@@ -45,6 +56,10 @@ pub struct DecayRow {
     pub task: Task,
     /// The activation.
     pub activation: Activation,
+    /// How weights were drawn.
+    pub init: Init,
+    /// The learning rate.
+    pub rate: f64,
     /// The seed.
     pub seed: u64,
     /// Steps to all training points, or the limit.
@@ -60,7 +75,7 @@ pub struct DecayRow {
 pub struct Decay {
     /// Set and network.
     pub task: Task,
-    /// Activations of which at least half of the seeds reached 99.9 %.
+    /// Activations of which more than half of the seeds reached 99.9 %.
     pub activations: usize,
     /// Rank correlation of median steps to 99.9 % with the mean area under the curve of b0, class 0.
     pub steps_b0: f64,
@@ -81,10 +96,11 @@ pub struct Decay {
 /// # Errors
 /// [`crate::Error::Interrupted`] when stopped, with all finished networks kept; as training and tracing.
 pub fn betti_decay(options: &BettiDecay, verdicts: &[Verdict], compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<Decay>> {
+    same_engine(&options.out, compute)?;
     let mut ledger = Ledger::<DecayRow>::open(&options.out.join("traces.jsonl"))?;
     for v in verdicts {
-        let is = |r: &DecayRow, seed: u64| r.task == v.task && r.activation == v.activation && r.seed == seed;
-        let seeds: Vec<u64> = (200..200 + options.seeds as u64).filter(|&s| !ledger.rows.iter().any(|r| is(r, s))).collect();
+        let is = |r: &DecayRow, seed: u64| is_of(r, v) && r.seed == seed;
+        let seeds: Vec<u64> = options.seeds().filter(|&s| !ledger.rows.iter().any(|r| is(r, s))).collect();
         if seeds.is_empty() {
             continue;
         }
@@ -115,6 +131,8 @@ pub fn betti_decay(options: &BettiDecay, verdicts: &[Verdict], compute: &Compute
             ledger.add(DecayRow {
                 task,
                 activation,
+                init: v.init,
+                rate: v.rate,
                 seed: g.member.seed,
                 steps: g.steps,
                 accuracy: g.train_accuracy,
@@ -179,7 +197,7 @@ fn report(options: &BettiDecay, verdicts: &[Verdict], rows: &[DecayRow], compute
             series: Vec::new(),
         });
         for v in verdicts.iter().filter(|v| v.task == *task) {
-            let of: Vec<&DecayRow> = rows.iter().filter(|r| r.task == *task && r.activation == v.activation).collect();
+            let of: Vec<&DecayRow> = rows.iter().filter(|r| is_of(r, v) && options.seeds().contains(&r.seed)).collect();
             if of.is_empty() {
                 continue;
             }

@@ -4,7 +4,7 @@
 //! fresh seeds train with what was chosen, and only they count. A run that does not get there counts as infinitely long.
 
 use super::convergence_report::{report, shown};
-use super::ledger::{Ledger, same};
+use super::ledger::{Ledger, same, same_engine};
 use super::stats::{median, ratio_interval};
 use crate::data::DataSet;
 use crate::error::Result;
@@ -152,6 +152,7 @@ pub struct Verdict {
 /// # Errors
 /// [`crate::Error::Interrupted`] when stopped, with all finished runs kept; [`crate::Error::Io`].
 pub fn convergence(options: &Convergence, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<Verdict>> {
+    same_engine(&options.out, compute)?;
     let mut ledger = Ledger::<RunRow>::open(&options.out.join("results.jsonl"))?;
     let mut verdicts = Vec::new();
     for task in &options.tasks {
@@ -254,7 +255,9 @@ fn judge(
     let steps = to(3);
     // For the interval a run that was given up counts with the limit: its ratios are then bounds.
     let bounded: Vec<f64> = steps.iter().map(|s| s.min(task.steps as f64)).collect();
-    let reference = reference.get_or_insert_with(|| bounded.clone());
+    let reference = reference.get_or_insert_with(|| steps.clone());
+    let limit = task.steps as f64;
+    let bounded_reference: Vec<f64> = reference.iter().map(|s| s.min(limit)).collect();
     let medians: Vec<Option<f64>> = (0..TARGETS.len()).map(|t| finite(median(&to(t)))).collect();
     Verdict {
         task: task.clone(),
@@ -265,9 +268,9 @@ fn judge(
         success: steps.iter().filter(|s| s.is_finite()).count() as f64 / rows.len().max(1) as f64,
         diverged: rows.iter().filter(|r| r.grown.diverged.is_some()).count(),
         held_out: median(&rows.iter().map(|r| r.grown.test_accuracy).collect::<Vec<_>>()),
-        ratio: medians[3].map(|m| median(reference) / m.max(1.0)),
-        at_least: median(reference) >= task.steps as f64,
-        interval: ratio_interval(&bounded, reference, 1),
+        ratio: medians[3].map(|m| median(reference).min(limit) / m.max(1.0)),
+        at_least: median(reference).is_infinite(),
+        interval: ratio_interval(&bounded, &bounded_reference, 1),
         medians,
     }
 }

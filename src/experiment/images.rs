@@ -3,7 +3,7 @@
 //! Every activation trains at each learning rate of one grid, with a first seed; the rate with the best test accuracy at the end is kept and the other
 //! seeds train at it. What counts is how many epochs it takes to the accuracy that the first activation (ReLU) ends with.
 
-use super::ledger::{Ledger, same};
+use super::ledger::{Ledger, same, same_engine};
 use super::stats::median;
 use crate::data::DataSet;
 use crate::data::files::{write_json, write_text};
@@ -134,7 +134,8 @@ pub struct ImageRow {
 
 impl ImageRow {
     fn last(&self) -> f64 {
-        self.test.last().copied().unwrap_or(0.0)
+        // A run whose loss left the numbers has learnt nothing.
+        if self.diverged.is_some() { 0.0 } else { self.test.last().copied().unwrap_or(0.0) }
     }
 
     /// Epochs until the test accuracy was that high, with the straight line between two epochs.
@@ -150,11 +151,16 @@ impl ImageRow {
 /// # Errors
 /// [`Error::Interrupted`] when stopped, with all finished runs kept; [`Error::Io`]; as [`load_data`].
 pub fn images(options: &Images, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<ImageRow>> {
+    same_engine(&options.out, compute)?;
     let mut ledger = Ledger::<ImageRow>::open(&options.out.join("images.jsonl"))?;
+    let mut tasks = Vec::new();
     for task in &options.tasks {
         let own = if task.data == "cat-vs-dog" { "cifar-10" } else { &task.data };
         let folder = options.folders.iter().find(|f| f.0 == own).map(|f| f.1.as_path());
         let data = load_data(&task.data, folder, 0)?.with_at_most(task.train, task.test, 0);
+        // What there really is: the bundled part has fewer images.
+        let task = &ImageTask { train: data.train.len(), test: data.test.len(), ..task.clone() };
+        tasks.push(task.clone());
         for activation in &options.activations {
             let mut best: Option<(f64, f64)> = None;
             for &rate in &options.rates {
@@ -168,7 +174,7 @@ pub fn images(options: &Images, compute: &Compute, watch: &mut dyn Watch) -> Res
                 run(task, activation, rate, seed, &data, &mut ledger, compute, watch)?;
             }
         }
-        report(options, &ledger.rows, compute)?;
+        report(options, &tasks, &ledger.rows, compute)?;
     }
     Ok(ledger.rows)
 }
@@ -252,7 +258,7 @@ fn kept<'a>(rows: &'a [ImageRow], task: &ImageTask, activation: &Activation, rat
     rates.iter().map(|&r| at(r)).max_by(better).unwrap_or_default()
 }
 
-fn report(options: &Images, rows: &[ImageRow], compute: &Compute) -> Result<()> {
+fn report(options: &Images, tasks: &[ImageTask], rows: &[ImageRow], compute: &Compute) -> Result<()> {
     let info = compute.engine.info();
     let about = format!(
         "Adam in batches of 64, rates {:?} chosen for each activation by its first seed's last test accuracy, then {} seeds at it; weights by each \
@@ -266,7 +272,7 @@ fn report(options: &Images, rows: &[ImageRow], compute: &Compute) -> Result<()> 
     let mut text = format!("# Activations on real images\n\n{about}\n");
     let mut page = Page::new("Activations on real images");
     page.paragraph(&about);
-    for task in &options.tasks {
+    for task in tasks {
         let first = options.activations.first().map(|a| kept(rows, task, a, &options.rates)).unwrap_or_default();
         if first.is_empty() {
             continue;
@@ -298,7 +304,8 @@ fn report(options: &Images, rows: &[ImageRow], compute: &Compute) -> Result<()> 
             let epochs = median(&to);
             let reference = *reference.get_or_insert(epochs);
             let shown = if epochs.is_finite() { format!("{epochs:.2}") } else { format!("> {}", task.epochs) };
-            let ratio = if epochs.is_finite() { format!("{:.2}", reference / epochs) } else { "-".into() };
+            let ratio =
+                if epochs.is_finite() && reference.is_finite() { format!("{:.2}", reference / epochs) } else { "-".into() };
             let pace = of.iter().map(|r| r.seconds / r.test.len().max(1) as f64).sum::<f64>() / of.len() as f64;
             table.row([
                 activation.title(),
@@ -330,7 +337,7 @@ fn report(options: &Images, rows: &[ImageRow], compute: &Compute) -> Result<()> 
         page.table(&table);
         page.picture(&picture)?;
     }
-    write_json(&options.out.join("settings.json"), &(&options.tasks, &options.activations, &options.rates, options.seeds))?;
+    write_json(&options.out.join("settings.json"), &(tasks, &options.activations, &options.rates, options.seeds))?;
     write_text(&options.out.join("report.md"), &text)?;
     page.save(&options.out.join("report.html"))
 }

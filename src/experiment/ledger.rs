@@ -1,7 +1,9 @@
 //! Raw results as lines of JSON, written one by one, so that an experiment that was stopped goes on where it was.
 
-use crate::data::files::create_folder;
+use crate::data::files::{create_folder, read_json, write_json};
 use crate::error::{Error, Result};
+use crate::nn::Compute;
+use crate::topology::EngineInfo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{File, OpenOptions};
@@ -11,6 +13,27 @@ use std::path::{Path, PathBuf};
 /// Whether two numbers are the same but for what one may lose in a file.
 pub(super) fn same(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-12 * a.abs()
+}
+
+/// Notes in a folder of results which engine makes them.
+///
+/// # Errors
+/// [`Error::Input`] when there are results of the other engine: rows of both would be reported as of one.
+pub(super) fn same_engine(folder: &Path, compute: &Compute) -> Result<()> {
+    let (path, info) = (folder.join("engine.json"), compute.engine.info());
+    if path.exists() {
+        let before: EngineInfo = read_json(&path)?;
+        if before.kind != info.kind {
+            return Err(Error::input(format!(
+                "{} holds results of the {} engine: use another --out",
+                folder.display(),
+                before.kind
+            )));
+        }
+        return Ok(());
+    }
+    create_folder(folder)?;
+    write_json(&path, &info)
 }
 
 /// A file of results, one a line.

@@ -105,7 +105,14 @@ mod tests {
         let compute = Compute::new(EngineKind::Gpu, &AdapterChoice::Best).unwrap();
         let gpu = compute.engine.gpu().unwrap();
         let at: Vec<f32> = (-60..60).map(|i| i as f32 * 0.113 + 0.0071).collect();
-        for name in KNOWN.into_iter().chain(["fold:0.3,0", "fold:0,1", "sine:2.5", "sine-plus-linear:-1.5", "leaky_relu:0.01"]) {
+        for name in KNOWN.into_iter().chain([
+            "fold:0.3,0",
+            "fold:0.6,0.4",
+            "fold:0,1",
+            "sine:2.5",
+            "sine-plus-linear:-1.5",
+            "leaky_relu:0.01",
+        ]) {
             let activation = Activation::parse(name).unwrap();
             let fused = Fused::new(gpu, &activation).unwrap();
             let x = || Tensor::<1>::from_data(at.as_slice(), &compute.device).reshape([10, 12]);

@@ -108,9 +108,14 @@ impl MeanField {
     /// # Errors
     /// [`Error::Input`] when there is none that the iteration finds.
     pub fn edge_of_chaos(f: &Activation, biases: f64) -> Result<Self> {
+        // Without biases, where the function is smooth at 0, it is the limit of no variance at all, which the iteration nears only slowly.
+        if biases == 0.0 && f.value(0.0) == 0.0 && f.derivative(1e-9) == f.derivative(-1e-9) && f.derivative(0.0) != 0.0 {
+            return Ok(Self::at(f, f.derivative(0.0).powi(-2), 0.0, 0.0));
+        }
         let none = || Error::input(format!("no edge of chaos found for {f} with biases of variance {biases}"));
         let mut q = 1.0;
-        for _ in 0..200_000 {
+        // Where there is none (a function with f(c x) = c f(x), and biases), the variance grows by the same step for ever.
+        for _ in 0..5_000 {
             let weights = 1.0 / slope_power(f, q);
             let next = weights * power(f, q) + biases;
             if !next.is_finite() || !weights.is_finite() || next > 1e9 {
@@ -176,6 +181,15 @@ mod tests {
         let by_rule = |f: &dyn Fn(f64) -> f64| rule.iter().map(|&(x, w)| w * f(x)).sum::<f64>();
         assert!((by_rule(&|x| x.sin().powi(2)) - normal_mean(|x| x.sin().powi(2))).abs() < 1e-12);
         assert!((by_rule(&f64::abs) - normal_mean(f64::abs)).abs() > 1e-4);
+    }
+
+    #[test]
+    fn without_biases_the_edge_is_a_limit() {
+        for (name, weights) in [("tanh", 1.0), ("sine:2", 0.25), ("relu", 2.0)] {
+            let found = MeanField::edge_of_chaos(&activation(name), 0.0).unwrap();
+            assert!((found.weights - weights).abs() < 1e-3 && (found.slope - 1.0).abs() < 1e-3, "{name}: {found:?}");
+        }
+        assert!(MeanField::edge_of_chaos(&activation("relu"), 0.1).is_err());
     }
 
     /// Murray, Abrol and Tanner's table for S-exp with a = 1: variances of biases, weights, and before activations.

@@ -92,7 +92,7 @@ impl Procedure {
 pub struct LayerBetti {
     /// `input`, `layer 1`, ..., `logits`.
     pub layer: String,
-    /// Distinct points.
+    /// Distinct points; with Euclidean distances all of them.
     pub points: usize,
     /// Betti numbers, dimension by dimension.
     pub betti: Vec<usize>,
@@ -126,9 +126,10 @@ pub fn trace_nets(
     for net in nets {
         for &class in classes {
             let which = chosen(net, samples, class, procedure, compute)?;
-            let of_net = flows(net, samples, &which, compute);
-            named.push(of_net.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
-            tensors.extend(of_net.into_iter().map(|(_, t)| t));
+            // A network that takes hardly anything for a class has no cloud of it.
+            let of_net = if which.len() < 2 { Vec::new() } else { flows(net, samples, &which, compute) };
+            named.push((which.len(), names(net), !of_net.is_empty()));
+            tensors.extend(of_net);
         }
     }
     let found = match procedure.measure {
@@ -136,12 +137,27 @@ pub fn trace_nets(
         Measure::Euclidean { scale } => by_length(tensors, scale, procedure.max_dim, compute)?,
     };
     let mut found = found.into_iter();
-    let mut per_class = named.into_iter().map(|names| {
-        let of_layer = |(layer, (points, betti))| LayerBetti { layer, points, betti };
-        let betti: Vec<_> = found.by_ref().take(names.len()).collect();
-        names.into_iter().zip(betti).map(of_layer).collect::<Vec<_>>()
+    let mut per_class = named.into_iter().map(|(samples, names, is_cloud)| {
+        let nothing = || (samples, vec![usize::from(samples > 0), 0, 0][..=procedure.max_dim].to_vec());
+        let layer = |layer| {
+            let (points, betti) = if is_cloud { found.next().unwrap_or_else(nothing) } else { nothing() };
+            LayerBetti { layer, points, betti }
+        };
+        names.into_iter().map(layer).collect::<Vec<_>>()
     });
     Ok(nets.iter().map(|_| per_class.by_ref().take(classes.len()).collect()).collect())
+}
+
+/// Whether a trace looks behind a layer: behind every activation, and at the logits.
+fn is_seen(net: &Net, at: usize) -> bool {
+    matches!(net.arch.layers[at], Layer::Activation) || at + 1 == net.arch.layers.len()
+}
+
+/// `input`, `layer 1`, ..., `logits`.
+pub(super) fn names(net: &Net) -> Vec<String> {
+    let seen = (0..net.arch.layers.len()).filter(|&at| is_seen(net, at)).count();
+    let name = |i: usize| if i == seen { "logits".into() } else { format!("layer {i}") };
+    std::iter::once("input".into()).chain((1..=seen).map(name)).collect()
 }
 
 /// The samples of a class that are looked at.
@@ -167,27 +183,23 @@ fn chosen(net: &Net, samples: &Samples, class: u8, procedure: &Procedure, comput
             kept
         }
     };
-    if of_class.len() < 2 {
+    if of_class.len() < 2 && procedure.split == Split::True {
         return Err(Error::input(format!("class {class} has {} samples: a trace needs two at least", of_class.len())));
     }
     Ok(of_class)
 }
 
 /// What the input, every activation and the logits are for some samples, one row each.
-fn flows(net: &Net, samples: &Samples, which: &[usize], compute: &Compute) -> Vec<(String, Tensor<2>)> {
+pub(super) fn flows(net: &Net, samples: &Samples, which: &[usize], compute: &Compute) -> Vec<Tensor<2>> {
     let data = TensorData::new(samples.gather(which), [which.len(), samples.width()]);
     let x = Tensor::<2>::from_data(data, &compute.device);
-    let last = net.arch.layers.len() - 1;
-    let mut flows = vec![("input".to_string(), x.clone())];
+    let mut flows = vec![x.clone()];
     net.forward_with(x, &mut |at, flow| {
-        let is_activation = matches!(net.arch.layers[at], Layer::Activation);
-        if is_activation || at == last {
-            let name = if at == last { "logits".into() } else { format!("layer {}", flows.len()) };
-            let points = match flow {
+        if is_seen(net, at) {
+            flows.push(match flow {
                 Flow::Flat(x) => x.clone(),
                 Flow::Maps(x) => x.clone().flatten(1, 3),
-            };
-            flows.push((name, points));
+            });
         }
         true
     });
@@ -297,6 +309,9 @@ mod tests {
         let data = TensorData::new(set.train.gather(&which), [which.len(), 2]);
         let logits: Vec<f32> = net.forward(Tensor::<2>::from_data(data, &compute.device)).try_into_vec_as().unwrap();
         assert!(!which.is_empty() && logits.chunks(2).all(|l| l[1] > l[0]));
+        // A class that the network never gives is an empty cloud.
+        let none = trace_class(&net, &set.train, 7, procedure, &compute).unwrap();
+        assert!(none.len() == 3 && none.iter().all(|l| l.points == 0 && l.betti == [0, 0]));
         for (bad, says) in [
             (Procedure::hops(200, 500), "from 2 to the number"),
             (Procedure { max_dim: 3, ..Procedure::hops(200, 10) }, "dimensions 0 to 2"),

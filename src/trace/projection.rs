@@ -1,10 +1,10 @@
 //! Layers seen from their widest side: principal components.
 
+use super::layers::{flows, names};
 use crate::data::Samples;
 use crate::error::Result;
-use crate::nn::{Compute, Flow, Layer, Net, bridge};
+use crate::nn::{Compute, Net, bridge};
 use crate::report::Scatter;
-use burn::tensor::{Tensor, TensorData};
 
 /// One layer's points in three dimensions.
 #[derive(Clone, Debug)]
@@ -40,25 +40,8 @@ impl Projection {
 pub fn project(net: &Net, samples: &Samples, count: usize, seed: u64, compute: &Compute) -> Result<Vec<Projection>> {
     let mut which = samples.shuffled(seed);
     which.truncate(count.max(2));
-    let data = TensorData::new(samples.gather(&which), [which.len(), samples.width()]);
-    let x = Tensor::<2>::from_data(data, &compute.device);
-    let last = net.arch.layers.len() - 1;
-    let mut flows = vec![("input".to_string(), x.clone())];
-    net.forward_with(x, &mut |at, flow| {
-        if matches!(net.arch.layers[at], Layer::Activation) || at == last {
-            let name = if at == last { "logits".into() } else { format!("layer {}", flows.len()) };
-            flows.push((
-                name,
-                match flow {
-                    Flow::Flat(x) => x.clone(),
-                    Flow::Maps(x) => x.clone().flatten(1, 3),
-                },
-            ));
-        }
-        true
-    });
     let mut found = Vec::new();
-    for (layer, tensor) in flows {
+    for (layer, tensor) in names(net).into_iter().zip(flows(net, samples, &which, compute)) {
         let features = tensor.dims()[1];
         let (points, shares) = principal(&bridge::read(tensor)?, features);
         let points = points.into_iter().zip(&which).map(|(p, &i)| (p, usize::from(samples.labels[i]))).collect();

@@ -138,6 +138,7 @@ impl Run {
     pub fn create(folder: &Path, config: Config, data: &DataSet) -> Result<Self> {
         refuse_taken(folder)?;
         let arch = arch_for(&config, data)?;
+        arch.shapes()?;
         create_folder(folder)?;
         write_json(&folder.join("arch.json"), &arch)?;
         write_json(&folder.join("config.json"), &config)?;

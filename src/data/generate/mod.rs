@@ -34,7 +34,7 @@ pub struct Shape {
     /// Betti numbers of dimensions 0, 1 and 2 of both classes, for so many copies.
     pub betti: fn(usize) -> [[usize; 3]; 2],
     /// Points enough to choose from, by the layout that the copies, margin and random numbers decide.
-    draw: fn(&Draw, &mut StdRng) -> Vec<Labelled>,
+    draw: fn(&Draw, &mut StdRng) -> Result<Vec<Labelled>>,
     /// Half of the side of the square or cube that so many copies take, in the shape's own units.
     extent: fn(usize) -> f64,
 }
@@ -169,19 +169,19 @@ impl Request {
         let copies = self.copies();
         let least =
             if self.shape.features == 2 && self.shape.name != "disks" || self.shape.name == "torus-curves" { 2 } else { 1 };
-        if copies < least || copies > 100_000 {
-            return Err(Error::input(format!("{} takes from {least} to 100,000 copies", self.shape.name)));
+        if copies < least || copies > 5_000 {
+            return Err(Error::input(format!("{} takes from {least} to 5,000 copies", self.shape.name)));
         }
         let margin = self.margin.unwrap_or(self.shape.margin);
         if !(0.0..=0.9).contains(&margin) || !(0.0..1e3).contains(&self.noise) {
-            return Err(Error::input("the margin must be from 0 to 0.9, the noise 0 or more"));
+            return Err(Error::input("the margin must be from 0 to 0.9, the noise from 0 to 1000"));
         }
         let wanted = self.train.saturating_add(self.test);
         if self.train < 2 || self.test < 2 || wanted > 1 << 26 {
             return Err(Error::input("at least 2 training and 2 test points are needed, and 67 million at most in all"));
         }
         let mut rng = StdRng::seed_from_u64(self.seed);
-        let mut points = (self.shape.draw)(&Draw { copies, margin, points: wanted, layout: self.seed }, &mut rng);
+        let mut points = (self.shape.draw)(&Draw { copies, margin, points: wanted, layout: self.seed }, &mut rng)?;
         points.shuffle(&mut rng);
         points.truncate(wanted);
         if points.len() < wanted {
@@ -279,6 +279,8 @@ mod tests {
         assert!(Request { copies: Some(0), ..request }.generate().is_err());
         assert!(Request { noise: f64::NAN, ..request }.generate().is_err());
         assert!(Request { margin: Some(2.0), ..request }.generate().is_err());
+        let crowded = Request { copies: Some(2), margin: Some(0.9), ..request }.generate();
+        assert!(crowded.is_err_and(|e| e.to_string().contains("no room for 2 disks")));
         assert!(Request::new("cubes", 10, 0).unwrap_err().to_string().contains("spheres"));
         assert!(disks(20_000, 0).unwrap_err().to_string().contains("no test samples"));
     }

@@ -1,6 +1,7 @@
 //! Sets in space.
 
 use super::{Draw, Labelled};
+use crate::error::Result;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::f64::consts::{PI, TAU};
@@ -47,7 +48,7 @@ pub(super) fn spheres_extent(copies: usize) -> f64 {
 
 /// Pairs of linked rings: circles of radius 2.5 and 2.2 with half a unit of box noise to either side, one in the xy-plane and shifted by 2.2, one in the
 /// xz-plane. The classes change places from pair to pair. The margin makes the rings thinner.
-pub(super) fn rings(draw: &Draw, rng: &mut StdRng) -> Vec<Labelled> {
+pub(super) fn rings(draw: &Draw, rng: &mut StdRng) -> Result<Vec<Labelled>> {
     let each = draw.points.div_ceil(2 * draw.copies);
     let thick = 0.5 * (1.0 - draw.margin);
     let mut points = Vec::new();
@@ -63,13 +64,13 @@ pub(super) fn rings(draw: &Draw, rng: &mut StdRng) -> Vec<Labelled> {
             }
         }
     }
-    points
+    Ok(points)
 }
 
 /// Three spheres around each centre: of radius 1 the one class, of 2 and 0.5 the other, each in two layers 5 % of the unit apart, or less with a margin.
 /// Points are spread evenly (Fibonacci's spiral, turned by chance). Ten in 21 points are of the first class, one in 21 of the innermost sphere,
 /// as in D-III.
-pub(super) fn spheres(draw: &Draw, rng: &mut StdRng) -> Vec<Labelled> {
+pub(super) fn spheres(draw: &Draw, rng: &mut StdRng) -> Result<Vec<Labelled>> {
     let each = draw.points.div_ceil(draw.copies);
     let thick = 0.05 * (1.0 - draw.margin);
     let middle = (each * 10).div_ceil(21);
@@ -86,11 +87,11 @@ pub(super) fn spheres(draw: &Draw, rng: &mut StdRng) -> Vec<Labelled> {
             }
         }
     }
-    points
+    Ok(points)
 }
 
 /// Curves that wind once around the hole of a torus and three times around its tube, side by side.
-pub(super) fn torus_curves(draw: &Draw, rng: &mut StdRng) -> Vec<Labelled> {
+pub(super) fn torus_curves(draw: &Draw, rng: &mut StdRng) -> Result<Vec<Labelled>> {
     let each = draw.points.div_ceil(draw.copies);
     let mut points = Vec::new();
     for curve in 0..draw.copies {
@@ -103,5 +104,5 @@ pub(super) fn torus_curves(draw: &Draw, rng: &mut StdRng) -> Vec<Labelled> {
             points.push(([r * t.cos(), r * t.sin(), u.sin()], (curve % 2) as u8));
         }
     }
-    points
+    Ok(points)
 }

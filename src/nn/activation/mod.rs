@@ -7,6 +7,7 @@ mod table;
 use lanes::Lanes;
 pub(crate) use lanes::{WIDTH, exp as fast_exp};
 pub use real::{Dual, Real};
+use table::MOST;
 pub use table::{Entry, Parameter, TABLE};
 
 use crate::error::{Error, Result};
@@ -38,9 +39,10 @@ impl Activation {
     /// # Errors
     /// [`Error::Input`] with what there is, or with the range of a parameter.
     pub fn parse(text: &str) -> Result<Self> {
-        let text = ALIASES.iter().find(|(alias, _)| *alias == text).map_or(text, |(_, full)| full);
-        let (name, given) = text.split_once(':').map_or((text, None), |(n, p)| (n, Some(p)));
-        let entry = TABLE.iter().position(|e| e.name == name).ok_or_else(|| {
+        let plain = |name: &str| name.to_lowercase().replace('_', "-");
+        let text = ALIASES.iter().find(|(alias, _)| *alias == plain(text)).map_or(text, |(_, full)| full);
+        let (name, given) = text.split_once(':').map_or((text, None), |(n, p)| (n, Some(p).filter(|p| !p.is_empty())));
+        let entry = TABLE.iter().position(|e| plain(e.name) == plain(name)).ok_or_else(|| {
             let known: Vec<_> = TABLE.iter().map(|e| e.name).chain(ALIASES.iter().map(|a| a.0)).collect();
             Error::input(format!("unknown activation '{name}': use one of {}", known.join(", ")))
         })?;
@@ -50,6 +52,11 @@ impl Activation {
             let slot = parameters
                 .get_mut(at)
                 .ok_or_else(|| Error::input(format!("'{text}' has too many parameters: {name} takes {}", known.len())))?;
+            // As the list shows them, NAME=VALUE, or the value alone.
+            let word = match word.split_once('=') {
+                Some((name, value)) if name.trim() == known[at].name => value,
+                _ => word,
+            };
             let value: Option<f64> = word.trim().parse().ok();
             let value =
                 value.filter(|x| x.is_finite()).ok_or_else(|| Error::input(format!("'{word}' in '{text}' is not a number")))?;
@@ -92,15 +99,21 @@ impl Activation {
 
     /// The derivative at `x` (0 or one side's at a kink).
     pub fn derivative(&self, x: f64) -> f64 {
-        let numbers: Vec<_> = self.numbers.iter().map(|&value| Dual { value, slope: 0.0 }).collect();
-        (self.of().dual)(&numbers, Dual { value: x, slope: 1.0 }).slope
+        (self.of().dual)(&self.duals(), Dual { value: x, slope: 1.0 }).slope
     }
 
     /// The derivative by parameter number `n` at `x`.
     pub fn derivative_by(&self, n: usize, x: f64) -> f64 {
-        let mut numbers: Vec<_> = self.numbers.iter().map(|&value| Dual { value, slope: 0.0 }).collect();
+        let mut numbers = self.duals();
         numbers[n].slope = 1.0;
         (self.of().dual)(&numbers, Dual { value: x, slope: 0.0 }).slope
+    }
+
+    /// Parameters and constants that do not vary.
+    fn duals(&self) -> [Dual<f64>; MOST] {
+        let mut duals = [Dual { value: 0.0, slope: 0.0 }; MOST];
+        duals.iter_mut().zip(&self.numbers).for_each(|(d, &value)| d.value = value);
+        duals
     }
 
     /// Which parameters can be learnt, by their numbers.
@@ -311,6 +324,8 @@ mod tests {
             assert_eq!(Activation::parse(&a.to_string()).unwrap(), a);
         }
         assert!(Activation::parse("rleu").unwrap_err().to_string().contains("leaky_relu"));
+        assert_eq!(Activation::parse("Leaky-ReLU:slope=0.3").unwrap(), Activation::parse("leaky_relu:0.3").unwrap());
+        assert!(Activation::parse("leaky_relu:a=0.3").is_err() && Activation::parse("swish:").is_ok());
         assert!(Activation::parse("sine:x").is_err() && Activation::parse("relu:1").is_err());
         assert!(Activation::parse("parametric-split:3").unwrap_err().to_string().contains("from 0 to 1.57"));
         assert_eq!(Activation::parse("fold").unwrap().title(), "cabs");

@@ -77,7 +77,7 @@ impl<const D: usize> Sigmoid for Tensor<D> {
 }
 
 /// Most numbers that an expression needs: parameters and constants.
-const MOST: usize = 4;
+pub(super) const MOST: usize = 4;
 
 #[inline(always)]
 fn splat(p: &[f32]) -> [Lanes; MOST] {
@@ -146,7 +146,7 @@ pub(super) const MEAN_ABS: f64 = 0.797_884_560_802_865_4;
 pub static TABLE: &[Entry] = &[
     entry!("identity", [], "x", "classic", |p, x| x),
     entry!("relu", [], "max(0, x)", "classic", |p, x| x.relu()),
-    entry!("leaky_relu", [("slope", 0.2, -10.0, 10.0, true)], "max(x, slope x)", "classic; learnt, He et al.'s PReLU", |p, x| x
+    entry!("leaky_relu", [("slope", 0.2, -10.0, 1.0, true)], "max(x, slope x)", "classic; learnt, He et al.'s PReLU", |p, x| x
         .clone()
         .relu()
         - (-x).relu() * p[0].clone()),
@@ -240,7 +240,7 @@ pub static TABLE: &[Entry] = &[
     // 0.7, from a = 1/2 on.
     entry!(
         "fold",
-        [("a", 1.0, -10.0, 10.0, true), ("centred", 1.0, 0.0, 1.0, false)],
+        [("a", 1.0, -1.0, 10.0, true), ("centred", 1.0, 0.0, 1.0, false)],
         "max(x, -a x), shifted and scaled to mean 0 and variance 1 on a standard normal input if centred",
         "ours",
         |p, x| {

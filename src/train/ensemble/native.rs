@@ -76,12 +76,11 @@ pub(super) fn train(
                     }
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    watch.at("steps of an ensemble", shared.done.load(Ordering::Relaxed), total);
-                    if watch.stopped() {
-                        shared.stop.store(true, Ordering::Relaxed);
-                    }
-                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            }
+            watch.at("steps of an ensemble", shared.done.load(Ordering::Relaxed), total);
+            if watch.stopped() {
+                shared.stop.store(true, Ordering::Relaxed);
             }
         }
         match failed {
