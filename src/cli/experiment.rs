@@ -45,7 +45,7 @@ pub struct Experiment {
     /// Learning rates of the grid
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     rates: Option<Vec<f64>>,
-    /// Initialisations of the grid (not of `images`): own, glorot, or variances times fan-in
+    /// Initialisations of the grid: own, edge (of chaos), glorot, or variances times fan-in
     #[arg(long, value_delimiter = ',')]
     inits: Option<Vec<String>>,
     /// Steps, or epochs, after which a run is given up
@@ -100,7 +100,6 @@ impl Experiment {
             if given { Err(Error::input(format!("{what} does not apply to {name}"))) } else { Ok(()) }
         };
         if self.name == Name::Images {
-            refuse(self.inits.is_some(), "--inits", "images")?;
             if let Some(dir) = self.data_dir.as_ref().filter(|d| !SETS.iter().any(|s| d.join(s).is_dir())) {
                 return Err(Error::input(format!("{} holds none of the folders {}", dir.display(), SETS.join(", "))));
             }
@@ -112,6 +111,10 @@ impl Experiment {
 
     fn is_wanted(&self, task: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.iter().any(|text| task.contains(text.trim_start())))
+    }
+
+    fn inits(&self, default: Vec<Init>) -> Result<Vec<Init>> {
+        self.inits.as_ref().map_or(Ok(default), |inits| inits.iter().map(|i| Init::parse(i)).collect())
     }
 
     fn activations(&self, default: Vec<Activation>) -> Result<Vec<Activation>> {
@@ -137,9 +140,7 @@ impl Experiment {
         }
         options.fresh = self.seeds.unwrap_or(options.fresh);
         options.rates = self.rates.clone().unwrap_or(options.rates);
-        if let Some(inits) = &self.inits {
-            options.inits = inits.iter().map(|i| Init::parse(i)).collect::<Result<_>>()?;
-        }
+        options.inits = self.inits(options.inits)?;
         if let Some(limit) = self.limit {
             options.tasks.iter_mut().for_each(|t| t.steps = limit);
         }
@@ -166,6 +167,7 @@ impl Experiment {
             return Err(Error::input("no task's name holds that (CIFAR-10 needs --data-dir)"));
         }
         options.seeds = self.seeds.unwrap_or(options.seeds);
+        options.inits = self.inits(options.inits)?;
         options.rates = self.rates.clone().unwrap_or(options.rates);
         for task in &mut options.tasks {
             task.epochs = self.limit.unwrap_or(task.epochs);

@@ -63,7 +63,7 @@ pub struct Train {
     /// Learn the activation's parameters too, each layer's own
     #[arg(long)]
     learn_activation: bool,
-    /// How weights are drawn: own (the activation's), glorot, or a variance times fan-in
+    /// How weights are drawn: own (the activation's), edge (of chaos), glorot, or a variance times fan-in
     #[arg(long, default_value = "own")]
     init: String,
     #[arg(long, value_enum, default_value = "adam")]

@@ -148,6 +148,7 @@ pub fn betti_decay(options: &BettiDecay, verdicts: &[Verdict], compute: &Compute
 fn slope(activation: &Activation, init: Init, width: usize) -> f64 {
     let weights = match init {
         Init::Own => activation.weight_variance(),
+        Init::Edge => return 1.0,
         Init::Glorot => 2.0 / (2 * width) as f64 * width as f64,
         Init::Variance(a) => a,
     };

@@ -59,6 +59,8 @@ pub struct Images {
     pub activations: Vec<Activation>,
     /// Learning rates of the grid.
     pub rates: Vec<f64>,
+    /// Initialisations of the grid.
+    pub inits: Vec<Init>,
     /// Seeds of each activation.
     pub seeds: usize,
 }
@@ -106,8 +108,16 @@ impl Images {
             tasks,
             activations: names.iter().map(|n| Activation::parse(n)).collect::<Result<_>>()?,
             rates: vec![0.0005, 0.002],
+            inits: vec![Init::Own],
             seeds: if quick { 1 } else { 3 },
         })
+    }
+}
+
+impl Images {
+    /// All settings that every activation tries.
+    fn grid(&self) -> impl Iterator<Item = (Init, f64)> {
+        self.inits.iter().flat_map(|&init| self.rates.iter().map(move |&rate| (init, rate)))
     }
 }
 
@@ -118,6 +128,9 @@ pub struct ImageRow {
     pub task: ImageTask,
     /// By what.
     pub activation: Activation,
+    /// How weights were drawn.
+    #[serde(default)]
+    pub init: Init,
     /// Learning rate of Adam.
     pub rate: f64,
     /// Draws weights and the order of the images.
@@ -162,16 +175,16 @@ pub fn images(options: &Images, compute: &Compute, watch: &mut dyn Watch) -> Res
         let task = &ImageTask { train: data.train.len(), test: data.test.len(), ..task.clone() };
         tasks.push(task.clone());
         for activation in &options.activations {
-            let mut best: Option<(f64, f64)> = None;
-            for &rate in &options.rates {
-                let row = run(task, activation, rate, 0, &data, &mut ledger, compute, watch)?;
-                if best.is_none_or(|(accuracy, _)| row.last() > accuracy) {
-                    best = Some((row.last(), rate));
+            let mut best: Option<(f64, Init, f64)> = None;
+            for (init, rate) in options.grid() {
+                let row = run(task, activation, (init, rate), 0, &data, &mut ledger, compute, watch)?;
+                if best.is_none_or(|(accuracy, ..)| row.last() > accuracy) {
+                    best = Some((row.last(), init, rate));
                 }
             }
-            let rate = best.map_or(0.001, |b| b.1);
+            let Some((_, init, rate)) = best else { continue };
             for seed in 1..options.seeds as u64 {
-                run(task, activation, rate, seed, &data, &mut ledger, compute, watch)?;
+                run(task, activation, (init, rate), seed, &data, &mut ledger, compute, watch)?;
             }
         }
         report(options, &tasks, &ledger.rows, compute)?;
@@ -183,24 +196,26 @@ pub fn images(options: &Images, compute: &Compute, watch: &mut dyn Watch) -> Res
 fn run(
     task: &ImageTask,
     activation: &Activation,
-    rate: f64,
+    (init, rate): (Init, f64),
     seed: u64,
     data: &DataSet,
     ledger: &mut Ledger<ImageRow>,
     compute: &Compute,
     watch: &mut dyn Watch,
 ) -> Result<ImageRow> {
-    let is_it = |r: &&ImageRow| r.task == *task && r.activation == *activation && same(r.rate, rate) && r.seed == seed;
+    let is_it =
+        |r: &&ImageRow| r.task == *task && r.activation == *activation && r.init == init && same(r.rate, rate) && r.seed == seed;
     if let Some(row) = ledger.rows.iter().find(is_it) {
         return Ok(row.clone());
     }
     let arch = arch(task, activation, data)?;
-    let net = Net::with_init(&arch, seed, Init::Own, None, &compute.device)?;
+    let net = Net::with_init(&arch, seed, init, None, &compute.device)?;
     let settings = Settings { epochs: task.epochs, batch: 64, optimiser: Optimiser::adam(rate), seed };
     let mut trainer = Trainer::new(net, settings, &compute.device);
     let mut row = ImageRow {
         task: task.clone(),
         activation: activation.clone(),
+        init,
         rate,
         seed,
         test: Vec::new(),
@@ -247,23 +262,24 @@ fn arch(task: &ImageTask, activation: &Activation, data: &DataSet) -> Result<Arc
 }
 
 /// The runs of an activation at the rate that was kept: the one that has the most seeds.
-fn kept<'a>(rows: &'a [ImageRow], task: &ImageTask, activation: &Activation, rates: &[f64]) -> Vec<&'a ImageRow> {
-    let at = |rate: f64| {
-        rows.iter().filter(|r| r.task == *task && r.activation == *activation && same(r.rate, rate)).collect::<Vec<_>>()
+fn kept<'a>(rows: &'a [ImageRow], task: &ImageTask, activation: &Activation, options: &Images) -> Vec<&'a ImageRow> {
+    let of = |init: Init, rate: f64| {
+        let is = |r: &&ImageRow| r.task == *task && r.activation == *activation && r.init == init && same(r.rate, rate);
+        rows.iter().filter(is).collect::<Vec<_>>()
     };
     let better = |a: &Vec<&ImageRow>, b: &Vec<&ImageRow>| {
         let first = |rows: &Vec<&ImageRow>| rows.iter().find(|r| r.seed == 0).map_or(0.0, |r| r.last());
         a.len().cmp(&b.len()).then(first(a).total_cmp(&first(b)))
     };
-    rates.iter().map(|&r| at(r)).max_by(better).unwrap_or_default()
+    options.grid().map(|(init, rate)| of(init, rate)).max_by(better).unwrap_or_default()
 }
 
 fn report(options: &Images, tasks: &[ImageTask], rows: &[ImageRow], compute: &Compute) -> Result<()> {
     let info = compute.engine.info();
     let about = format!(
-        "Adam in batches of 64, rates {:?} chosen for each activation by its first seed's last test accuracy, then {} seeds at it; weights by each \
-         activation's own variance. Trained by the {} engine's device on {}. Epochs to the median accuracy that {} ends with, straight lines between epochs.",
+        "Adam in batches of 64, rates {:?} and initialisations {} chosen for each activation by its first seed's last test accuracy, then {} seeds at them. Trained by the {} engine's device on {}. Epochs to the median accuracy that {} ends with, straight lines between epochs.",
         options.rates,
+        options.inits.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         options.seeds,
         info.kind,
         info.adapter,
@@ -273,13 +289,14 @@ fn report(options: &Images, tasks: &[ImageTask], rows: &[ImageRow], compute: &Co
     let mut page = Page::new("Activations on real images");
     page.paragraph(&about);
     for task in tasks {
-        let first = options.activations.first().map(|a| kept(rows, task, a, &options.rates)).unwrap_or_default();
+        let first = options.activations.first().map(|a| kept(rows, task, a, options)).unwrap_or_default();
         if first.is_empty() {
             continue;
         }
         let goal = median(&first.iter().map(|r| r.last()).collect::<Vec<_>>());
         let mut table = Table::new(&[
             "activation",
+            "init",
             "rate",
             "seeds",
             "last test accuracy",
@@ -292,7 +309,7 @@ fn report(options: &Images, tasks: &[ImageTask], rows: &[ImageRow], compute: &Co
         let mut series = Vec::new();
         let mut reference = None;
         for activation in &options.activations {
-            let of = kept(rows, task, activation, &options.rates);
+            let of = kept(rows, task, activation, options);
             let Some(one) = of.first() else { continue };
             let last: Vec<f64> = of.iter().map(|r| r.last()).collect();
             let to: Vec<f64> = of.iter().map(|r| r.epochs_to(goal).unwrap_or(f64::INFINITY)).collect();
@@ -309,6 +326,7 @@ fn report(options: &Images, tasks: &[ImageTask], rows: &[ImageRow], compute: &Co
             let pace = of.iter().map(|r| r.seconds / r.test.len().max(1) as f64).sum::<f64>() / of.len() as f64;
             table.row([
                 activation.title(),
+                one.init.to_string(),
                 one.rate.to_string(),
                 of.len().to_string(),
                 format!("{:.2} %", 100.0 * median(&last)),
@@ -337,7 +355,10 @@ fn report(options: &Images, tasks: &[ImageTask], rows: &[ImageRow], compute: &Co
         page.table(&table);
         page.picture(&picture)?;
     }
-    write_json(&options.out.join("settings.json"), &(tasks, &options.activations, &options.rates, options.seeds))?;
+    write_json(
+        &options.out.join("settings.json"),
+        &(tasks, &options.activations, &options.rates, &options.inits, options.seeds),
+    )?;
     write_text(&options.out.join("report.md"), &text)?;
     page.save(&options.out.join("report.html"))
 }

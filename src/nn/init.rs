@@ -13,6 +13,8 @@ pub enum Init {
     /// The activation's own: variance times fan-in is [`super::Activation::weight_variance`].
     #[default]
     Own,
+    /// At the edge of chaos: variance times fan-in such that small differences keep their size, 1 / E[f'(z)^2] over a standard normal z.
+    Edge,
     /// Glorot's: variance 2 / (fan-in + fan-out).
     Glorot,
     /// This variance times fan-in, in all layers.
@@ -20,18 +22,19 @@ pub enum Init {
 }
 
 impl Init {
-    /// Reads `own`, `glorot` or a number, the variance times fan-in.
+    /// Reads `own`, `edge`, `glorot` or a number, the variance times fan-in.
     ///
     /// # Errors
     /// [`Error::Input`].
     pub fn parse(text: &str) -> Result<Self> {
         match (text, text.parse::<f64>()) {
             ("own", _) => Ok(Init::Own),
+            ("edge", _) => Ok(Init::Edge),
             ("glorot", _) => Ok(Init::Glorot),
             (_, Ok(a)) if a > 0.0 && a.is_finite() => Ok(Init::Variance(a)),
-            _ => {
-                Err(Error::input(format!("unknown initialisation '{text}': use own, glorot, or a variance times fan-in above 0")))
-            }
+            _ => Err(Error::input(format!(
+                "unknown initialisation '{text}': use own, edge, glorot, or a variance times fan-in above 0"
+            ))),
         }
     }
 }
@@ -40,6 +43,7 @@ impl std::fmt::Display for Init {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Init::Own => f.write_str("own"),
+            Init::Edge => f.write_str("edge"),
             Init::Glorot => f.write_str("glorot"),
             Init::Variance(a) => write!(f, "{a}"),
         }
@@ -80,7 +84,8 @@ pub(crate) fn draw(arch: &Arch, seed: u64, init: Init, power: Option<f64>) -> Ve
             Init::Glorot => 2.0 / (fan_in + fan_out) as f64 * fan_in as f64,
             Init::Variance(a) => a,
             // The logits go through no activation.
-            Init::Own if last == Some(at) => 1.0,
+            Init::Own | Init::Edge if last == Some(at) => 1.0,
+            Init::Edge => 1.0 / super::activation::normal_mean(|z| arch.activation.derivative(z).powi(2)),
             Init::Own => match power {
                 Some(power) if drawn.is_empty() && power > 0.0 && arch.activation.preserves_variance() => 1.0 / power,
                 _ => gain,
