@@ -11,6 +11,7 @@
 @group(0) @binding(3) var<storage, read> near: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read_write> state: array<atomic<u32>>;
 @group(0) @binding(5) var<storage, read_write> todo: array<u32>;
+//#import todo
 
 // Which of the pairs of v and four others, with these keys, have no near point of v in their lunes.
 fn open(c: Cloud, v: u32, others: u32, keys: vec4<u32>) -> vec4<bool> {
@@ -24,18 +25,6 @@ fn open(c: Cloud, v: u32, others: u32, keys: vec4<u32>) -> vec4<bool> {
         | ((vec4<u32>(lengths.z) < keys) & (table[column + points.z * row] < keys))
         | ((vec4<u32>(lengths.w) < keys) & (table[column + points.w * row] < keys));
     return !closed;
-}
-
-// Lists those pairs of point i and four others that are open.
-fn list(at: u32, i: u32, j: vec4<u32>, pairs: vec4<bool>) -> u32 {
-    var next = at;
-    for (var k = 0u; k < 4u; k++) {
-        if pairs[k] {
-            todo[next] = name_of(i, j[k]);
-            next++;
-        }
-    }
-    return next;
 }
 
 @compute @workgroup_size(64)

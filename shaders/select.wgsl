@@ -9,18 +9,7 @@
 @group(0) @binding(2) var<storage, read> table: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read_write> state: array<atomic<u32>>;
 @group(0) @binding(4) var<storage, read_write> todo: array<u32>;
-
-// Lists those pairs of point i and four others that are in the block.
-fn list(at: u32, i: u32, j: vec4<u32>, pairs: vec4<bool>) -> u32 {
-    var next = at;
-    for (var k = 0u; k < 4u; k++) {
-        if pairs[k] {
-            todo[next] = name_of(i, j[k]);
-            next++;
-        }
-    }
-    return next;
-}
+//#import todo
 
 @compute @workgroup_size(64)
 fn main(

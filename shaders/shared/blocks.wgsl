@@ -16,11 +16,3 @@ fn points_of(quarter: u32) -> vec4<u32> {
 fn below(i: u32, j: vec4<u32>, n: u32) -> vec4<bool> {
     return (j < vec4<u32>(i)) & vec4<bool>(i < n);
 }
-
-// How many of 4 x 4 hold.
-fn how_many(a: vec4<bool>, b: vec4<bool>, c: vec4<bool>, d: vec4<bool>) -> u32 {
-    let one = vec4<u32>(1u);
-    let none = vec4<u32>(0u);
-    let each = select(none, one, a) + select(none, one, b) + select(none, one, c) + select(none, one, d);
-    return each.x + each.y + each.z + each.w;
-}

@@ -1,10 +1,11 @@
 //! What the shaders and the host agree on. In step with `shaders/shared/*.wgsl`.
 
 /// The shared pieces by the names that shaders import.
-pub(crate) const SHARED: [(&str, &str); 7] = [
+pub(crate) const SHARED: [(&str, &str); 8] = [
     ("activation", include_str!("../../../shaders/shared/activation.wgsl")),
     ("cloud", include_str!("../../../shaders/shared/cloud.wgsl")),
     ("blocks", include_str!("../../../shaders/shared/blocks.wgsl")),
+    ("todo", include_str!("../../../shaders/shared/todo.wgsl")),
     ("levels", include_str!("../../../shaders/shared/levels.wgsl")),
     ("floods", include_str!("../../../shaders/shared/floods.wgsl")),
     ("rows", include_str!("../../../shaders/shared/rows.wgsl")),

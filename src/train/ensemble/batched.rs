@@ -144,21 +144,21 @@ fn run(
         let data: Vec<f32> = members.iter().map(|m| recipe.rate(m, step) as f32).collect();
         Tensor::<3>::from_data(TensorData::new(data, [members.len(), 1, 1]), plain)
     };
-    let mut grown: Vec<Grown> = members.iter().map(|&m| fresh(m, recipe.targets.len())).collect();
-    let mut ended = vec![false; members.len()];
+    let mut grown: Vec<Grown> = members.iter().map(|&m| Grown::new(m, recipe.targets.len())).collect();
+    let mut over = vec![false; members.len()];
     let mut waiting: Vec<(usize, Tensor<1>)> = Vec::new();
     for step in 0..=recipe.steps {
         if watch.stopped() {
             return Err(Error::Interrupted("stopped; what has ended is kept".into()));
         }
         if recipe.keep_at.contains(&step) {
-            for (m, g) in grown.iter_mut().enumerate().filter(|(m, _)| !ended[*m]) {
+            for (m, g) in grown.iter_mut().enumerate().filter(|(m, _)| !over[*m]) {
                 g.kept.push((step, model.parameters(m)?));
             }
         }
         if recipe.check_every > 0 && step % recipe.check_every == 0 {
             let found = test_accuracies(&model, &test_x, &test_y, recipe, test.len())?;
-            grown.iter_mut().zip(found).zip(&ended).filter(|(_, e)| !**e).for_each(|((g, a), _)| g.checks.push((step, a)));
+            grown.iter_mut().zip(found).zip(&over).filter(|(_, e)| !**e).for_each(|((g, a), _)| g.checks.push((step, a)));
         }
         model.each(|_, t| t.require_grad());
         let logits = model.forward(x.clone(), &recipe.arch.activation);
@@ -171,33 +171,20 @@ fn run(
         if look {
             for (step, numbers) in waiting.drain(..) {
                 let numbers = bridge::read(numbers)?;
-                for m in 0..members.len() {
-                    note(
-                        &mut grown[m],
-                        &mut ended[m],
-                        recipe,
-                        step,
-                        f64::from(numbers[m]) / train.len() as f64,
-                        numbers[members.len() + m],
-                    );
+                for (m, over) in over.iter_mut().enumerate().filter(|(_, over)| !**over) {
+                    let accuracy = f64::from(numbers[m]) / train.len() as f64;
+                    *over = grown[m].note(step, accuracy, f64::from(numbers[members.len() + m]), &recipe.targets);
                 }
             }
-            let mut any = false;
-            for m in 0..members.len() {
-                let over = ended[m] || step == recipe.steps;
-                if over && grown[m].weights.is_empty() {
-                    // At most a look later than the step that counts.
-                    grown[m].weights = model.parameters(m)?;
-                    any = true;
-                }
-            }
-            if any {
+            // At most a look later than the step that counts.
+            let ends = |m: &usize| (over[*m] || step == recipe.steps) && grown[*m].weights.is_empty();
+            let ending: Vec<usize> = (0..members.len()).filter(ends).collect();
+            if !ending.is_empty() {
                 let found = test_accuracies(&model, &test_x, &test_y, recipe, test.len())?;
-                for (m, g) in grown.iter_mut().enumerate() {
-                    if !g.weights.is_empty() && g.test_accuracy < 0.0 {
-                        g.test_accuracy = found[m];
-                        take(first + m, g.clone())?;
-                    }
+                for m in ending {
+                    grown[m].weights = model.parameters(m)?;
+                    grown[m].test_accuracy = found[m];
+                    take(first + m, grown[m].clone())?;
                 }
             }
             let through = grown.iter().filter(|g| !g.weights.is_empty()).count();
@@ -219,41 +206,6 @@ fn run(
         });
     }
     Ok(())
-}
-
-fn fresh(member: Member, targets: usize) -> Grown {
-    Grown {
-        member,
-        steps: 0,
-        reached: vec![None; targets],
-        diverged: None,
-        train_accuracy: 0.0,
-        test_accuracy: -1.0,
-        checks: Vec::new(),
-        curve: Vec::new(),
-        weights: Vec::new(),
-        kept: Vec::new(),
-    }
-}
-
-/// Enters a step's figures of a member that has not ended.
-fn note(g: &mut Grown, ended: &mut bool, recipe: &Recipe, step: usize, accuracy: f64, loss: f32) {
-    if *ended {
-        return;
-    }
-    g.steps = step;
-    g.train_accuracy = accuracy;
-    g.curve.push((accuracy, f64::from(loss)));
-    if !loss.is_finite() {
-        (g.diverged, *ended) = (Some(step), true);
-        return;
-    }
-    for (reached, &target) in g.reached.iter_mut().zip(&recipe.targets) {
-        if reached.is_none() && accuracy >= target {
-            *reached = Some(step);
-        }
-    }
-    *ended = !g.reached.is_empty() && g.reached.iter().all(Option::is_some);
 }
 
 fn test_accuracies(model: &Model, x: &Tensor<3>, y: &Tensor<3, Int>, recipe: &Recipe, count: usize) -> Result<Vec<f64>> {

@@ -163,6 +163,39 @@ pub fn train_ensemble(
 }
 
 impl Grown {
+    /// A member before its first step.
+    fn new(member: Member, targets: usize) -> Self {
+        Self {
+            member,
+            steps: 0,
+            reached: vec![None; targets],
+            diverged: None,
+            train_accuracy: 0.0,
+            test_accuracy: 0.0,
+            checks: Vec::new(),
+            curve: Vec::new(),
+            weights: Vec::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    /// Enters what was found before a step, and returns whether the member ends there: it diverged, or has reached all its targets.
+    fn note(&mut self, step: usize, accuracy: f64, loss: f64, targets: &[f64]) -> bool {
+        self.steps = step;
+        self.train_accuracy = accuracy;
+        self.curve.push((accuracy, loss));
+        if !loss.is_finite() {
+            self.diverged = Some(step);
+            return true;
+        }
+        for (reached, &target) in self.reached.iter_mut().zip(targets) {
+            if reached.is_none() && accuracy >= target {
+                *reached = Some(step);
+            }
+        }
+        !self.reached.is_empty() && self.reached.iter().all(Option::is_some)
+    }
+
     /// The member's network.
     ///
     /// # Errors

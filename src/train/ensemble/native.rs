@@ -99,18 +99,7 @@ impl Shared<'_> {
         let mut adam = Adam::new(layout.len);
         let mut gradient = vec![0.0; layout.len];
         let mut scratch = Scratch::new(layout);
-        let mut grown = Grown {
-            member,
-            steps: 0,
-            reached: vec![None; recipe.targets.len()],
-            diverged: None,
-            train_accuracy: 0.0,
-            test_accuracy: 0.0,
-            checks: Vec::new(),
-            curve: Vec::new(),
-            weights: Vec::new(),
-            kept: Vec::new(),
-        };
+        let mut grown = Grown::new(member, recipe.targets.len());
         let batch = if recipe.batch == 0 { self.train.len() } else { recipe.batch.min(self.train.len()) };
         let per_epoch = self.train.len().div_ceil(batch);
         let mut shuffled = Vec::new();
@@ -140,20 +129,8 @@ impl Shared<'_> {
                 let f = pass(layout, &parameters, &recipe.arch.activation, piece, count, Some(&mut gradient), &mut scratch);
                 Found { loss: sum.loss + f.loss, right: sum.right + f.right }
             });
-            grown.steps = step;
-            grown.train_accuracy = found.right as f64 / count as f64;
-            grown.curve.push((grown.train_accuracy, found.loss / count as f64));
-            if !found.loss.is_finite() {
-                grown.diverged = Some(step);
-                break;
-            }
-            for (reached, &target) in grown.reached.iter_mut().zip(&recipe.targets) {
-                if reached.is_none() && grown.train_accuracy >= target {
-                    *reached = Some(step);
-                }
-            }
-            let all_reached = !grown.reached.is_empty() && grown.reached.iter().all(Option::is_some);
-            if all_reached || step == recipe.steps {
+            let count = count as f64;
+            if grown.note(step, found.right as f64 / count, found.loss / count, &recipe.targets) || step == recipe.steps {
                 break;
             }
             adam.step(&mut parameters, &gradient, recipe.rate(&member, step));
