@@ -52,7 +52,7 @@ fn ensembles(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("single runs through burn", name), |b| {
             b.iter(|| {
                 for seed in 0..MEMBERS {
-                    let settings = Settings { epochs: STEPS, batch: 0, optimiser: Optimiser::adam(0.005), seed };
+                    let settings = Settings::new(STEPS, 0, Optimiser::adam(0.005), seed);
                     let net = Net::new(&recipe.arch, seed, &compute.device).expect("it fits");
                     let mut trainer = Trainer::new(net, settings, &compute.device);
                     for _ in 0..STEPS {

@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use lacuna::gpu::{AdapterChoice, read_back_bytes};
 use lacuna::nn::{Activation, Arch, Compute, Net, bridge};
 use lacuna::progress::Unwatched;
-use lacuna::prune::{BettiOptions, Criterion};
+use lacuna::prune::{BettiOptions, Criterion, Scoring};
 use lacuna::topology::{Batch, CloudView, EngineKind, Options};
 use lacuna::train::{Optimiser, Settings, Trainer};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -89,7 +89,7 @@ fn betti_scores_are_the_same_on_both_devices_and_read_little_back() {
     let criterion = Criterion::Betti(BettiOptions { samples: 100, ..BettiOptions::default() });
     let score = |compute: &Compute| {
         let net = Net::new(&arch, 4, &compute.device).unwrap();
-        criterion.score(&net, &data.train, compute, &mut Unwatched).unwrap()
+        criterion.score(&mut Scoring::new(&net, &data.train, compute, &mut Unwatched).unwrap()).unwrap()
     };
     let before = read_back_bytes();
     let on_gpu = score(&compute);
@@ -108,7 +108,7 @@ fn a_network_trains_on_the_gpu_as_on_the_cpu() {
     let (compute, _one) = gpu();
     let data = lacuna::data::disks(600, 1).unwrap();
     let arch = Arch::mlp(2, 3, 12, 2, Activation::parse("cabs").unwrap()).unwrap();
-    let settings = Settings { epochs: 1, batch: 100, optimiser: Optimiser::adam(0.01), seed: 3 };
+    let settings = Settings::new(1, 100, Optimiser::adam(0.01), 3);
     let losses = |compute: &Compute| -> Vec<f64> {
         let mut trainer = Trainer::new(Net::new(&arch, 3, &compute.device).unwrap(), settings, &compute.device);
         (0..4).map(|_| trainer.epoch(&data.train, &mut Unwatched).unwrap().train_loss).collect()

@@ -76,7 +76,7 @@ fn a_member_is_a_single_run_through_burn() {
         let numbers_squared: f64 = data.train.gather(&(0..777).collect::<Vec<_>>()).iter().map(|x| f64::from(x * x)).sum();
         let net = Net::with_init(&arch, 5, Init::Own, Some(numbers_squared / 1554.0), &device).unwrap();
         let per_epoch = if batch == 0 { 1 } else { 777usize.div_ceil(batch) };
-        let settings = Settings { epochs: 12 / per_epoch, batch, optimiser: Optimiser::adam(0.01), seed: 5 };
+        let settings = Settings::new(12 / per_epoch, batch, Optimiser::adam(0.01), 5);
         let mut trainer = Trainer::new(net, settings, &device);
         let mut accuracy = 0.0;
         while trainer.epochs_done() < settings.epochs {

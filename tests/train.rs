@@ -23,10 +23,11 @@ impl Watch for StopAfter {
 }
 
 fn config(model: ModelKind, data: &str, epochs: usize, optimiser: Optimiser) -> Config {
-    let settings = Settings { epochs, batch: 100, optimiser, seed: 7 };
+    let settings = Settings::new(epochs, 100, optimiser, 7);
     Config {
         data: data.into(),
         data_dir: None,
+        normalisation: None,
         model,
         activation: Activation::parse("relu").unwrap(),
         init: Init::Own,
@@ -55,7 +56,7 @@ fn a_small_cnn_learns_real_images() {
 fn momentum_descent_learns_the_disks() {
     let dir = tempfile::tempdir().unwrap();
     let data = load_data("disks", None, 7).unwrap();
-    let sgd = Optimiser { kind: OptimiserKind::Sgd, rate: 0.05, momentum: 0.9, weight_decay: 1e-4 };
+    let sgd = Optimiser { momentum: 0.9, weight_decay: 1e-4, ..Optimiser::new(OptimiserKind::Sgd, 0.05) };
     let mut c = config(ModelKind::Mlp { depth: 4, width: 24 }, "disks", 12, sgd);
     c.activation = Activation::parse("cabs").unwrap();
     let run = Run::create(&dir.path().join("r"), c, &data).unwrap();
@@ -105,7 +106,7 @@ fn a_pruned_run_loads_again_with_the_same_logits() {
         ("random", Criterion::Random { seed: 1 }, Rule::Ratio(0.25)),
     ] {
         let out = dir.path().join(name);
-        let plan = Plan { criterion, rule, round_to: 1, recover: 0 };
+        let plan = Plan { rule, ..Plan::ratio(criterion, 0.0) };
         let (outcome, net) = prune_run(&run, &plan, &out, &data, &compute, &mut Unwatched).unwrap();
         assert!(outcome.after_cut.macs < outcome.before.macs, "{name} removed something");
         let again = Run::open(&out).unwrap().network(&compute).unwrap();
@@ -131,7 +132,7 @@ fn an_interrupted_recovery_goes_on() {
     let data = load_data("fashion-mnist", None, 0).unwrap();
     let run = Run::create(&dir.path().join("r"), cnn(1), &data).unwrap();
     run.train(None, &data, &compute, &mut Unwatched).unwrap();
-    let plan = Plan { criterion: Criterion::L1, rule: Rule::Ratio(0.5), round_to: 1, recover: 1 };
+    let plan = Plan { recover: 1, ..Plan::ratio(Criterion::L1, 0.5) };
     let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
     let (want, _) = prune_run(&run, &plan, &whole, &data, &compute, &mut Unwatched).unwrap();
     // Long enough for scoring, testing and a part of the recovery.
@@ -153,7 +154,7 @@ fn a_cut_that_is_stopped_leaves_nothing() {
     let data = load_data("fashion-mnist", None, 0).unwrap();
     let run = Run::create(&dir.path().join("r"), cnn(1), &data).unwrap();
     run.train(None, &data, &compute, &mut Unwatched).unwrap();
-    let plan = Plan { criterion: Criterion::Betti(BettiOptions::default()), rule: Rule::Above(300.0), round_to: 1, recover: 1 };
+    let plan = Plan { rule: Rule::Above(300.0), recover: 1, ..Plan::ratio(Criterion::Betti(BettiOptions::default()), 0.0) };
     let out = dir.path().join("pruned");
     for patience in [0, 2, 3] {
         let stopped = prune_run(&run, &plan, &out, &data, &compute, &mut StopAfter(patience.into())).unwrap_err();

@@ -5,6 +5,8 @@ mod activations;
 mod barcode;
 mod bench;
 mod betti;
+#[cfg(feature = "nn")]
+mod cost;
 mod data;
 #[cfg(feature = "nn")]
 mod demo;
@@ -12,6 +14,8 @@ mod devices;
 mod engine;
 #[cfg(feature = "nn")]
 mod experiment;
+#[cfg(feature = "nn")]
+mod import;
 mod input;
 mod progress;
 #[cfg(feature = "nn")]
@@ -59,6 +63,12 @@ enum Command {
     /// The activation functions: formulas, gains, and what mean-field theory says of them
     #[cfg(feature = "nn")]
     Activations(activations::Activations),
+    /// Weights from PyTorch as a run that can be traced, pruned and trained on
+    #[cfg(feature = "nn")]
+    Import(import::Import),
+    /// Parameters and multiply-accumulates of a network
+    #[cfg(feature = "nn")]
+    Cost(cost::Cost),
     /// Remove filters of a trained run into a new run folder
     #[cfg(feature = "nn")]
     Prune(prune::Prune),
@@ -86,6 +96,10 @@ pub fn main() -> ExitCode {
         Command::Trace(c) => c.run(quiet),
         #[cfg(feature = "nn")]
         Command::Activations(c) => c.run(),
+        #[cfg(feature = "nn")]
+        Command::Import(c) => c.run(quiet),
+        #[cfg(feature = "nn")]
+        Command::Cost(c) => c.run(),
         #[cfg(feature = "nn")]
         Command::Prune(c) => c.run(quiet),
         #[cfg(feature = "nn")]

@@ -4,21 +4,14 @@ use super::engine::EngineArgs;
 use super::progress::Progress;
 use super::{print, print_json};
 use clap::{Args, ValueEnum};
-use lacuna::prune::{BettiDimension, BettiOptions, Criterion, Plan, Rule, Scale, prune_run, resume_prune};
+use lacuna::prune::{
+    BettiDimension, Cloud, Criterion, Curve, FilterPoints, Limits, Plan, Rule, Scale, Schedule, Sensitivity, prune_run,
+    resume_prune, sensitivity,
+};
 use lacuna::report::Picture;
 use lacuna::train::Run;
 use lacuna::{Error, Result};
 use std::path::PathBuf;
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum By {
-    /// Betti number of the filter's output space
-    Betti,
-    /// Sum of the filter's absolute weights
-    L1,
-    /// Chance, the control
-    Random,
-}
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Dimension {
@@ -29,6 +22,138 @@ enum Dimension {
     Sum,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum When {
+    /// All at once
+    OneShot,
+    /// In equal steps, with training between
+    Linear,
+    /// In steps that become smaller
+    Cubic,
+    /// Set to zero after every epoch, cut at the end
+    Soft,
+}
+
+/// What to prune by, and its options.
+#[derive(Clone, Debug, Args)]
+pub struct CriterionArgs {
+    /// Samples that criteria look at; points of each filter's cloud [default: 512]
+    #[arg(long)]
+    samples: Option<usize>,
+    /// Which Betti number [default: sum]
+    #[arg(long, value_enum)]
+    betti: Option<Dimension>,
+    /// Scale of the Betti numbers, a distance between activations [default: chosen per layer]
+    #[arg(long, allow_negative_numbers = true, conflicts_with = "hops")]
+    scale: Option<f32>,
+    /// Betti numbers by steps in the graph of K nearest neighbours
+    #[arg(long, value_name = "K")]
+    hops: Option<usize>,
+    /// A cloud for each class, and the mean over classes
+    #[arg(long)]
+    per_class: bool,
+    /// Chromosomes or states of a search [default: 32, of energy 8]
+    #[arg(long)]
+    population: Option<usize>,
+    /// Generations of a search [default: 30 per layer, of energy 50]
+    #[arg(long)]
+    generations: Option<usize>,
+    /// Filters as points of the topological search: weights, directions, or maps [default: weights]
+    #[arg(long)]
+    points: Option<String>,
+}
+
+impl CriterionArgs {
+    /// The criterion of a name with these options.
+    pub fn criterion(&self, name: &str, seed: u64) -> Result<Criterion> {
+        let mut criterion = Criterion::named(name, self.samples.unwrap_or(512), seed)?;
+        let by_betti = matches!(criterion, Criterion::Betti(_));
+        let search = matches!(criterion, Criterion::Topological(_) | Criterion::Energy(_));
+        let looks = !search && !matches!(name, "l1" | "l2" | "fpgm" | "bn-scale" | "random");
+        let maps = self.points.as_deref() == Some("maps");
+        for (given, option, fits) in [
+            (self.samples.is_some(), "--samples", looks || maps),
+            (self.betti.is_some(), "--betti", by_betti),
+            (self.scale.is_some(), "--scale", by_betti),
+            (self.hops.is_some(), "--hops", by_betti),
+            (self.per_class, "--per-class", by_betti),
+            (self.population.is_some(), "--population", search),
+            (self.generations.is_some(), "--generations", search),
+            (self.points.is_some(), "--points", name == "topological"),
+        ] {
+            if given && !fits {
+                return Err(Error::input(format!("{option} does not apply to --by {name}")));
+            }
+        }
+        match &mut criterion {
+            Criterion::Betti(options) => {
+                options.dimension = match self.betti {
+                    Some(Dimension::Zero) => BettiDimension::Zero,
+                    Some(Dimension::One) => BettiDimension::One,
+                    Some(Dimension::Sum) | None => BettiDimension::Sum,
+                };
+                options.scale = match self.scale {
+                    Some(s) if !(s >= 0.0 && s.is_finite()) => return Err(Error::input("the scale must be a number, 0 or more")),
+                    Some(s) => Scale::Given(s),
+                    None => Scale::LayerMedian,
+                };
+                options.cloud = self.hops.map_or(Cloud::Euclidean, |k| Cloud::Hops { k });
+                options.per_class = self.per_class;
+            }
+            Criterion::Topological(options) => {
+                options.population = self.population.unwrap_or(options.population);
+                options.generations = self.generations.unwrap_or(options.generations);
+                options.points = match self.points.as_deref() {
+                    None | Some("weights") => FilterPoints::Weights,
+                    Some("directions") => FilterPoints::Directions,
+                    Some("maps") => FilterPoints::Maps { samples: self.samples.unwrap_or(512) },
+                    Some(other) => {
+                        return Err(Error::input(format!("--points '{other}': use weights, directions or maps")));
+                    }
+                };
+            }
+            Criterion::Energy(options) => {
+                options.population = self.population.unwrap_or(options.population);
+                options.generations = self.generations.unwrap_or(options.generations);
+            }
+            _ => {}
+        }
+        Ok(criterion)
+    }
+}
+
+/// Which filters stay in any case.
+#[derive(Clone, Debug, Args)]
+pub struct LimitArgs {
+    /// Layers that stay whole, by the names of their convolutions or the beginnings of these
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    ignore: Vec<String>,
+    /// Shares of single layers, as features.0=0.3
+    #[arg(long, value_name = "NAME=SHARE", value_delimiter = ',')]
+    layer_ratio: Vec<String>,
+    /// Filters that every layer keeps
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    min_filters: usize,
+    /// Leave the filters whole that residual additions couple
+    #[arg(long)]
+    inner: bool,
+}
+
+impl LimitArgs {
+    pub fn limits(&self) -> Result<Limits> {
+        let pair = |text: &String| {
+            let parsed = text.split_once('=').and_then(|(name, share)| Some((name.to_string(), share.trim().parse().ok()?)));
+            parsed.ok_or_else(|| Error::input(format!("--layer-ratio '{text}': write it as NAME=SHARE, as features.0=0.3")))
+        };
+        Ok(Limits {
+            ignore: self.ignore.clone(),
+            ratios: self.layer_ratio.iter().map(pair).collect::<Result<_>>()?,
+            minimum: self.min_filters,
+            coupled: !self.inner,
+        })
+    }
+}
+
 #[derive(Clone, Debug, Args)]
 pub struct Prune {
     /// Folder of the trained run
@@ -36,35 +161,60 @@ pub struct Prune {
     /// Folder for the smaller one
     #[arg(long, short)]
     out: PathBuf,
-    /// What a filter is worth
-    #[arg(long, value_enum, default_value = "betti")]
-    by: By,
-    /// Remove filters whose Betti number is above this [default for betti: 300]
-    #[arg(long, conflicts_with = "ratio")]
+    /// What a filter is worth: betti, holes, l1, l2, fpgm, bn-scale, apoz, mean-activation, selectivity, taylor, functionality, topological, energy, random
+    #[arg(long, default_value = "betti")]
+    by: String,
+    /// Remove filters whose score is above this [default for betti: 300]
+    #[arg(long, conflicts_with_all = ["ratio", "below", "global"], allow_negative_numbers = true)]
     above: Option<f64>,
+    /// Remove filters whose score is below this [default for bn-scale: 0.001; for energy what the search found]
+    #[arg(long, conflicts_with_all = ["ratio", "global"], allow_negative_numbers = true)]
+    below: Option<f64>,
     /// Remove this share of every layer's filters, the worst first [default for the others: 0.5]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, conflicts_with = "global")]
     ratio: Option<f64>,
+    /// Remove this share of all filters, the worst of the network first
+    #[arg(long, allow_negative_numbers = true)]
+    global: Option<f64>,
+    /// Remove the best in place of the worst, as a control
+    #[arg(long)]
+    reverse: bool,
     /// Keep a multiple of this many filters per layer
     #[arg(long, default_value_t = 1, value_name = "K")]
     round_to: usize,
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// When filters go
+    #[arg(long, value_enum, default_value = "one-shot")]
+    schedule: When,
+    /// Steps of a linear or cubic schedule [default: 3]
+    #[arg(long)]
+    steps: Option<usize>,
+    /// Epochs of training between steps, or of a soft schedule [default: 1]
+    #[arg(long, value_name = "EPOCHS")]
+    between: Option<usize>,
     /// Epochs of training after the cut
     #[arg(long, default_value_t = 0, value_name = "EPOCHS")]
     recover: usize,
-    /// Samples, that is points of each filter's cloud [default: 512]
-    #[arg(long)]
-    samples: Option<usize>,
-    /// Which Betti number [default: sum]
-    #[arg(long, value_enum)]
-    betti: Option<Dimension>,
-    /// Scale of the Betti numbers, a distance between activations [default: chosen per layer]
-    #[arg(long, allow_negative_numbers = true)]
-    scale: Option<f32>,
-    /// Decides the samples, and the scores of `random` [default: 0]
+    #[command(flatten)]
+    criterion: CriterionArgs,
+    /// Decides what is left to chance [default: 0]
     #[arg(long)]
     seed: Option<u64>,
+    /// In place of pruning: the accuracy when each layer alone loses a share, into sensitivity.csv and .svg
+    #[arg(long, conflicts_with_all = ["above", "below", "ratio", "global", "recover", "resume"])]
+    sensitivity: bool,
+    /// Shares for --sensitivity, as 0.1..0.9 (steps of 0.1) or a list
+    #[arg(long, requires = "sensitivity")]
+    ratios: Option<String>,
+    /// Test images for --sensitivity [default: all]
+    #[arg(long, requires = "sensitivity", value_name = "N")]
+    test: Option<usize>,
     /// Go on with a recovery that was interrupted, by its own options
-    #[arg(long, conflicts_with_all = ["by", "above", "ratio", "round_to", "recover", "samples", "betti", "scale", "seed"])]
+    #[arg(long, conflicts_with_all = [
+        "by", "above", "below", "ratio", "global", "reverse", "round_to", "ignore", "layer_ratio", "min_filters", "inner", "schedule", "steps",
+        "between", "recover", "samples", "betti", "scale", "hops", "per_class", "population", "generations", "points", "seed",
+    ])]
     resume: bool,
     /// Print prune.json instead of tables
     #[arg(long)]
@@ -73,48 +223,89 @@ pub struct Prune {
     engine: EngineArgs,
 }
 
+/// `0.1..0.9` in steps of 0.1, `0.1..0.9:0.2`, or a list.
+pub fn shares(text: &str) -> Result<Vec<f64>> {
+    let bad = || Error::input(format!("'{text}' are no shares: write them as 0.1..0.9, 0.1..0.9:0.2, or 0.1,0.3,0.5"));
+    let number = |t: &str| t.trim().parse::<f64>().map_err(|_| bad());
+    let found = match text.split_once("..") {
+        None => text.split(',').map(number).collect::<Result<Vec<_>>>()?,
+        Some((from, rest)) => {
+            let (to, step) = rest.split_once(':').unwrap_or((rest, "0.1"));
+            let (from, to, step) = (number(from)?, number(to)?, number(step)?);
+            if !(step > 0.0 && from <= to) {
+                return Err(bad());
+            }
+            (0..=((to - from) / step + 1e-9) as usize).map(|i| ((from + i as f64 * step) * 1e6).round() / 1e6).collect()
+        }
+    };
+    if found.iter().any(|r| !(0.0..1.0).contains(r)) {
+        return Err(Error::input("shares must be at least 0 and below 1: every layer keeps a filter"));
+    }
+    Ok(found)
+}
+
 impl Prune {
     fn plan(&self) -> Result<Plan> {
-        let for_betti =
-            [(self.samples.is_some(), "--samples"), (self.betti.is_some(), "--betti"), (self.scale.is_some(), "--scale")];
-        if !matches!(self.by, By::Betti)
-            && let Some((_, option)) = for_betti.iter().find(|(given, _)| *given)
-        {
-            return Err(Error::input(format!("{option} is for --by betti")));
+        let criterion = self.criterion.criterion(&self.by, self.seed.unwrap_or(0))?;
+        if self.seed.is_some() && !criterion.is_seeded() {
+            return Err(Error::input(format!("--seed does not apply to --by {}", self.by)));
         }
-        if matches!(self.by, By::L1) && self.seed.is_some() {
-            return Err(Error::input("--seed does not apply to --by l1"));
+        let rule = match (self.above, self.below, self.ratio, self.global) {
+            (Some(limit), ..) => Rule::Above(limit),
+            (_, Some(limit), ..) => Rule::Below(limit),
+            (_, _, Some(ratio), _) => Rule::Ratio(ratio),
+            (.., Some(ratio)) => Rule::Global(ratio),
+            _ => match (&criterion, self.schedule) {
+                (Criterion::Betti(_), When::OneShot | When::Soft) => Rule::Above(300.0),
+                (Criterion::BnScale, When::OneShot | When::Soft) => Rule::Below(1e-3),
+                (Criterion::Energy(_), When::OneShot | When::Soft) => Rule::Below(0.5),
+                _ => Rule::Ratio(0.5),
+            },
+        };
+        let refuse = |given: bool, what: &str| {
+            if given { Err(Error::input(format!("{what} does not apply to this schedule"))) } else { Ok(()) }
+        };
+        let (steps, between) = (self.steps.unwrap_or(3), self.between.unwrap_or(1));
+        let schedule = match self.schedule {
+            When::OneShot => {
+                refuse(self.between.is_some(), "--between")?;
+                refuse(self.steps.is_some(), "--steps")?;
+                Schedule::OneShot
+            }
+            When::Linear => Schedule::Iterative { steps, curve: Curve::Linear, between },
+            When::Cubic => Schedule::Iterative { steps, curve: Curve::Cubic, between },
+            When::Soft => {
+                refuse(self.steps.is_some(), "--steps")?;
+                Schedule::Soft { epochs: between }
+            }
+        };
+        let limits = self.limits.limits()?;
+        Ok(Plan { criterion, rule, round_to: self.round_to, recover: self.recover, limits, schedule, reverse: self.reverse })
+    }
+
+    fn sensitivity(&self, run: &Run, quiet: bool) -> Result<()> {
+        let criterion = self.criterion.criterion(&self.by, self.seed.unwrap_or(0))?;
+        let plan = Plan { limits: self.limits.limits()?, reverse: self.reverse, ..Plan::ratio(criterion, 0.5) };
+        let ratios = shares(self.ratios.as_deref().unwrap_or("0.1..0.9"))?;
+        let mut data = run.data()?;
+        if let Some(most) = self.test {
+            data = data.with_at_most(data.train.len(), most, 0);
         }
-        let seed = self.seed.unwrap_or(0);
-        let criterion = match self.by {
-            By::Betti => Criterion::Betti(BettiOptions {
-                samples: self.samples.unwrap_or(512),
-                dimension: match self.betti {
-                    Some(Dimension::Zero) => BettiDimension::Zero,
-                    Some(Dimension::One) => BettiDimension::One,
-                    Some(Dimension::Sum) | None => BettiDimension::Sum,
-                },
-                scale: match self.scale {
-                    Some(s) if !(s >= 0.0 && s.is_finite()) => return Err(Error::input("the scale must be a number, 0 or more")),
-                    Some(s) => Scale::Given(s),
-                    None => Scale::LayerMedian,
-                },
-                seed,
-            }),
-            By::L1 => Criterion::L1,
-            By::Random => Criterion::Random { seed },
-        };
-        let rule = match (self.above, self.ratio, self.by) {
-            (Some(limit), _, _) => Rule::Above(limit),
-            (None, Some(ratio), _) => Rule::Ratio(ratio),
-            (None, None, By::Betti) => Rule::Above(300.0),
-            (None, None, _) => Rule::Ratio(0.5),
-        };
-        Ok(Plan { criterion, rule, round_to: self.round_to, recover: self.recover })
+        let compute = self.engine.compute(quiet)?;
+        let mut progress = Progress::new(quiet);
+        let found: Sensitivity = sensitivity(run, &plan, &ratios, &self.out, &data, &compute, &mut progress)?;
+        drop(progress);
+        if self.json {
+            return print_json(&found);
+        }
+        print(&found.table().markdown())
     }
 
     pub fn run(&self, quiet: bool) -> Result<()> {
         let run = Run::open(&self.run)?;
+        if self.sensitivity {
+            return self.sensitivity(&run, quiet);
+        }
         let (outcome, progress) = if self.resume {
             let compute = self.engine.compute(quiet)?;
             let mut progress = Progress::new(quiet);

@@ -3,25 +3,13 @@
 use super::engine::EngineArgs;
 use super::print;
 use super::progress::Progress;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use lacuna::nn::{Activation, Init};
 use lacuna::progress::Watch;
 use lacuna::report::{Lines, Picture};
-use lacuna::train::{Config, ModelKind, Optimiser, OptimiserKind, Run, Settings, load_data};
+use lacuna::train::{Config, ModelKind, Normalisation, Optimiser, OptimiserKind, Run, Settings, load_data};
 use lacuna::{Error, Result};
 use std::path::PathBuf;
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Model {
-    Cnn,
-    Mlp,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Rule {
-    Adam,
-    Sgd,
-}
 
 #[derive(Clone, Debug, Args)]
 pub struct Train {
@@ -30,18 +18,25 @@ pub struct Train {
     out: PathBuf,
     /// Go on with the run in that folder, by its own options; --epochs may be raised
     #[arg(long, conflicts_with_all = [
-        "data", "data_dir", "model", "filters", "hidden", "depth", "width", "no_norm", "activation", "learn_activation", "init", "optimiser", "lr", "momentum",
+        "data", "data_dir", "model", "filters", "hidden", "depth", "width", "no_norm", "activation", "learn_activation", "init", "optimiser", "lr", "momentum", "decoupled", "augment", "mean", "deviation",
         "weight_decay", "batch", "seed",
     ])]
     resume: bool,
-    /// fashion-mnist (a part is bundled), mnist, cifar-10, cat-vs-dog (of CIFAR-10), or a shape of `lacuna data list`, as disks:75
+    /// fashion-mnist (a part is bundled), mnist, cifar-10, cat-vs-dog (of CIFAR-10, or a folder), images (a folder of train/CLASS/*.jpg; images:64 scales to 64 pixels), or a shape of `lacuna data list`, as disks:75
     #[arg(long, default_value = "fashion-mnist")]
     data: String,
     /// Folder with the complete data set: IDX files (.gz too), or CIFAR-10's .bin files
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    #[arg(long, value_enum, default_value = "cnn")]
-    model: Model,
+    /// Means that images are normalised by, of pixels over 255: one, or one per channel [default: the data set's]
+    #[arg(long, value_delimiter = ',', requires = "deviation", allow_negative_numbers = true)]
+    mean: Vec<f32>,
+    /// Deviations that images are normalised by
+    #[arg(long, value_delimiter = ',', requires = "mean")]
+    deviation: Vec<f32>,
+    /// cnn, mlp, or a network of the literature: vgg11, vgg16 (-bn), resnet20, resnet56, basicnet; with a factor for all widths as in vgg16-bn:0.25
+    #[arg(long, default_value = "cnn")]
+    model: String,
     /// Filters of each convolution block of a cnn [default: 32,64]
     #[arg(long, value_delimiter = ',')]
     filters: Option<Vec<usize>>,
@@ -66,17 +61,24 @@ pub struct Train {
     /// How weights are drawn: own (the activation's), edge (of chaos), glorot, or a variance times fan-in
     #[arg(long, default_value = "own")]
     init: String,
-    #[arg(long, value_enum, default_value = "adam")]
-    optimiser: Rule,
-    /// Learning rate [default: 0.001 for adam, 0.05 for sgd]
+    /// adam, amsgrad, sgd, adagrad, adadelta or rmsprop
+    #[arg(long, default_value = "adam")]
+    optimiser: String,
+    /// Learning rate [default: 0.001; for sgd 0.05, adagrad 0.01, adadelta 1]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     lr: Option<f64>,
     /// Momentum of sgd [default: 0.9]
     #[arg(long)]
     momentum: Option<f64>,
-    /// L2 term of the gradient
+    /// Regularisation: an L2 term of the gradient
     #[arg(long, default_value_t = 0.0)]
     weight_decay: f32,
+    /// Take the weight decay off the weights after each step, in place of an L2 term
+    #[arg(long)]
+    decoupled: bool,
+    /// Mirror and shift images by chance
+    #[arg(long)]
+    augment: bool,
     /// Passes over the data [default: 5]
     #[arg(long)]
     epochs: Option<usize>,
@@ -94,42 +96,43 @@ pub struct Train {
     engine: EngineArgs,
 }
 
+/// What `--mean` and `--deviation` say.
+pub fn normalisation(mean: &[f32], deviation: &[f32]) -> Option<Normalisation> {
+    (!mean.is_empty()).then(|| Normalisation { mean: mean.to_vec(), deviation: deviation.to_vec() })
+}
+
 impl Train {
     fn config(&self) -> Result<Config> {
-        let (kind, default_rate) = match self.optimiser {
-            Rule::Adam => (OptimiserKind::Adam, 0.001),
-            Rule::Sgd => (OptimiserKind::Sgd, 0.05),
-        };
-        let rate = self.lr.unwrap_or(default_rate);
-        if !(rate > 0.0 && rate.is_finite()) {
-            return Err(Error::input("the learning rate must be a number above 0"));
+        let known = OptimiserKind::ALL.iter().find(|(_, name, _)| *name == self.optimiser);
+        let &(kind, name, usual) = known.ok_or_else(|| {
+            let names: Vec<_> = OptimiserKind::ALL.iter().map(|o| o.1).collect();
+            Error::input(format!("unknown optimiser '{}': use one of {}", self.optimiser, names.join(", ")))
+        })?;
+        if self.momentum.is_some() && kind != OptimiserKind::Sgd {
+            return Err(Error::input(format!("--momentum is for sgd: {name} has its own")));
         }
-        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
-            return Err(Error::input("the weight decay must be a number, 0 or more"));
+        let momentum = if kind == OptimiserKind::Sgd { self.momentum.unwrap_or(0.9) } else { 0.0 };
+        if self.decoupled && self.weight_decay == 0.0 {
+            return Err(Error::input("--decoupled needs a --weight-decay"));
         }
-        let momentum = match (kind, self.momentum) {
-            (OptimiserKind::Adam, Some(_)) => return Err(Error::input("--momentum is for sgd: adam has its own")),
-            (OptimiserKind::Adam, None) => 0.0,
-            (OptimiserKind::Sgd, given) => given.unwrap_or(0.9),
-        };
-        if !(0.0..1.0).contains(&momentum) {
-            return Err(Error::input("the momentum must be at least 0 and below 1"));
-        }
+        let (weight_decay, decoupled) = (self.weight_decay, self.decoupled);
+        let optimiser = Optimiser { momentum, weight_decay, decoupled, ..Optimiser::new(kind, self.lr.unwrap_or(usual)) };
+        optimiser.check()?;
         let epochs = self.epochs.unwrap_or(5);
         if epochs == 0 {
             return Err(Error::input("at least one epoch is needed"));
         }
-        let optimiser = Optimiser { kind, rate, momentum, weight_decay: self.weight_decay };
         // Another directory must not lead to other data.
         let data_dir = self.data_dir.as_ref().map(|d| std::fs::canonicalize(d).unwrap_or_else(|_| d.clone()));
         Ok(Config {
             data: self.data.clone(),
             data_dir,
+            normalisation: normalisation(&self.mean, &self.deviation),
             model: self.model_kind()?,
             activation: Activation::parse(&self.activation)?,
             init: Init::parse(&self.init)?,
             learn_activation: self.learn_activation,
-            settings: Settings { epochs, batch: self.batch, optimiser, seed: self.seed },
+            settings: Settings { augment: self.augment, ..Settings::new(epochs, self.batch, optimiser, self.seed) },
         })
     }
 
@@ -137,8 +140,8 @@ impl Train {
         let refuse = |given: bool, what: &str, model: &str| {
             if given { Err(Error::input(format!("{what} does not apply to --model {model}"))) } else { Ok(()) }
         };
-        match self.model {
-            Model::Cnn => {
+        match self.model.as_str() {
+            "cnn" => {
                 refuse(self.depth.is_some(), "--depth", "cnn")?;
                 refuse(self.width.is_some(), "--width", "cnn")?;
                 let filters = self.filters.clone().unwrap_or_else(|| vec![32, 64]);
@@ -148,11 +151,16 @@ impl Train {
                 }
                 Ok(ModelKind::Cnn { filters, hidden, norm: !self.no_norm })
             }
-            Model::Mlp => {
-                refuse(self.filters.is_some(), "--filters", "mlp")?;
-                refuse(self.no_norm, "--no-norm", "mlp")?;
-                refuse(self.hidden.is_some(), "--hidden", "mlp")?;
-                Ok(ModelKind::Mlp { depth: self.depth.unwrap_or(10), width: self.width.unwrap_or(15) })
+            model => {
+                refuse(self.filters.is_some(), "--filters", model)?;
+                refuse(self.no_norm, "--no-norm", model)?;
+                refuse(self.hidden.is_some(), "--hidden", model)?;
+                if model == "mlp" {
+                    return Ok(ModelKind::Mlp { depth: self.depth.unwrap_or(10), width: self.width.unwrap_or(15) });
+                }
+                refuse(self.depth.is_some(), "--depth", model)?;
+                refuse(self.width.is_some(), "--width", model)?;
+                Ok(ModelKind::Zoo { name: model.into() })
             }
         }
     }
@@ -176,7 +184,10 @@ impl Train {
             (run, data)
         } else {
             let config = self.config()?;
-            let data = load_data(&config.data, config.data_dir.as_deref(), config.settings.seed)?;
+            let mut data = load_data(&config.data, config.data_dir.as_deref(), config.settings.seed)?;
+            if let Some(by) = &config.normalisation {
+                data.normalise(&by.mean, &by.deviation)?;
+            }
             if self.trace {
                 self.procedure.check(&data)?;
             }

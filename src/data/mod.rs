@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod generate;
+pub mod image_folder;
 pub mod images;
 pub mod points;
 mod results;

@@ -8,8 +8,8 @@ use rand::seq::SliceRandom;
 /// The numbers of labelled samples.
 #[derive(Clone, Debug, PartialEq)]
 enum Values {
-    /// Pixels; a network sees `(pixel / 255 - mean) / deviation`.
-    Bytes(Vec<u8>, f32, f32),
+    /// Pixels; a network sees `(pixel / 255 - mean) / deviation`, channel by channel.
+    Bytes(Vec<u8>, Vec<(f32, f32)>),
     /// As they are.
     Floats(Vec<f32>),
 }
@@ -34,7 +34,7 @@ impl Samples {
         if pixels.len() != need {
             return Err(Error::input(format!("{} pixels for {} labels: {need} are needed", pixels.len(), labels.len())));
         }
-        Ok(Self { shape: shape.to_vec(), labels, values: Values::Bytes(pixels, mean, deviation) })
+        Ok(Self { shape: shape.to_vec(), labels, values: Values::Bytes(pixels, vec![(mean, deviation); shape[0]]) })
     }
 
     /// Vectors of `features` numbers.
@@ -69,9 +69,11 @@ impl Samples {
         let mut out = Vec::with_capacity(which.len() * width);
         for &i in which {
             match &self.values {
-                Values::Bytes(bytes, mean, deviation) => {
-                    let scaled = |b: &u8| (f32::from(*b) / 255.0 - mean) / deviation;
-                    out.extend(bytes[i * width..(i + 1) * width].iter().map(scaled));
+                Values::Bytes(bytes, scales) => {
+                    let planes = bytes[i * width..(i + 1) * width].chunks(width / scales.len());
+                    for (plane, (mean, deviation)) in planes.zip(scales) {
+                        out.extend(plane.iter().map(|b| (f32::from(*b) / 255.0 - mean) / deviation));
+                    }
                 }
                 Values::Floats(numbers) => out.extend_from_slice(&numbers[i * width..(i + 1) * width]),
             }
@@ -90,16 +92,41 @@ impl Samples {
     pub fn select(&self, which: &[usize]) -> Self {
         let width = self.width();
         let values = match &self.values {
-            Values::Bytes(bytes, mean, deviation) => Values::Bytes(
-                which.iter().flat_map(|&i| bytes[i * width..(i + 1) * width].iter().copied()).collect(),
-                *mean,
-                *deviation,
-            ),
+            Values::Bytes(bytes, scales) => {
+                let pixels = which.iter().flat_map(|&i| bytes[i * width..(i + 1) * width].iter().copied()).collect();
+                Values::Bytes(pixels, scales.clone())
+            }
             Values::Floats(x) => {
                 Values::Floats(which.iter().flat_map(|&i| x[i * width..(i + 1) * width].iter().copied()).collect())
             }
         };
         Self { shape: self.shape.clone(), labels: which.iter().map(|&i| self.labels[i]).collect(), values }
+    }
+
+    /// Normalises images by other means and deviations, of pixels over 255; one for all channels, or one per channel.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for samples that are not images of bytes, another number of channels, or a deviation that is not above 0.
+    pub fn normalise(&mut self, mean: &[f32], deviation: &[f32]) -> Result<()> {
+        let Values::Bytes(_, scales) = &mut self.values else {
+            return Err(Error::input("only images can be normalised by channel"));
+        };
+        let fits = |n: usize| n == 1 || n == scales.len();
+        if !fits(mean.len()) || !fits(deviation.len()) {
+            return Err(Error::input(format!(
+                "{} means and {} deviations for images of {} channels: one, or one per channel, are needed",
+                mean.len(),
+                deviation.len(),
+                scales.len()
+            )));
+        }
+        if deviation.iter().any(|d| !(*d > 0.0 && d.is_finite())) || mean.iter().any(|m| !m.is_finite()) {
+            return Err(Error::input("means must be numbers and deviations numbers above 0"));
+        }
+        for (c, scale) in scales.iter_mut().enumerate() {
+            *scale = (mean[c.min(mean.len() - 1)], deviation[c.min(deviation.len() - 1)]);
+        }
+        Ok(())
     }
 
     /// Indices of the samples of one class.
@@ -137,6 +164,15 @@ impl DataSet {
         };
         let names = classes.iter().filter_map(|&c| self.classes.get(usize::from(c)).cloned()).collect();
         Self { name: name.into(), classes: names, train: part(&self.train), test: part(&self.test) }.checked()
+    }
+
+    /// [`Samples::normalise`] of both parts.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn normalise(&mut self, mean: &[f32], deviation: &[f32]) -> Result<()> {
+        self.train.normalise(mean, deviation)?;
+        self.test.normalise(mean, deviation)
     }
 
     /// The set with at most so many training and test samples, the first in an order that the seed decides.

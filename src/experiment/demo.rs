@@ -5,7 +5,7 @@ use crate::data::{DataSet, disks, images};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Arch, Compute, Init, Net};
 use crate::progress::{Unwatched, Watch};
-use crate::prune::{BettiOptions, Criterion, Keep, LayerRow, LayerScores, Outcome, Plan, Rule, cut, prune_run};
+use crate::prune::{BettiOptions, Criterion, Outcome, Plan, Rule, prune_run, shrink};
 use crate::report::{Lines, Page, Persistence, Table};
 use crate::topology::{Barcode, Options, PointCloud};
 use crate::trace::{LayerBetti, Procedure, trace_class};
@@ -83,7 +83,7 @@ fn tell(options: &DemoOptions, compute: &Compute, watch: &mut dyn Watch) -> Resu
     run.train(None, &fashion, compute, watch)?;
     run.write_engine(&compute.engine.info())?;
     watch.note("scoring every filter by the Betti number of the cloud that it makes of 512 images");
-    let plan = Plan { criterion: Criterion::Betti(BettiOptions::default()), rule: Rule::Above(300.0), round_to: 1, recover: 1 };
+    let plan = Plan { rule: Rule::Above(300.0), recover: 1, ..Plan::ratio(Criterion::Betti(BettiOptions::default()), 0.0) };
     let (outcome, _) = prune_run(&run, &plan, &out.join("cnn-pruned"), &fashion, compute, watch)?;
 
     let controls = controls(&run, &outcome, &fashion, options.seed, compute)?;
@@ -105,7 +105,7 @@ fn outside(disks: &DataSet) -> Result<PointCloud> {
 
 fn learn(name: &str, rate: f64, data: &DataSet, seed: u64, compute: &Compute, watch: &mut dyn Watch) -> Result<Learner> {
     let arch = Arch::mlp(2, 10, 15, 2, Activation::parse(name)?)?;
-    let settings = Settings { epochs: MOST_STEPS, batch: 0, optimiser: Optimiser::adam(rate), seed };
+    let settings = Settings::new(MOST_STEPS, 0, Optimiser::adam(rate), seed);
     let mut trainer = Trainer::new(Net::new(&arch, seed, &compute.device)?, settings, &compute.device);
     let (mut steps, mut best, mut curve) = (None, 0.0f64, Vec::new());
     while trainer.epochs_done() < MOST_STEPS {
@@ -141,14 +141,9 @@ fn controls(run: &Run, outcome: &Outcome, data: &DataSet, seed: u64, compute: &C
     table.row(["betti".into(), format!("{:.2} %", 100.0 * outcome.after_cut.accuracy)]);
     let net = run.network(compute)?;
     for criterion in [Criterion::L1, Criterion::Random { seed }] {
-        let scores = criterion.score(&net, &data.train, compute, &mut Unwatched)?;
-        let of_layer = |(rival, row): (&LayerScores, &LayerRow)| {
-            let goes = 1.0 - row.kept.len() as f64 / rival.scores.len() as f64;
-            let plan = Plan { criterion: criterion.clone(), rule: Rule::Ratio(goes), round_to: 1, recover: 0 };
-            (rival.layer, plan.keep(&rival.scores))
-        };
-        let keep: Keep = scores.iter().zip(&outcome.layers).map(of_layer).collect();
-        let right = accuracy(&cut(&net, &keep, &compute.device)?, &data.test, &compute.device, &mut Unwatched)?;
+        let plan = Plan::same_counts(criterion.clone(), &outcome.layers);
+        let rival = shrink(&net, data, &plan, &run.config.settings, compute, &mut Unwatched)?;
+        let right = accuracy(&rival.net, &data.test, &compute.device, &mut Unwatched)?;
         table.row([criterion.name().into(), format!("{:.2} %", 100.0 * right)]);
     }
     Ok(table)
@@ -158,11 +153,12 @@ fn cnn_config(seed: u64) -> Result<Config> {
     Ok(Config {
         data: "fashion-mnist".into(),
         data_dir: None,
+        normalisation: None,
         model: ModelKind::Cnn { filters: vec![32, 64], hidden: 128, norm: true },
         activation: Activation::parse("relu")?,
         init: Init::Own,
         learn_activation: false,
-        settings: Settings { epochs: 3, batch: 64, optimiser: Optimiser::adam(0.001), seed },
+        settings: Settings::new(3, 64, Optimiser::adam(0.001), seed),
     })
 }
 

@@ -8,7 +8,7 @@ use super::stats::median;
 use crate::data::DataSet;
 use crate::data::files::{write_json, write_text};
 use crate::error::{Error, Result};
-use crate::nn::{Activation, Arch, Compute, Init, Layer, Net};
+use crate::nn::{Activation, Arch, Compute, Init, Net};
 use crate::progress::{Unwatched, Watch};
 use crate::report::{Lines, Page, Picture, Table};
 use crate::train::{Optimiser, Settings, Trainer, accuracy, load_data};
@@ -210,7 +210,7 @@ fn run(
     }
     let arch = arch(task, activation, data)?;
     let net = Net::with_init(&arch, seed, init, None, &compute.device)?;
-    let settings = Settings { epochs: task.epochs, batch: 64, optimiser: Optimiser::adam(rate), seed };
+    let settings = Settings::new(task.epochs, 64, Optimiser::adam(rate), seed);
     let mut trainer = Trainer::new(net, settings, &compute.device);
     let mut row = ImageRow {
         task: task.clone(),
@@ -251,10 +251,7 @@ fn run(
 fn arch(task: &ImageTask, activation: &Activation, data: &DataSet) -> Result<Arch> {
     let classes = data.classes.len();
     if task.filters.is_empty() {
-        let mut arch = Arch::mlp(data.train.width(), task.depth, task.width, classes, activation.clone())?;
-        arch.input.clone_from(&data.train.shape);
-        arch.layers.insert(0, Layer::Flatten);
-        return Ok(arch);
+        return Arch::mlp_for(&data.train.shape, task.depth, task.width, classes, activation.clone());
     }
     let [c, h, w] = *data.train.shape else { return Err(Error::input("a cnn needs images")) };
     let arch = Arch::cnn([c, h, w], &task.filters, task.width, classes, activation.clone())?;

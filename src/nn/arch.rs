@@ -26,11 +26,19 @@ impl Shape {
     }
 }
 
-/// One layer of a chain.
+fn one() -> usize {
+    1
+}
+
+fn is_one(n: &usize) -> bool {
+    *n == 1
+}
+
+/// One layer. Layers stand in the order of computing; each takes what the one before gives, unless it says otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Layer {
-    /// Square convolution, stride 1, zeros around so that the plane keeps its size; a bias unless a norm follows.
+    /// Square convolution with zeros around the plane.
     Conv {
         /// Channels in.
         input: usize,
@@ -38,10 +46,16 @@ pub enum Layer {
         output: usize,
         /// Odd side of the kernel.
         kernel: usize,
+        /// Steps between the places where it is taken.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        stride: usize,
+        /// Zeros on each side; half of the kernel, so that stride 1 keeps the plane's size, if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        padding: Option<usize>,
         /// Whether it has a bias.
         bias: bool,
     },
-    /// Batch normalisation of each channel.
+    /// Batch normalisation of each channel, or of each number of a vector.
     BatchNorm {
         /// Channels.
         channels: usize,
@@ -53,6 +67,8 @@ pub enum Layer {
         /// Side and stride.
         size: usize,
     },
+    /// Mean of each channel's plane: maps to a vector of channels.
+    GlobalMean,
     /// Maps to a vector, channel by channel.
     Flatten,
     /// Fully connected, with a bias.
@@ -62,9 +78,41 @@ pub enum Layer {
         /// Numbers out.
         output: usize,
     },
+    /// Goes on with what an earlier layer gave: the beginning of a shortcut.
+    Branch {
+        /// That layer's index.
+        from: usize,
+    },
+    /// A shortcut without weights: every `stride`-th row and column, and for each channel out the channel in that it takes, if
+    /// any; zeros otherwise (option A of He et al., arXiv 1512.03385).
+    Shortcut {
+        /// Channels in.
+        input: usize,
+        /// Steps between rows and between columns.
+        stride: usize,
+        /// Channel in of each channel out.
+        channels: Vec<Option<usize>>,
+    },
+    /// Adds what an earlier layer gave.
+    Add {
+        /// That layer's index.
+        with: usize,
+    },
 }
 
-/// A network as a chain of layers.
+impl Layer {
+    /// A convolution of stride 1 that keeps the plane's size.
+    pub fn conv(input: usize, output: usize, kernel: usize, bias: bool) -> Self {
+        Layer::Conv { input, output, kernel, stride: 1, padding: None, bias }
+    }
+
+    /// Whether it has weights of its own besides an activation's parameters.
+    pub fn has_weights(&self) -> bool {
+        matches!(self, Layer::Conv { .. } | Layer::BatchNorm { .. } | Layer::Linear { .. })
+    }
+}
+
+/// A network as a list of layers with shortcuts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Arch {
     /// Its family: `mlp` or `cnn`.
@@ -78,6 +126,9 @@ pub struct Arch {
     pub learn_activation: bool,
     /// From input to logits.
     pub layers: Vec<Layer>,
+    /// Names of the layers with weights in PyTorch, in order; `layers.INDEX`, as `torch.nn.Sequential` has it, if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
 }
 
 impl Arch {
@@ -97,7 +148,20 @@ impl Arch {
             input = width;
         }
         layers.push(Layer::Linear { input, output: classes });
-        Ok(Self { name: "mlp".into(), input: vec![features], activation, learn_activation: false, layers })
+        Ok(Self { name: "mlp".into(), input: vec![features], activation, learn_activation: false, layers, names: Vec::new() })
+    }
+
+    /// [`Arch::mlp`] for samples of a shape: images are flattened first.
+    ///
+    /// # Errors
+    /// As [`Arch::mlp`].
+    pub fn mlp_for(shape: &[usize], depth: usize, width: usize, classes: usize, activation: Activation) -> Result<Self> {
+        let mut arch = Self::mlp(shape.iter().product(), depth, width, classes, activation)?;
+        arch.input = shape.to_vec();
+        if shape.len() > 1 {
+            arch.layers.insert(0, Layer::Flatten);
+        }
+        Ok(arch)
     }
 
     /// A small convolutional network: one block (3 x 3 convolution, batch norm, activation, 2 x 2 pooling) per entry of
@@ -109,7 +173,7 @@ impl Arch {
         let [mut channels, mut height, mut width] = input;
         let mut layers = Vec::new();
         for &output in filters {
-            layers.push(Layer::Conv { input: channels, output, kernel: 3, bias: false });
+            layers.push(Layer::conv(channels, output, 3, false));
             layers.push(Layer::BatchNorm { channels: output });
             layers.push(Layer::Activation);
             layers.push(Layer::MaxPool { size: 2 });
@@ -119,12 +183,13 @@ impl Arch {
         layers.push(Layer::Linear { input: channels * height * width, output: hidden });
         layers.push(Layer::Activation);
         layers.push(Layer::Linear { input: hidden, output: classes });
-        let arch = Self { name: "cnn".into(), input: input.to_vec(), activation, learn_activation: false, layers };
+        let arch =
+            Self { name: "cnn".into(), input: input.to_vec(), activation, learn_activation: false, layers, names: Vec::new() };
         arch.shapes()?;
         Ok(arch)
     }
 
-    /// The same without batch norms; convolutions get biases instead.
+    /// A chain without its batch norms; convolutions get biases instead.
     pub fn without_norms(mut self) -> Self {
         self.layers.retain(|l| !matches!(l, Layer::BatchNorm { .. }));
         for layer in &mut self.layers {
@@ -137,6 +202,9 @@ impl Arch {
 
     /// What it is called in reports: its family and the widths of its layers.
     pub fn title(&self) -> String {
+        if !matches!(self.name.as_str(), "mlp" | "cnn") {
+            return self.name.clone();
+        }
         let filters: Vec<usize> =
             self.layers.iter().filter_map(|l| if let Layer::Conv { output, .. } = l { Some(*output) } else { None }).collect();
         let linear: Vec<usize> =
@@ -164,16 +232,35 @@ impl Arch {
                 self.name
             )));
         }
+        if !self.names.is_empty() && self.names.len() != self.layers.iter().filter(|l| l.has_weights()).count() {
+            return Err(Error::input(format!(
+                "{} has {} names, but not as many layers with weights",
+                self.name,
+                self.names.len()
+            )));
+        }
         for (at, layer) in self.layers.iter().enumerate() {
+            let earlier = |i: usize| (i < at).then(|| shapes[i + 1]);
             let next = match (layer, shape) {
-                (Layer::Conv { input, output, kernel, .. }, Shape::Maps(c, h, w)) if *input == c && kernel % 2 == 1 => {
-                    Some(Shape::Maps(*output, h, w))
+                (Layer::Conv { input, output, kernel, stride, padding, .. }, Shape::Maps(c, h, w))
+                    if *input == c && kernel % 2 == 1 && *stride > 0 =>
+                {
+                    let side = |n: usize| (n + 2 * padding.unwrap_or(kernel / 2)).checked_sub(*kernel).map(|n| n / stride + 1);
+                    side(h).zip(side(w)).map(|(h, w)| Shape::Maps(*output, h, w))
                 }
-                (Layer::BatchNorm { channels }, Shape::Maps(c, ..)) if *channels == c => Some(shape),
+                (Layer::BatchNorm { channels }, Shape::Maps(c, ..) | Shape::Flat(c)) if *channels == c => Some(shape),
                 (Layer::Activation, _) => Some(shape),
                 (Layer::MaxPool { size }, Shape::Maps(c, h, w)) if *size > 0 => Some(Shape::Maps(c, h / size, w / size)),
+                (Layer::GlobalMean, Shape::Maps(c, ..)) => Some(Shape::Flat(c)),
                 (Layer::Flatten, Shape::Maps(..)) => Some(Shape::Flat(shape.numbers())),
                 (Layer::Linear { input, output }, Shape::Flat(n)) if *input == n => Some(Shape::Flat(*output)),
+                (Layer::Branch { from }, _) => earlier(*from),
+                (Layer::Shortcut { input, stride, channels }, Shape::Maps(c, h, w))
+                    if *input == c && *stride > 0 && channels.iter().flatten().all(|&i| i < c) =>
+                {
+                    Some(Shape::Maps(channels.len(), h.div_ceil(*stride), w.div_ceil(*stride)))
+                }
+                (Layer::Add { with }, _) => earlier(*with).filter(|s| *s == shape),
                 _ => None,
             };
             shape = next.filter(|s| s.numbers() > 0).ok_or_else(|| {
@@ -195,25 +282,13 @@ impl Arch {
         }
     }
 
-    /// Indices of the convolutions whose filters can be removed, each with the index of the layer after which its filters
-    /// are seen: the activation that follows, or the convolution itself if none does before the next layer of weights.
-    pub fn prunable(&self) -> Vec<(usize, usize)> {
-        let mut found = Vec::new();
-        for (at, _) in self.layers.iter().enumerate().filter(|(_, l)| matches!(l, Layer::Conv { .. })) {
-            let mut seen = at;
-            for (later, layer) in self.layers.iter().enumerate().skip(at + 1) {
-                match layer {
-                    Layer::BatchNorm { .. } => seen = later,
-                    Layer::Activation => {
-                        seen = later;
-                        break;
-                    }
-                    _ => break,
-                }
-            }
-            found.push((at, seen));
-        }
-        found
+    /// Names of all layers with weights in PyTorch, by their indices.
+    pub fn weight_names(&self) -> Vec<(usize, String)> {
+        let with_weights = self.layers.iter().enumerate().filter(|(_, l)| l.has_weights());
+        let name = |(nth, (at, _)): (usize, (usize, &Layer))| {
+            (at, self.names.get(nth).cloned().unwrap_or_else(|| format!("layers.{at}")))
+        };
+        with_weights.enumerate().map(name).collect()
     }
 }
 
@@ -232,7 +307,6 @@ mod tests {
         assert_eq!(shapes[4], Shape::Maps(16, 14, 14));
         assert_eq!(shapes[9], Shape::Flat(32 * 49));
         assert_eq!(arch.classes().unwrap(), 10);
-        assert_eq!(arch.prunable(), [(0, 2), (4, 6)]);
         assert_eq!(arch.title(), "cnn [16, 32]");
         let mlp = Arch::mlp(2, 10, 15, 2, relu()).unwrap();
         assert_eq!((mlp.layers.len(), mlp.title()), (19, "mlp 10x15".into()));

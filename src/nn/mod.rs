@@ -3,17 +3,24 @@
 mod activation;
 mod arch;
 pub mod bridge;
+mod counts;
 mod device;
 pub mod fused;
+mod groups;
 mod init;
 pub mod mean_field;
 mod net;
+mod weights;
+pub mod zoo;
 
 pub use activation::{ALIASES, Activation, Entry, Parameter, TABLE as ACTIVATIONS};
 pub(crate) use activation::{WIDTH, fast_exp};
 pub use arch::{Arch, Layer, Shape};
+pub use counts::{Count, counts_of};
+pub(crate) use counts::{macs_of, parameters_of};
 pub use device::{Compute, pin_default_device};
+pub use groups::{Group, Reader};
 pub use init::Init;
 pub(crate) use init::draw;
 pub use net::{Flow, Net};
-pub(crate) use net::{macs_of, parameters_of};
+pub use weights::StateDict;

@@ -1,14 +1,15 @@
 //! A network of weights for an architecture.
 
-use super::{Arch, Init, Layer, Shape, draw};
+use super::{Arch, Init, Layer, counts::parameters_of, draw};
 use crate::error::{Error, Result};
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::MaxPool2dConfig;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::store::{ModuleSnapshot, SafetensorsStore};
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use std::path::Path;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Tensor, TensorData};
+use std::ops::ControlFlow;
 
 /// A network: the layers with weights, in the order of the architecture.
 #[derive(Module, Debug)]
@@ -75,7 +76,7 @@ impl Net {
     }
 
     /// The right tensors with zeros for weights; what [`Net::new`] and loading begin with.
-    fn empty(arch: &Arch, device: &Device) -> Result<Self> {
+    pub(super) fn empty(arch: &Arch, device: &Device) -> Result<Self> {
         arch.shapes()?;
         let (mut convs, mut norms, mut linears, mut shapes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let learnt: Vec<f32> = arch.activation.trainable().into_iter().map(|n| arch.activation.parameters()[n] as f32).collect();
@@ -85,9 +86,10 @@ impl Net {
         let zeros = burn::module::Initializer::Zeros;
         for layer in &arch.layers {
             match *layer {
-                Layer::Conv { input, output, kernel, bias } => {
-                    let side = kernel / 2;
+                Layer::Conv { input, output, kernel, stride, padding, bias } => {
+                    let side = padding.unwrap_or(kernel / 2);
                     let config = Conv2dConfig::new([input, output], [kernel, kernel])
+                        .with_stride([stride, stride])
                         .with_padding(PaddingConfig2d::Explicit(side, side, side, side))
                         .with_bias(bias)
                         .with_initializer(zeros.clone());
@@ -100,7 +102,7 @@ impl Net {
                 Layer::Activation if arch.learn_activation => {
                     shapes.push(Param::from_tensor(Tensor::from_data(learnt.as_slice(), device)));
                 }
-                Layer::Activation | Layer::MaxPool { .. } | Layer::Flatten => {}
+                _ => {}
             }
         }
         let net = Self { convs, norms, linears, shapes, arch: arch.clone() };
@@ -117,6 +119,13 @@ impl Net {
     /// [`Net::forward`], showing `see` what comes out of every layer, by the layer's index. The pass ends early, with what
     /// there is, when `see` returns false.
     pub fn forward_with(&self, x: Tensor<2>, see: &mut dyn FnMut(usize, &Flow) -> bool) -> Tensor<2> {
+        self.forward_changed(x, &mut |at, flow| {
+            if see(at, &flow) { ControlFlow::Continue(flow) } else { ControlFlow::Break(flow) }
+        })
+    }
+
+    /// [`Net::forward`], where `change` may put something of the same shape in the place of what comes out of a layer, or end the pass.
+    pub fn forward_changed(&self, x: Tensor<2>, change: &mut dyn FnMut(usize, Flow) -> ControlFlow<Flow, Flow>) -> Tensor<2> {
         let batch = x.dims()[0];
         let mut flow = match *self.arch.input {
             [c, h, w] => Flow::Maps(x.reshape([batch, c, h, w])),
@@ -125,10 +134,16 @@ impl Net {
         let (mut convs, mut norms, mut linears) = (self.convs.iter(), self.norms.iter(), self.linears.iter());
         let mut shapes = self.shapes.iter();
         let activation = &self.arch.activation;
+        // What shortcuts come back to.
+        let mut kept: Vec<Option<Flow>> = vec![None; self.arch.layers.len()];
+        let asked_for = |at: usize| {
+            self.arch.layers[at..].iter().any(|l| matches!(l, Layer::Branch { from: i } | Layer::Add { with: i } if *i == at))
+        };
         for (at, layer) in self.arch.layers.iter().enumerate() {
             flow = match (layer, flow) {
                 (Layer::Conv { .. }, Flow::Maps(x)) => Flow::Maps(convs.next().map_or(x.clone(), |c| c.forward(x))),
                 (Layer::BatchNorm { .. }, Flow::Maps(x)) => Flow::Maps(norms.next().map_or(x.clone(), |n| n.forward(x))),
+                (Layer::BatchNorm { .. }, Flow::Flat(x)) => Flow::Flat(norms.next().map_or(x.clone(), |n| n.forward(x))),
                 (Layer::Linear { .. }, Flow::Flat(x)) => Flow::Flat(linears.next().map_or(x.clone(), |l| l.forward(x))),
                 (Layer::Activation, Flow::Maps(x)) => Flow::Maps(match shapes.next() {
                     Some(learnt) => activation.maps_learnt(&learnt.val(), x),
@@ -141,17 +156,28 @@ impl Net {
                 (Layer::MaxPool { size }, Flow::Maps(x)) => {
                     Flow::Maps(MaxPool2dConfig::new([*size, *size]).with_strides([*size, *size]).init().forward(x))
                 }
+                (Layer::GlobalMean, Flow::Maps(x)) => Flow::Flat(x.mean_dim(3).mean_dim(2).flatten(1, 3)),
                 (Layer::Flatten, Flow::Maps(x)) => Flow::Flat(x.flatten(1, 3)),
+                (Layer::Branch { from }, flow) => kept[*from].clone().unwrap_or(flow),
+                (Layer::Shortcut { input, stride, channels }, Flow::Maps(x)) => {
+                    Flow::Maps(shortcut(x, *input, *stride, channels))
+                }
+                (Layer::Add { with }, flow) => match (flow, &kept[*with]) {
+                    (Flow::Maps(x), Some(Flow::Maps(y))) => Flow::Maps(x + y.clone()),
+                    (Flow::Flat(x), Some(Flow::Flat(y))) => Flow::Flat(x + y.clone()),
+                    (flow, _) => flow,
+                },
                 (_, flow) => flow,
             };
-            if !see(at, &flow) {
-                break;
+            flow = match change(at, flow) {
+                ControlFlow::Continue(flow) => flow,
+                ControlFlow::Break(flow) => return flow.flat(),
+            };
+            if asked_for(at) {
+                kept[at] = Some(flow.clone());
             }
         }
-        match flow {
-            Flow::Flat(x) => x,
-            Flow::Maps(x) => x.flatten(1, 3),
-        }
+        flow.flat()
     }
 
     /// What comes out of layer `at`, for a batch.
@@ -166,79 +192,32 @@ impl Net {
         kept
     }
 
-    /// Writes the weights as safetensors, whole or not at all.
-    ///
-    /// # Errors
-    /// [`Error::Io`] with the path.
-    pub fn save(&self, path: &Path) -> Result<()> {
-        // burn's metadata come in an order that changes from run to run; without them equal weights are equal files.
-        let mut store = SafetensorsStore::from_bytes(None).clear_metadata();
-        // Only a plain copy holds the last update of the running statistics.
-        self.valid().save_into(&mut store).map_err(|e| Error::Internal(format!("encoding the weights: {e}")))?;
-        let bytes = store.get_bytes().map_err(|e| Error::Internal(format!("encoding the weights: {e}")))?;
-        crate::data::files::write_atomically(path, |w| w.write_all(&bytes))
-    }
-
-    /// Reads weights for an architecture.
-    ///
-    /// # Errors
-    /// [`Error::Io`], or [`Error::File`] naming the tensor that does not fit.
-    pub fn load(arch: &Arch, path: &Path, device: &Device) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
-        arch.shapes()?;
-        if bytes.len() < 4 * parameters_of(arch) {
-            let need = 4 * parameters_of(arch);
-            return Err(Error::file(
-                path,
-                format!("{} bytes are too few for the {need} of arch.json's weights: truncated?", bytes.len()),
-            ));
-        }
-        let mut net = Self::empty(arch, device)?;
-        let mut store = SafetensorsStore::from_bytes(Some(bytes));
-        let result =
-            net.load_from(&mut store).map_err(|e| Error::file(path, format!("the weights do not fit arch.json: {e}")))?;
-        if let Some(extra) = result.unused.first() {
-            return Err(Error::file(path, format!("holds the tensor '{extra}', which the network of arch.json does not have")));
-        }
-        let floats = net.convs.iter().map(|c| c.weight.val().dtype()).chain(net.linears.iter().map(|l| l.weight.val().dtype()));
-        let floats = floats.chain(net.norms.iter().map(|n| n.gamma.val().dtype()));
-        if let Some(other) = floats.into_iter().find(|d| *d != DType::F32) {
-            return Err(Error::file(path, format!("holds weights of type {other:?}; save them as float32")));
-        }
-        Ok(net)
-    }
-
     /// Number of weights that training changes (running statistics are not among them).
     pub fn parameters(&self) -> usize {
         parameters_of(&self.arch)
     }
 }
 
-/// Number of weights that training changes in a network of this architecture.
-pub(crate) fn parameters_of(arch: &Arch) -> usize {
-    let product = |factors: &[usize]| factors.iter().fold(1usize, |p, &f| p.saturating_mul(f));
-    let of_layer = |layer: &Layer| match *layer {
-        Layer::Conv { input, output, kernel, bias } => {
-            product(&[output, product(&[input, kernel, kernel]).saturating_add(usize::from(bias))])
+impl Flow {
+    /// One row per sample.
+    pub fn flat(self) -> Tensor<2> {
+        match self {
+            Flow::Flat(x) => x,
+            Flow::Maps(x) => x.flatten(1, 3),
         }
-        Layer::BatchNorm { channels } => product(&[2, channels]),
-        Layer::Linear { input, output } => product(&[output, input.saturating_add(1)]),
-        Layer::Activation | Layer::MaxPool { .. } | Layer::Flatten => 0,
-    };
-    let learnt = if arch.learn_activation { arch.activation.trainable().len() } else { 0 };
-    let activations = arch.layers.iter().filter(|l| matches!(l, Layer::Activation)).count();
-    arch.layers.iter().map(of_layer).fold(learnt * activations, usize::saturating_add)
+    }
 }
 
-/// Multiply-accumulates of one sample: convolutions and fully connected layers, as the literature counts them.
-pub(crate) fn macs_of(arch: &Arch) -> Result<usize> {
-    let shapes = arch.shapes()?;
-    let of_layer = |(layer, out): (&Layer, &Shape)| match (layer, out) {
-        (Layer::Conv { input, kernel, .. }, shape) => shape.numbers() * input * kernel * kernel,
-        (Layer::Linear { input, output }, _) => input * output,
-        _ => 0,
-    };
-    Ok(arch.layers.iter().zip(&shapes[1..]).map(of_layer).sum())
+/// [`Layer::Shortcut`] as a convolution with a kernel of one pixel, of zeros and ones.
+fn shortcut(x: Tensor<4>, input: usize, stride: usize, channels: &[Option<usize>]) -> Tensor<4> {
+    let mut kernel = vec![0.0f32; channels.len() * input];
+    for (out, from) in channels.iter().enumerate() {
+        if let Some(from) = from {
+            kernel[out * input + from] = 1.0;
+        }
+    }
+    let kernel = Tensor::from_data(TensorData::new(kernel, [channels.len(), input, 1, 1]), &x.device());
+    conv2d(x, kernel, None, ConvOptions::new([stride, stride], [0, 0], [1, 1], 1))
 }
 
 #[cfg(test)]
@@ -253,24 +232,6 @@ mod tests {
     fn input(device: &Device) -> Tensor<2> {
         let data: Vec<f32> = (0..5 * 64).map(|i| (i as f32 * 0.37).sin()).collect();
         Tensor::from_data(TensorData::new(data, [5, 64]), device)
-    }
-
-    #[test]
-    fn a_saved_network_gives_the_same_logits() {
-        let device = Device::flex();
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("w.safetensors");
-        let net = Net::new(&small(), 3, &device).unwrap();
-        net.save(&path).unwrap();
-        let again = Net::load(&small(), &path, &device).unwrap();
-        let logits = |n: &Net| -> Vec<f32> { n.forward(input(&device)).try_into_vec_as().unwrap() };
-        assert_eq!(logits(&net), logits(&again));
-        assert!(logits(&net).iter().any(|x| x.abs() > 1e-3));
-        let other = Arch::cnn([1, 8, 8], &[4, 7], 12, 3, Activation::parse("relu").unwrap()).unwrap();
-        let e = Net::load(&other, &path, &device).unwrap_err();
-        assert_eq!(e.exit_code(), 2, "{e}");
-        let shallow = Arch::cnn([1, 8, 8], &[4], 12, 3, Activation::parse("relu").unwrap()).unwrap();
-        assert!(Net::load(&shallow, &path, &device).is_err());
     }
 
     #[test]
@@ -291,7 +252,32 @@ mod tests {
         let net = Net::new(&small(), 0, &Device::flex()).unwrap();
         let statistics = 2 * (4 + 6);
         assert_eq!(net.parameters() + statistics, net.num_params());
-        assert_eq!(macs_of(&small()).unwrap(), 64 * 9 * 4 + 16 * 9 * 4 * 6 + 24 * 12 + 12 * 3);
+        assert_eq!(crate::nn::counts::macs_of(&small()).unwrap(), 64 * 9 * 4 + 16 * 9 * 4 * 6 + 24 * 12 + 12 * 3);
+    }
+
+    /// A residual block against the same by hand.
+    #[test]
+    fn shortcuts_are_added() {
+        let device = Device::flex();
+        let mut arch = crate::nn::zoo::named("resnet20:0.25", [1, 8, 8], 3, Activation::parse("relu").unwrap()).unwrap();
+        arch.input = vec![1, 8, 8];
+        let net = Net::new(&arch, 4, &device).unwrap();
+        let at = arch.layers.iter().position(|l| matches!(l, Layer::Shortcut { .. })).unwrap();
+        let Layer::Branch { from } = arch.layers[at - 1] else { panic!("a shortcut begins with a branch") };
+        let maps = |at| match net.after_layer(input(&device), at) {
+            Some(Flow::Maps(x)) => x,
+            other => panic!("{other:?}"),
+        };
+        let (before, body, sum) = (maps(from), maps(at - 2), maps(at + 1));
+        assert_eq!((before.dims(), sum.dims()), ([5, 4, 8, 8], [5, 8, 4, 4]));
+        let values = |x: Tensor<4>| -> Vec<f32> { x.try_into_vec_as().unwrap() };
+        let (before, body, sum) = (values(before), values(body), values(sum));
+        for (i, &got) in sum.iter().enumerate() {
+            let (sample, channel, row, column) = (i / 128, i / 16 % 8, i / 4 % 4, i % 4);
+            let carried =
+                if (2..6).contains(&channel) { before[((sample * 4 + channel - 2) * 8 + 2 * row) * 8 + 2 * column] } else { 0.0 };
+            assert!((got - body[i] - carried).abs() < 1e-6, "{i}");
+        }
     }
 
     #[test]

@@ -1,14 +1,26 @@
 //! Filter pruning: score, choose, cut, recover, and say what it cost and gained.
 //!
-//! A criterion gives every filter of every convolution a score; a [`Rule`] turns scores into filters that go, never the last
-//! of a layer; [`cut`] removes them physically.
+//! Filters that share their channels are a [`crate::nn::Group`]. A criterion gives every filter of every group a score; a [`Rule`] turns scores into
+//! filters that go, never the last of a group; [`cut`] removes them physically; a [`Schedule`] does so in one step or in several.
 
 mod cost;
 mod criteria;
+mod outcome;
+mod plan;
 mod pruner;
+mod schedule;
+mod search;
+mod sensitivity;
 mod surgery;
 
 pub use cost::Cost;
-pub use criteria::{BettiDimension, BettiOptions, Criterion, LayerScores, Scale};
-pub use pruner::{LayerRow, Outcome, Plan, Rule, Stage, prune_run, resume_prune, score};
+pub use criteria::{
+    BettiDimension, BettiOptions, Cloud, Criterion, FunctionalityOptions, LayerScores, SampleOptions, Scale, Scoring, count_holes,
+};
+pub use outcome::{Outcome, Stage};
+pub use plan::{Limits, Plan, Rule};
+pub use pruner::{prune_run, resume_prune};
+pub use schedule::{Curve, Cut, LayerRow, Schedule, score, shrink};
+pub use search::{EnergyOptions, FilterPoints, TopologicalOptions, Topology};
+pub use sensitivity::{Point, Sensitivity, sensitivity};
 pub use surgery::{Keep, cut, mask};

@@ -4,10 +4,11 @@
 use super::trainer::{EpochRecord, Settings, Trainer, accuracy};
 use crate::data::files::{create_folder, read_json, write_json, write_text};
 use crate::data::generate::{self, Request};
+use crate::data::image_folder;
 use crate::data::images::{self, ImageSet};
 use crate::data::{DataSet, disks};
 use crate::error::{Error, Result};
-use crate::nn::{Activation, Arch, Compute, Init, Layer, Net};
+use crate::nn::{Activation, Arch, Compute, Init, Net, zoo};
 use crate::progress::Watch;
 use crate::topology::EngineInfo;
 use serde::{Deserialize, Serialize};
@@ -38,15 +39,35 @@ pub enum ModelKind {
         #[serde(default = "yes")]
         norm: bool,
     },
+    /// A network of [`crate::nn::zoo::NAMES`].
+    Zoo {
+        /// Its name, with a factor for the widths if there is one.
+        name: String,
+    },
+    /// What `arch.json` says: it came with weights from elsewhere.
+    Given,
+}
+
+/// What pixels over 255 become: `(pixel - mean) / deviation`, channel by channel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Normalisation {
+    /// One per channel, or one for all.
+    pub mean: Vec<f32>,
+    /// One per channel, or one for all.
+    pub deviation: Vec<f32>,
 }
 
 /// All that decides a run's outcome on one kind of device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
-    /// `fashion-mnist` (the bundled part, or what `data_dir` holds), `mnist`, `cifar-10`, or a shape of [`generate::SHAPES`], as `disks:75`.
+    /// `fashion-mnist` (the bundled part, or what `data_dir` holds), `mnist`, `cifar-10`, `cat-vs-dog`, `images` (a folder, scaled to 32 pixels, or as
+    /// `images:64` says), or a shape of [`generate::SHAPES`], as `disks:75`.
     pub data: String,
     /// Folder of a complete data set.
     pub data_dir: Option<PathBuf>,
+    /// What images are normalised by, in place of the data set's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalisation: Option<Normalisation>,
     /// The network.
     pub model: ModelKind,
     /// Its activation function.
@@ -61,6 +82,9 @@ pub struct Config {
     pub settings: Settings,
 }
 
+/// What loads a run's network into PyTorch, beside its weights.
+pub(crate) const LOADER: (&str, &str) = ("load_in_pytorch.py", include_str!("../../assets/pytorch/load_in_pytorch.py"));
+
 /// The data set of a name, from a folder if there is one.
 ///
 /// # Errors
@@ -73,20 +97,29 @@ pub fn load_data(name: &str, folder: Option<&Path>, seed: u64) -> Result<DataSet
         }
         return generated(shape, copies, seed);
     }
+    let (name, side) = match (shape, copies) {
+        ("images" | "cat-vs-dog", Some(side)) => {
+            let bad = || Error::input(format!("'{side}' is not a side of images in pixels, from 8 to 512"));
+            (shape, side.parse().ok().filter(|s| (8..=512).contains(s)).ok_or_else(bad)?)
+        }
+        _ => (name, 32),
+    };
     match (name, folder) {
         ("fashion-mnist", None) => images::bundled(),
         ("fashion-mnist", Some(folder)) => images::read_folder(folder, ImageSet::FashionMnist),
         ("mnist", Some(folder)) => images::read_folder(folder, ImageSet::Mnist),
         ("cifar-10", Some(folder)) => images::read_folder(folder, ImageSet::Cifar10),
+        ("cat-vs-dog", Some(folder)) if folder.join("train").is_dir() => image_folder::read_image_folder(folder, side),
         ("cat-vs-dog", Some(folder)) => images::read_folder(folder, ImageSet::Cifar10)?.of_classes("cat-vs-dog", &[3, 5]),
-        ("mnist" | "cifar-10" | "cat-vs-dog", None) => {
+        ("images", Some(folder)) => image_folder::read_image_folder(folder, side),
+        ("mnist" | "cifar-10" | "cat-vs-dog" | "images", None) => {
             Err(Error::input(format!("{name} is not bundled: give its folder with --data-dir")))
         }
         _ => {
             let shapes: Vec<_> = generate::SHAPES.iter().map(|s| s.name).collect();
             let shapes = shapes.join(", ");
             Err(Error::input(format!(
-                "unknown data set '{name}': use fashion-mnist, mnist, cifar-10, cat-vs-dog (of CIFAR-10), or a shape, with a number of copies as in disks:75: {shapes}"
+                "unknown data set '{name}': use fashion-mnist, mnist, cifar-10, cat-vs-dog (of CIFAR-10, or a folder of images), images (a folder), or a shape, with a number of copies as in disks:75: {shapes}"
             )))
         }
     }
@@ -136,12 +169,21 @@ impl Run {
     /// # Errors
     /// [`Error::Input`] when there is a run already, or the configuration does not fit the data; [`Error::Io`].
     pub fn create(folder: &Path, config: Config, data: &DataSet) -> Result<Self> {
-        refuse_taken(folder)?;
         let arch = arch_for(&config, data)?;
+        Self::create_with(folder, config, arch)
+    }
+
+    /// Makes the folder of a new run of a given architecture.
+    ///
+    /// # Errors
+    /// As [`Run::create`].
+    pub fn create_with(folder: &Path, config: Config, arch: Arch) -> Result<Self> {
+        refuse_taken(folder)?;
         arch.shapes()?;
         create_folder(folder)?;
         write_json(&folder.join("arch.json"), &arch)?;
         write_json(&folder.join("config.json"), &config)?;
+        write_text(&folder.join(LOADER.0), LOADER.1)?;
         Ok(Self { folder: folder.into(), config, arch })
     }
 
@@ -163,7 +205,10 @@ impl Run {
     /// # Errors
     /// As [`load_data`]; [`Error::Input`] when it does not fit the network.
     pub fn data(&self) -> Result<DataSet> {
-        let data = load_data(&self.config.data, self.config.data_dir.as_deref(), self.config.settings.seed)?;
+        let mut data = load_data(&self.config.data, self.config.data_dir.as_deref(), self.config.settings.seed)?;
+        if let Some(by) = &self.config.normalisation {
+            data.normalise(&by.mean, &by.deviation)?;
+        }
         if data.train.shape != self.arch.input {
             return Err(Error::input(format!(
                 "samples of {} have the shape {:?}, the network takes {:?}",
@@ -338,25 +383,23 @@ impl Watch for Patient<'_> {
     }
 }
 
+fn image(data: &DataSet) -> Result<[usize; 3]> {
+    match *data.train.shape {
+        [c, h, w] => Ok([c, h, w]),
+        _ => Err(Error::input(format!("the network needs images, {} are not: use --model mlp", data.name))),
+    }
+}
+
 fn arch_for(config: &Config, data: &DataSet) -> Result<Arch> {
     let (classes, activation) = (data.classes.len(), config.activation.clone());
     let mut arch = match &config.model {
-        ModelKind::Mlp { depth, width } => {
-            // A perceptron takes images as vectors.
-            let mut arch = Arch::mlp(data.train.width(), *depth, *width, classes, activation)?;
-            arch.input.clone_from(&data.train.shape);
-            if data.train.shape.len() > 1 {
-                arch.layers.insert(0, Layer::Flatten);
-            }
-            arch
-        }
+        ModelKind::Mlp { depth, width } => Arch::mlp_for(&data.train.shape, *depth, *width, classes, activation)?,
         ModelKind::Cnn { filters, hidden, norm } => {
-            let [c, h, w] = *data.train.shape else {
-                return Err(Error::input(format!("a cnn needs images, {} are not: use --model mlp", data.name)));
-            };
-            let arch = Arch::cnn([c, h, w], filters, *hidden, classes, activation)?;
+            let arch = Arch::cnn(image(data)?, filters, *hidden, classes, activation)?;
             if *norm { arch } else { arch.without_norms() }
         }
+        ModelKind::Zoo { name } => zoo::named(name, image(data)?, classes, activation)?,
+        ModelKind::Given => return Err(Error::Internal("a given architecture is not made anew".into())),
     };
     if config.learn_activation && arch.activation.trainable().is_empty() {
         return Err(Error::input(format!("{} has no parameters that can be learnt", arch.activation)));

@@ -1,62 +1,20 @@
 //! The training loop.
 
+use super::augment::augmented;
+use super::optimiser::Optimiser;
 use crate::data::Samples;
 use crate::error::{Error, Result};
 use crate::nn::{Net, bridge};
 use crate::progress::Watch;
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLoss;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 /// Samples per forward pass when nothing is learnt.
 const EVALUATION_BATCH: usize = 500;
-
-/// Which rule turns gradients into steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OptimiserKind {
-    /// Adam with betas 0.9 and 0.999, epsilon 1e-8.
-    Adam,
-    /// Stochastic gradient descent with momentum.
-    Sgd,
-}
-
-/// A rule with its rates.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Optimiser {
-    /// Which rule.
-    pub kind: OptimiserKind,
-    /// Learning rate.
-    pub rate: f64,
-    /// Momentum, of SGD.
-    pub momentum: f64,
-    /// L2 term added to the gradient.
-    pub weight_decay: f32,
-}
-
-impl Optimiser {
-    /// Adam at this rate.
-    pub fn adam(rate: f64) -> Self {
-        Self { kind: OptimiserKind::Adam, rate, momentum: 0.0, weight_decay: 0.0 }
-    }
-
-    pub(super) fn build(&self) -> ModuleOptimizer {
-        let decay = (self.weight_decay > 0.0).then(|| WeightDecayConfig::new(self.weight_decay));
-        match self.kind {
-            OptimiserKind::Adam => AdamConfig::new().with_epsilon(1e-8).with_weight_decay(decay).init(),
-            OptimiserKind::Sgd => {
-                let momentum = (self.momentum > 0.0)
-                    .then(|| MomentumConfig::new().with_momentum(self.momentum).with_dampening(0.0).with_nesterov(false));
-                SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).init()
-            }
-        }
-    }
-}
 
 /// What the loop needs to know besides network and data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,9 +27,17 @@ pub struct Settings {
     pub optimiser: Optimiser,
     /// Decides the order of the samples.
     pub seed: u64,
+    /// Whether images are mirrored and shifted by chance.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub augment: bool,
 }
 
 impl Settings {
+    /// Without augmentation.
+    pub fn new(epochs: usize, batch: usize, optimiser: Optimiser, seed: u64) -> Self {
+        Self { epochs, batch, optimiser, seed, augment: false }
+    }
+
     /// What decides the order of the samples in an epoch, counted from 0.
     pub(super) fn epoch_seed(seed: u64, epoch: usize) -> u64 {
         seed.wrapping_mul(1_000_003).wrapping_add(epoch as u64)
@@ -82,7 +48,8 @@ impl Settings {
         let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs();
         let (a, b) = (&self.optimiser, &other.optimiser);
         let rates = near(a.rate, b.rate) && near(a.momentum, b.momentum) && near(a.weight_decay.into(), b.weight_decay.into());
-        rates && a.kind == b.kind && self.batch == other.batch && self.seed == other.seed
+        let same = a.kind == b.kind && a.decoupled == b.decoupled && self.augment == other.augment;
+        rates && same && self.batch == other.batch && self.seed == other.seed
     }
 }
 
@@ -178,7 +145,11 @@ impl Trainer {
                     self.progress.epochs + 1
                 )));
             }
-            let (x, y) = self.batch(train, which);
+            let (mut x, y) = self.batch(train, which);
+            if let (true, &[c, h, w]) = (self.settings.augment, train.shape.as_slice()) {
+                let seed = Settings::epoch_seed(self.settings.seed, self.progress.epochs).wrapping_add(step as u64) ^ 0xA06;
+                x = augmented(x, [c, h, w], seed);
+            }
             let logits = self.net.forward(x);
             let loss = loss_of.forward(logits.clone(), y.clone());
             let right = logits.inner().argmax(1).squeeze_dim::<1>(1).equal(y.inner()).float().sum();
@@ -188,7 +159,8 @@ impl Trainer {
                 Some(s) => s + both,
             });
             let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
-            self.net = self.optimiser.step(self.settings.optimiser.rate, self.net.clone(), gradients);
+            let rule = self.settings.optimiser;
+            self.net = rule.decay(self.optimiser.step(rule.rate, self.net.clone(), gradients));
             pending += which.len();
             self.progress.steps = step + 1;
             if (step + 1) % 16 == 0 || step + 1 == total {

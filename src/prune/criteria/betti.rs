@@ -16,16 +16,23 @@
 //! Within 1 % of that median the scale is put into the middle of the widest gap between the ends of any bars of the layer, so
 //! that the last digits of the activations, in which devices differ, decide nothing.
 //!
+//! With `hops` the distance between two samples is the number of steps between them in the graph of nearest neighbours, and the scale is 2:
+//! Naitzat's procedure, in which neither the size of activations nor their density counts. A graph's pieces have `k` points at least, so the
+//! number of components is at most `M / k`.
+//!
+//! Per class, each class of the samples is a cloud of its own, and the score is the mean over the classes. Coupled filters are seen behind
+//! several activations; the score is the mean over these.
+//!
 //! A filter that gives every sample the same map (a dead one) is a single point: its Betti number is 1 and it stays, by the letter of
 //! the rule.
 
-use super::LayerScores;
-use crate::data::Samples;
+use super::{LayerScores, SampleOptions, Scoring, maps_of};
 use crate::error::{Error, Result};
-use crate::nn::{Compute, Flow, Net, bridge};
+use crate::nn::{Compute, bridge};
 use crate::progress::Watch;
-use crate::topology::{Barcode, Batch, CloudView, Options};
-use burn::tensor::{Tensor, TensorData};
+use crate::topology::{Barcode, Batch, Cloud as Points, CloudView, Options, PointCloud, Task, knn_hops};
+use burn::tensor::Tensor;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Which Betti number counts.
@@ -50,6 +57,20 @@ pub enum Scale {
     LayerMedian,
 }
 
+/// How far samples are apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cloud {
+    /// The Euclidean distance of the maps.
+    #[default]
+    Euclidean,
+    /// Steps in the graph that joins every sample with its `k` nearest (itself among them).
+    Hops {
+        /// Nearest neighbours.
+        k: usize,
+    },
+}
+
 /// How filters are turned into Betti numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BettiOptions {
@@ -61,55 +82,133 @@ pub struct BettiOptions {
     pub scale: Scale,
     /// Decides which samples.
     pub seed: u64,
+    /// How far samples are apart.
+    #[serde(default)]
+    pub cloud: Cloud,
+    /// Whether each class is a cloud of its own.
+    #[serde(default)]
+    pub per_class: bool,
 }
 
 impl Default for BettiOptions {
     fn default() -> Self {
-        Self { samples: 512, dimension: BettiDimension::Sum, scale: Scale::LayerMedian, seed: 0 }
+        Self {
+            samples: 512,
+            dimension: BettiDimension::Sum,
+            scale: Scale::LayerMedian,
+            seed: 0,
+            cloud: Cloud::Euclidean,
+            per_class: false,
+        }
     }
 }
 
-/// Betti numbers of every filter of every convolution.
-pub(super) fn score(
-    net: &Net,
-    samples: &Samples,
+/// Betti numbers of every filter of every group. The samples pass through the network once; each layer's clouds go to the engine as
+/// the pass comes to it.
+pub(super) fn score(scoring: &mut Scoring<'_>, options: &BettiOptions) -> Result<Vec<LayerScores>> {
+    let which = scoring.chosen(SampleOptions { samples: options.samples, seed: options.seed })?;
+    let sets = if options.per_class { by_class(scoring, &which)? } else { vec![which] };
+    if let Cloud::Hops { k } = options.cloud
+        && (k < 2 || sets.iter().any(|s| k > s.len()))
+    {
+        let least = sets.iter().map(Vec::len).min().unwrap_or(0);
+        return Err(Error::input(format!("{k} nearest neighbours: from 2 to the number of samples, {least}, are possible")));
+    }
+    // Group, place and class come in the order of the pass; sums are per group.
+    let places: Vec<(usize, usize)> =
+        scoring.groups.iter().enumerate().flat_map(|(g, group)| group.seen.iter().map(move |&at| (at, g))).collect();
+    let mut sums: Vec<Vec<f64>> = scoring.groups.iter().map(|g| vec![0.0; g.filters]).collect();
+    let mut scales: Vec<Option<f64>> = vec![None; scoring.groups.len()];
+    let (net, compute, groups) = (scoring.net, scoring.compute, &scoring.groups);
+    let total = (sets.len() * places.len()) as u64;
+    let mut done = 0;
+    for set in &sets {
+        let x = scoring.rows(set);
+        let mut failure = None;
+        net.forward_with(x, &mut |layer, flow| {
+            for &(_, g) in places.iter().filter(|(at, _)| *at == layer) {
+                let maps = maps_of(flow.clone(), groups[g].filters);
+                match of_maps(maps, layer, compute, options, scoring.watch) {
+                    Ok((scores, scale)) => {
+                        let parts = (sets.len() * groups[g].seen.len()) as f64;
+                        sums[g].iter_mut().zip(scores).for_each(|(s, x)| *s += x / parts);
+                        scales[g] = scale;
+                    }
+                    Err(e) => failure = Some(e),
+                }
+                done += 1;
+                scoring.watch.at("scoring filters", done, total);
+            }
+            failure.is_none()
+        });
+        if let Some(e) = failure {
+            return Err(e);
+        }
+    }
+    let scored = groups.iter().zip(sums).zip(scales);
+    Ok(scored.map(|((g, scores), scale)| LayerScores { layer: g.leader(), scores, scale }).collect())
+}
+
+/// The samples of each class, of those that were chosen.
+fn by_class(scoring: &Scoring<'_>, which: &[usize]) -> Result<Vec<Vec<usize>>> {
+    let labels = &scoring.samples.labels;
+    let classes = usize::from(labels.iter().copied().max().unwrap_or(0)) + 1;
+    let of = |class: usize| which.iter().copied().filter(|&i| usize::from(labels[i]) == class).collect::<Vec<_>>();
+    let sets: Vec<Vec<usize>> = (0..classes).map(of).filter(|s| s.len() > 1).collect();
+    if sets.is_empty() {
+        return Err(Error::input("no class has two of the samples: take more"));
+    }
+    Ok(sets)
+}
+
+/// Scores of the filters whose maps these are, and the scale.
+fn of_maps(
+    maps: Tensor<4>,
+    layer: usize,
     compute: &Compute,
     options: &BettiOptions,
     watch: &mut dyn Watch,
-) -> Result<Vec<LayerScores>> {
-    if options.samples < 2 || options.samples > samples.len() {
-        return Err(Error::input(format!(
-            "{} samples were asked for; between 2 and {} can be had",
-            options.samples,
-            samples.len()
-        )));
+) -> Result<(Vec<f64>, Option<f64>)> {
+    let max_dim = usize::from(options.dimension != BettiDimension::Zero);
+    let wanted = Options { max_dim, ..Options::default() };
+    let score = |n: &Vec<usize>| options.dimension.of(|dim| n[dim]);
+    if let Cloud::Hops { k } = options.cloud {
+        let numbers = by_hops(maps, k, max_dim, compute, watch)?;
+        return Ok((numbers.iter().map(score).collect(), Some(2.0)));
     }
-    let mut which = samples.shuffled(options.seed);
-    which.truncate(options.samples);
-    let data = TensorData::new(samples.gather(&which), [which.len(), samples.width()]);
-    let x = Tensor::<2>::from_data(data, &compute.device);
-    let layers = net.arch.prunable();
-    let mut found = Vec::new();
-    for (done, &(layer, seen)) in layers.iter().enumerate() {
-        let Some(Flow::Maps(maps)) = net.after_layer(x.clone(), seen) else {
-            return Err(Error::Internal(format!("layer {seen} does not give maps")));
-        };
-        let max_dim = usize::from(options.dimension != BettiDimension::Zero);
-        let wanted = Options { max_dim, ..Options::default() };
-        found.push(match options.scale {
-            // No bars are needed where the scale is known.
-            Scale::Given(scale) => {
-                let numbers = of_channels(maps, compute, watch, |b| compute.engine.betti_numbers_of(b, scale, &wanted))?;
-                let score = |n: &Vec<usize>| options.dimension.of(|dim| n[dim]);
-                LayerScores { layer, scores: numbers.iter().map(score).collect(), scale: Some(f64::from(scale)) }
-            }
-            Scale::LayerMedian => {
-                let spreads = spreads(maps.clone())?;
-                let barcodes = of_channels(maps, compute, watch, |b| compute.engine.barcodes_of(b, &wanted))?;
-                of_layer(layer, &barcodes, &spreads, options.dimension)?
-            }
-        });
-        watch.at("scoring filters", done as u64 + 1, layers.len() as u64);
+    match options.scale {
+        // No bars are needed where the scale is known.
+        Scale::Given(scale) => {
+            let numbers = of_channels(maps, compute, watch, |b| compute.engine.betti_numbers_of(b, scale, &wanted))?;
+            Ok((numbers.iter().map(score).collect(), Some(f64::from(scale))))
+        }
+        Scale::LayerMedian => {
+            let spreads = spreads(maps.clone())?;
+            let barcodes = of_channels(maps, compute, watch, |b| compute.engine.barcodes_of(b, &wanted))?;
+            let scores = of_layer(layer, &barcodes, &spreads, options.dimension)?;
+            Ok((scores.scores, scores.scale))
+        }
+    }
+}
+
+/// Betti numbers of every channel's cloud by hops. The graphs are made on the host.
+fn by_hops(maps: Tensor<4>, k: usize, max_dim: usize, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<Vec<usize>>> {
+    let [samples, channels, height, width] = maps.dims();
+    let plane = height * width;
+    let numbers = bridge::read(maps)?;
+    let graph = |c: usize| {
+        let rows = (0..samples).flat_map(|s| &numbers[(s * channels + c) * plane..][..plane]).copied().collect();
+        Ok(Points::Edges(knn_hops(&PointCloud::new(samples, plane, rows)?, k, Some(2))?))
+    };
+    let wanted = Options { max_dim, threshold: Some(2.0), ..Options::default() };
+    let mut found = Vec::with_capacity(channels);
+    for some in (0..channels).collect::<Vec<_>>().chunks(32) {
+        if watch.stopped() {
+            return Err(Error::Interrupted("stopped while scoring filters".into()));
+        }
+        let clouds = some.par_iter().map(|&c| graph(c)).collect::<Result<Vec<_>>>()?;
+        found.extend(compute.engine.betti_numbers(&clouds, 2.0, &wanted, &Task::unwatched())?);
+        watch.at("scoring filters of a layer", found.len() as u64, channels as u64);
     }
     Ok(found)
 }
@@ -211,16 +310,11 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{scores, waves};
     use super::*;
-    use crate::nn::{Activation, Arch};
-    use burn::tensor::Device;
-
-    fn samples(n: usize) -> Samples {
-        let numbers = (0..n * 64).map(|i| ((i * i % 977) as f32 * 0.013).sin()).collect();
-        let mut s = Samples::vectors(64, numbers, vec![0; n]).unwrap();
-        s.shape = vec![1, 8, 8];
-        s
-    }
+    use crate::nn::{Activation, Arch, Flow, Net};
+    use crate::prune::Criterion;
+    use burn::tensor::{Device, TensorData};
 
     /// The batch over channels is what one gets from each filter's cloud by hand.
     #[test]
@@ -228,21 +322,39 @@ mod tests {
         let compute = Compute::cpu();
         let arch = Arch::cnn([1, 8, 8], &[4], 5, 2, Activation::parse("relu").unwrap()).unwrap();
         let net = Net::new(&arch, 1, &Device::flex()).unwrap();
-        let samples = samples(40);
-        let options = BettiOptions { samples: 30, dimension: BettiDimension::Sum, scale: Scale::Given(2.0), seed: 5 };
-        let got = score(&net, &samples, &compute, &options, &mut crate::progress::Unwatched).unwrap();
+        let samples = waves(40);
+        let options = BettiOptions { samples: 30, scale: Scale::Given(2.0), seed: 5, ..BettiOptions::default() };
+        let got = scores(&Criterion::Betti(options), &net, &samples, &compute).unwrap();
         let mut which = samples.shuffled(5);
         which.truncate(30);
         let x = Tensor::<2>::from_data(TensorData::new(samples.gather(&which), [30, 64]), &Device::flex());
         let Some(Flow::Maps(maps)) = net.after_layer(x, 2) else { panic!("no maps") };
         for filter in 0..4 {
             let points: Vec<f32> = maps.clone().slice_dim(1, filter..filter + 1).try_into_vec_as().unwrap();
-            let cloud = crate::topology::PointCloud::new(30, 64, points).unwrap();
+            let cloud = PointCloud::new(30, 64, points).unwrap();
             let barcode = compute.engine.barcode(&cloud.into(), &Options::default()).unwrap();
             let want = barcode.betti(0, 2.0) + barcode.betti(1, 2.0);
             assert_eq!(got[0].scores[filter], want as f64);
         }
         assert!(got[0].scores.iter().any(|&s| s > 1.0));
+        // By hops, and per class, each class's cloud alone.
+        let options = BettiOptions { samples: 40, cloud: Cloud::Hops { k: 5 }, per_class: true, ..options };
+        let got = scores(&Criterion::Betti(options), &net, &samples, &compute).unwrap();
+        let mut want = [0.0; 4];
+        for class in 0..3 {
+            let rows: Vec<usize> = samples.shuffled(5).into_iter().filter(|&i| samples.labels[i] == class).collect();
+            let x = Tensor::<2>::from_data(TensorData::new(samples.gather(&rows), [rows.len(), 64]), &Device::flex());
+            let Some(Flow::Maps(maps)) = net.after_layer(x, 2) else { panic!("no maps") };
+            for (filter, want) in want.iter_mut().enumerate() {
+                let points: Vec<f32> = maps.clone().slice_dim(1, filter..filter + 1).try_into_vec_as().unwrap();
+                let graph = knn_hops(&PointCloud::new(rows.len(), 64, points).unwrap(), 5, Some(2)).unwrap();
+                let barcode = compute.engine.barcode(&graph.into(), &Options::default()).unwrap();
+                *want += (barcode.betti(0, 2.0) + barcode.betti(1, 2.0)) as f64 / 3.0;
+            }
+        }
+        got[0].scores.iter().zip(want).for_each(|(g, w)| assert!((g - w).abs() < 1e-9, "{g} {w}"));
+        let bad = BettiOptions { samples: 40, cloud: Cloud::Hops { k: 30 }, per_class: true, ..BettiOptions::default() };
+        assert!(scores(&Criterion::Betti(bad), &net, &samples, &compute).unwrap_err().to_string().contains("are possible"));
     }
 
     #[test]
@@ -251,7 +363,7 @@ mod tests {
         let arch = Arch::cnn([1, 8, 8], &[6], 5, 2, Activation::parse("relu").unwrap()).unwrap();
         let mut net = Net::new(&arch, 1, &Device::flex()).unwrap();
         let options = BettiOptions { samples: 40, dimension: BettiDimension::Zero, ..BettiOptions::default() };
-        let score = |net: &Net| score(net, &samples(40), &compute, &options, &mut crate::progress::Unwatched).unwrap();
+        let score = |net: &Net| scores(&Criterion::Betti(options), net, &waves(40), &compute).unwrap();
         let before = score(&net);
         net.norms[0].gamma = burn::module::Param::from_tensor(net.norms[0].gamma.val() * 8.0);
         assert_eq!(before[0].scores, score(&net)[0].scores);

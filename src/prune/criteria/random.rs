@@ -1,18 +1,12 @@
 //! Chance.
 
-use super::LayerScores;
-use crate::nn::{Layer, Net};
+use super::{LayerScores, Scoring};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 /// Scores that the seed decides.
-pub(super) fn score(net: &Net, seed: u64) -> Vec<LayerScores> {
+pub(super) fn score(scoring: &Scoring<'_>, seed: u64) -> Vec<LayerScores> {
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut found = Vec::new();
-    for (layer, _) in net.arch.prunable() {
-        if let Layer::Conv { output, .. } = net.arch.layers[layer] {
-            found.push(LayerScores { layer, scores: (0..output).map(|_| rng.random()).collect(), scale: None });
-        }
-    }
-    found
+    let mut of_group = |filters| (0..filters).map(|_| rng.random()).collect();
+    scoring.groups.iter().map(|g| LayerScores { layer: g.leader(), scores: of_group(g.filters), scale: None }).collect()
 }

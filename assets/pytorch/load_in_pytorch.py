@@ -1,0 +1,87 @@
+"""Loads this folder's network into PyTorch: `from load_in_pytorch import load; net = load()`.
+
+Needs torch and safetensors. Reads arch.json and weights.safetensors beside this file.
+"""
+import json
+import math
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import nn
+
+
+def fold(x, a=1.0, centred=1.0):
+    even, odd, mean = (1 + a) / 2, (1 - a) / 2, math.sqrt(2 / math.pi)
+    scale = 1 + centred * (1 / math.sqrt(even**2 * (1 - mean**2) + odd**2) - 1)
+    return (torch.maximum(x, -a * x) - centred * even * mean) * scale
+
+
+ACTIVATIONS = {
+    "identity": lambda x: x, "relu": F.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "swish": F.silu, "fold": fold,
+    "leaky_relu": lambda x, a=0.2: F.leaky_relu(x, a), "sine": lambda x, g=1.0: torch.sin(g * x), "gcu": lambda x: x * torch.cos(x),
+    "sine-plus-linear": lambda x, n=1.0: torch.sin(x) + n * x,
+}
+
+
+class Network(nn.Module):
+    def __init__(self, arch):
+        super().__init__()
+        self.arch = arch
+        name, _, numbers = arch["activation"].partition(":")
+        if arch.get("learn_activation") or name not in ACTIVATIONS:
+            raise NotImplementedError(f"write {arch['activation']} into ACTIVATIONS first")
+        numbers = [float(x) for x in numbers.split(",") if x]
+        self.activation = lambda x: ACTIVATIONS[name](x, *numbers)
+        self.own, names = {}, iter(arch.get("names", []))
+        for at, layer in enumerate(arch["layers"]):
+            kind, flat = layer["kind"], any(l["kind"] in ("flatten", "global_mean") for l in arch["layers"][:at])
+            if kind == "conv":
+                padding = layer.get("padding", layer["kernel"] // 2)
+                module = nn.Conv2d(layer["input"], layer["output"], layer["kernel"], layer.get("stride", 1), padding, bias=layer["bias"])
+            elif kind == "batch_norm":
+                module = (nn.BatchNorm1d if flat or len(arch["input"]) == 1 else nn.BatchNorm2d)(layer["channels"])
+            elif kind == "linear":
+                module = nn.Linear(layer["input"], layer["output"])
+            else:
+                continue
+            self.own[at] = next(names, f"layers.{at}")
+            *path, last = self.own[at].split(".")
+            place = self
+            for part in path:
+                if not hasattr(place, part):
+                    place.add_module(part, nn.Module())
+                place = getattr(place, part)
+            place.add_module(last, module)
+
+    def forward(self, x):
+        seen = []
+        for at, layer in enumerate(self.arch["layers"]):
+            kind = layer["kind"]
+            if at in self.own:
+                x = self.get_submodule(self.own[at])(x)
+            elif kind == "activation":
+                x = self.activation(x)
+            elif kind == "max_pool":
+                x = F.max_pool2d(x, layer["size"])
+            elif kind == "global_mean":
+                x = x.mean((2, 3))
+            elif kind == "flatten":
+                x = x.flatten(1)
+            elif kind == "branch":
+                x = seen[layer["from"]]
+            elif kind == "add":
+                x = x + seen[layer["with"]]
+            elif kind == "shortcut":
+                x = x[:, :, :: layer["stride"], :: layer["stride"]]
+                x = torch.stack([torch.zeros_like(x[:, 0]) if c is None else x[:, c] for c in layer["channels"]], 1)
+            seen.append(x)
+        return x
+
+
+def load(folder=Path(__file__).parent):
+    folder = Path(folder)
+    net = Network(json.loads((folder / "arch.json").read_text()))
+    net.load_state_dict(load_file(folder / "weights.safetensors"))
+    return net.eval()

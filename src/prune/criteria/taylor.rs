@@ -1,0 +1,76 @@
+//! How the loss would change without a filter, to first order.
+//!
+//! Molchanov et al. ("Pruning convolutional neural networks for resource efficient inference", arXiv 1611.06440): the absolute value of the mean,
+//! over a filter's map, of activation times gradient, averaged over samples, and divided by the layer's Euclidean norm of such scores, so that
+//! layers can be compared. Coupled filters are the sum over the places where they are seen.
+
+use super::taps::{frozen, taps};
+use super::{LayerScores, SampleOptions, Scoring};
+use crate::error::Result;
+use crate::nn::bridge;
+
+/// Scores of every group.
+pub(super) fn score(scoring: &mut Scoring<'_>, options: SampleOptions) -> Result<Vec<LayerScores>> {
+    let which = scoring.chosen(options)?;
+    let places: Vec<(usize, usize)> = scoring.groups.iter().flat_map(|g| g.seen.iter().map(|&at| (at, g.filters))).collect();
+    let mut sums: Vec<Vec<f64>> = places.iter().map(|&(_, filters)| vec![0.0; filters]).collect();
+    let net = frozen(scoring.net);
+    for (done, some) in which.chunks(super::BATCH).enumerate() {
+        scoring.go_on()?;
+        for (sums, tap) in sums.iter_mut().zip(taps(&net, scoring, some, &places)?) {
+            let products = (tap.values * tap.gradient).flatten::<3>(2, 3).mean_dim(2);
+            // The gradient is of the batch's mean loss.
+            let of_filters = bridge::read(products.abs().sum_dim(0))?;
+            sums.iter_mut().zip(of_filters).for_each(|(s, x)| *s += f64::from(x) * some.len() as f64 / which.len() as f64);
+        }
+        scoring.watch.at("gradients of samples", (done * super::BATCH + some.len()) as u64, which.len() as u64);
+    }
+    let mut next = sums.into_iter();
+    scoring.by_group(|group| {
+        let mut scores = vec![0.0; group.filters];
+        for sums in next.by_ref().take(group.seen.len()) {
+            scores.iter_mut().zip(sums).for_each(|(s, x)| *s += x);
+        }
+        let norm = scores.iter().map(|s| s * s).sum::<f64>().sqrt();
+        Ok(if norm > 0.0 { scores.iter().map(|s| s / norm).collect() } else { scores })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{scores, waves};
+    use super::*;
+    use crate::nn::{Activation, Arch, Compute, Net};
+    use crate::prune::{Criterion, Keep, mask};
+    use burn::tensor::{Tensor, TensorData};
+
+    /// Where a filter's part in the loss is small, the score is the change of the loss without it, sample by sample.
+    #[test]
+    fn scores_predict_the_change_of_the_loss() {
+        let compute = Compute::cpu();
+        let arch = Arch::cnn([1, 8, 8], &[5], 6, 3, Activation::parse("tanh").unwrap()).unwrap();
+        let mut net = Net::new(&arch, 1, &compute.device).unwrap();
+        // Filters that hardly matter: first-order terms rule.
+        net.linears[0].weight = burn::module::Param::from_tensor(net.linears[0].weight.val() * 1e-2);
+        let samples = waves(60);
+        let got = scores(&Criterion::Taylor(SampleOptions { samples: 60, seed: 1 }), &net, &samples, &compute).unwrap();
+        let loss = |net: &Net, i: usize| {
+            let x = Tensor::<2>::from_data(TensorData::new(samples.gather(&[i]), [1, 64]), &compute.device);
+            let logits: Vec<f32> = net.forward(x).try_into_vec_as().unwrap();
+            let sum: f64 = logits.iter().map(|&l| f64::from(l).exp()).sum();
+            sum.ln() - f64::from(logits[usize::from(samples.labels[i])])
+        };
+        let mut want: Vec<f64> = (0..5)
+            .map(|f| {
+                let keep = Keep::from([(0, (0..5).filter(|&k| k != f).collect())]);
+                let without = mask(&net, &keep, &compute.device).unwrap();
+                (0..60).map(|i| (loss(&without, i) - loss(&net, i)).abs()).sum::<f64>()
+            })
+            .collect();
+        let norm = want.iter().map(|w| w * w).sum::<f64>().sqrt();
+        want.iter_mut().for_each(|w| *w /= norm);
+        for (g, w) in got[0].scores.iter().zip(&want) {
+            assert!((g - w).abs() < 0.03 * w.max(0.1), "{:?} against {want:?}", got[0].scores);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What a pruning came to.
+
+use super::cost::Cost;
+use super::plan::Plan;
+use super::schedule::LayerRow;
+use crate::report::{Pairs, Table};
+use crate::topology::EngineInfo;
+use serde::{Deserialize, Serialize};
+
+/// How far a pruning has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Cut and saved; recovery is not through.
+    Cut,
+    /// Through.
+    Done,
+}
+
+/// What `prune.json` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The run that was pruned.
+    pub from: String,
+    /// How.
+    pub plan: Plan,
+    /// What computed the Betti numbers.
+    pub engine: EngineInfo,
+    /// Layer by layer.
+    pub layers: Vec<LayerRow>,
+    /// The network before.
+    pub before: Cost,
+    /// Right after the cut.
+    pub after_cut: Cost,
+    /// After the recovery, if there was one.
+    pub recovered: Option<Cost>,
+    /// Seconds for scoring, cutting and training (between steps and in the recovery).
+    pub seconds: [f64; 3],
+    /// How far it has come.
+    pub stage: Stage,
+}
+
+impl Outcome {
+    /// Filters of every layer before and after, with the spread of their scores.
+    pub fn layer_table(&self) -> Table {
+        let mut table = Table::new(&["layer", "filters", "kept", "lowest score", "median", "highest", "scale"]);
+        for row in &self.layers {
+            let mut sorted = row.scores.scores.clone();
+            sorted.sort_by(f64::total_cmp);
+            let number = |x: Option<&f64>| {
+                x.map_or(String::new(), |x| format!("{x:.4}").trim_end_matches('0').trim_end_matches('.').into())
+            };
+            table.row([
+                row.name.clone(),
+                sorted.len().to_string(),
+                row.kept.len().to_string(),
+                number(sorted.first()),
+                number(sorted.get(sorted.len() / 2)),
+                number(sorted.last()),
+                number(row.scores.scale.as_ref()),
+            ]);
+        }
+        table
+    }
+
+    /// Accuracy and costs before, after the cut, and after recovery.
+    pub fn cost_table(&self) -> Table {
+        let mut table = Table::new(&["network", "accuracy", "parameters", "MACs", "bytes", "ms per 64"]);
+        let recovered = self.recovered.as_ref().map(|c| ("recovered", c));
+        for (name, c) in [("before", &self.before), ("after the cut", &self.after_cut)].into_iter().chain(recovered) {
+            table.row([
+                name.into(),
+                format!("{:.2} %", 100.0 * c.accuracy),
+                c.parameters.to_string(),
+                c.macs.to_string(),
+                c.bytes.to_string(),
+                format!("{:.2}", c.latency_ms),
+            ]);
+        }
+        table
+    }
+
+    /// Filters per layer, before and after.
+    pub fn filters_picture(&self) -> Pairs {
+        let entry = |r: &LayerRow| (r.name.clone(), r.scores.scores.len() as f64, r.kept.len() as f64);
+        Pairs {
+            title: format!("Filters per layer, pruned by {}", self.plan.criterion.name()),
+            y: "filters".into(),
+            names: ["before".into(), "kept".into()],
+            entries: self.layers.iter().map(entry).collect(),
+        }
+    }
+}

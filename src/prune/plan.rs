@@ -1,0 +1,322 @@
+//! How a network is pruned: by what, which filters go, which never do.
+
+use super::criteria::{Criterion, LayerScores};
+use super::schedule::{LayerRow, Schedule};
+use crate::error::{Error, Result};
+use crate::nn::{Arch, Group};
+use serde::{Deserialize, Serialize};
+
+/// Which filters go, given their scores.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// Those whose score is above this; for criteria whose high scores go.
+    Above(f64),
+    /// Those whose score is below this; for criteria whose low scores go.
+    Below(f64),
+    /// This share of each layer, the worst first.
+    Ratio(f64),
+    /// This share of all filters, the worst first, by their scores over the mean of their layer's.
+    Global(f64),
+}
+
+/// Which filters never go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Layers that stay whole: names of convolutions, or their beginnings up to a dot.
+    pub ignore: Vec<String>,
+    /// Shares of layers by such names, in place of the rule's.
+    pub ratios: Vec<(String, f64)>,
+    /// Every layer keeps so many filters at least.
+    pub minimum: usize,
+    /// Whether groups that residual additions couple are cut.
+    pub coupled: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { ignore: Vec::new(), ratios: Vec::new(), minimum: 1, coupled: true }
+    }
+}
+
+/// How a run is pruned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What filters are worth.
+    pub criterion: Criterion,
+    /// Which of them go.
+    pub rule: Rule,
+    /// Filters kept per layer are a multiple of this where the layer has that many.
+    pub round_to: usize,
+    /// Epochs of training after the cut.
+    pub recover: usize,
+    /// Which never go.
+    #[serde(default)]
+    pub limits: Limits,
+    /// In one step or several.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Whether the best go in place of the worst: a control.
+    #[serde(default)]
+    pub reverse: bool,
+}
+
+/// Names of a group's convolutions.
+pub(super) fn names_of(arch: &Arch, group: &Group) -> Vec<String> {
+    arch.weight_names().into_iter().filter(|(at, _)| group.convs.contains(at)).map(|(_, name)| name).collect()
+}
+
+/// Whether a name is the one given or lies under it.
+fn is_under(name: &str, given: &str) -> bool {
+    name.strip_prefix(given).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+impl Plan {
+    /// A share of each layer by a criterion, in one step, without recovery.
+    pub fn ratio(criterion: Criterion, share: f64) -> Self {
+        let (limits, schedule) = (Limits::default(), Schedule::OneShot);
+        Self { criterion, rule: Rule::Ratio(share), round_to: 1, recover: 0, limits, schedule, reverse: false }
+    }
+
+    /// As many filters of each layer as another pruning took, by a criterion.
+    pub fn same_counts(criterion: Criterion, rows: &[LayerRow]) -> Self {
+        let mut plan = Self::ratio(criterion, 0.0);
+        let share = |r: &LayerRow| (r.name.clone(), 1.0 - r.kept.len() as f64 / r.scores.scores.len().max(1) as f64);
+        plan.limits.ratios = rows.iter().map(share).collect();
+        plan
+    }
+
+    /// Whether the plan makes sense for an architecture.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with what does not.
+    pub fn check(&self, arch: &Arch) -> Result<()> {
+        let name = self.criterion.name();
+        let share = |r: f64| {
+            if (0.0..1.0).contains(&r) {
+                return Ok(());
+            }
+            Err(Error::input(format!("the ratio {r} must be at least 0 and below 1: every layer keeps a filter")))
+        };
+        match self.rule {
+            Rule::Above(_) if !self.criterion.high_goes() => {
+                return Err(Error::input(format!(
+                    "--above is a Betti number or another score of which the high go; with --by {name} give a --ratio"
+                )));
+            }
+            Rule::Below(_) if self.criterion.high_goes() => {
+                return Err(Error::input(format!("with --by {name} the high scores go: give --above or a --ratio")));
+            }
+            Rule::Above(limit) | Rule::Below(limit) if !limit.is_finite() => {
+                return Err(Error::input("--above and --below must be numbers"));
+            }
+            Rule::Ratio(r) | Rule::Global(r) => share(r)?,
+            _ => {}
+        }
+        if matches!(self.criterion, Criterion::Topological(_)) && !matches!(self.rule, Rule::Ratio(_)) {
+            return Err(Error::input("the topological search looks for sets of a given size: give a --ratio"));
+        }
+        if self.reverse && matches!(self.criterion, Criterion::Topological(_) | Criterion::Energy(_)) {
+            return Err(Error::input(format!("{name} finds a set, not an order: there is no reverse of it")));
+        }
+        if self.round_to == 0 || self.limits.minimum == 0 {
+            return Err(Error::input("--round-to and --min-filters must be at least 1"));
+        }
+        for (_, r) in &self.limits.ratios {
+            share(*r)?;
+        }
+        let groups = arch.groups()?;
+        if groups.is_empty() {
+            return Err(Error::input(format!("{} has no convolution whose filters could be removed", arch.name)));
+        }
+        let names: Vec<String> = groups.iter().flat_map(|g| names_of(arch, g)).collect();
+        for given in self.limits.ignore.iter().chain(self.limits.ratios.iter().map(|(n, _)| n)) {
+            if !names.iter().any(|n| is_under(n, given)) {
+                return Err(Error::input(format!("no convolution is called '{given}': there are {}", names.join(", "))));
+            }
+        }
+        self.schedule.check(&self.rule)
+    }
+
+    /// The groups that may be cut.
+    ///
+    /// # Errors
+    /// As [`Arch::groups`]; [`Error::Input`] when none is left.
+    pub fn groups(&self, arch: &Arch) -> Result<Vec<Group>> {
+        let ignored = |g: &Group| {
+            let names = names_of(arch, g);
+            self.limits.ignore.iter().any(|i| names.iter().any(|n| is_under(n, i)))
+        };
+        let mut groups = arch.groups()?;
+        groups.retain(|g| !ignored(g) && (self.limits.coupled || !g.is_coupled()));
+        if groups.is_empty() {
+            return Err(Error::input("every convolution is to stay whole: nothing is left to prune"));
+        }
+        Ok(groups)
+    }
+
+    /// The share of a group that goes, where the plan says so.
+    fn share_of(&self, arch: &Arch, group: &Group) -> Option<f64> {
+        let names = names_of(arch, group);
+        let own = self.limits.ratios.iter().find(|(given, _)| names.iter().any(|n| is_under(n, given)));
+        match (own, self.rule) {
+            (Some((_, share)), _) => Some(*share),
+            (None, Rule::Ratio(share)) => Some(share),
+            _ => None,
+        }
+    }
+
+    /// Filters of a group that stay when `goes` of them were to go.
+    fn stays(&self, filters: usize, goes: usize) -> usize {
+        filters.saturating_sub(goes).max(self.limits.minimum).next_multiple_of(self.round_to).min(filters)
+    }
+
+    /// One step of an iterative schedule: what takes a network to where a part of every share is gone of the `whole` numbers of filters that
+    /// the groups began with.
+    pub(super) fn step(&self, now: &Arch, whole: &[usize], part: f64) -> Result<Self> {
+        let mut step = Self { rule: Rule::Ratio(0.0), ..self.clone() };
+        let of_group = |(group, &whole): (&Group, &usize)| {
+            let stays = self.stays(whole, goes(part * self.share_of(now, group).unwrap_or(0.0), whole));
+            let name = names_of(now, group).into_iter().next().unwrap_or_default();
+            (name, 1.0 - stays.min(group.filters) as f64 / group.filters as f64)
+        };
+        step.limits.ratios = self.groups(now)?.iter().zip(whole).map(of_group).collect();
+        Ok(step)
+    }
+
+    /// For searches: how many filters of each group are to stay; half where the rule does not say.
+    pub fn sizes(&self, arch: &Arch, groups: &[Group]) -> Vec<usize> {
+        let of = |g: &Group| self.stays(g.filters, goes(self.share_of(arch, g).unwrap_or(0.5), g.filters));
+        groups.iter().map(of).collect()
+    }
+
+    /// The filters of each group that stay, ascending.
+    pub fn choose(&self, arch: &Arch, groups: &[Group], scores: &[LayerScores]) -> Vec<Vec<usize>> {
+        let worth = |s: f64| if self.criterion.high_goes() != self.reverse { -s } else { s };
+        let global = if let Rule::Global(share) = self.rule { Some(self.global(share, scores, &worth)) } else { None };
+        let of_group = |(g, (group, scores)): (usize, (&Group, &LayerScores))| {
+            let scores = &scores.scores;
+            let going = match (self.share_of(arch, group), self.rule, &global) {
+                (Some(share), ..) => goes(share, group.filters),
+                (None, Rule::Above(limit), _) => scores.iter().filter(|&&s| s > limit).count(),
+                (None, Rule::Below(limit), _) => scores.iter().filter(|&&s| s < limit).count(),
+                (None, _, Some(global)) => global[g],
+                (None, _, None) => 0,
+            };
+            // The worst first; of equals the later.
+            let mut order: Vec<usize> = (0..group.filters).collect();
+            order.sort_by(|&a, &b| worth(scores[a]).total_cmp(&worth(scores[b])).then(b.cmp(&a)));
+            let mut kept = order.split_off(group.filters - self.stays(group.filters, going));
+            kept.sort_unstable();
+            kept
+        };
+        groups.iter().zip(scores).enumerate().map(of_group).collect()
+    }
+
+    /// How many of each group go if a share of all go.
+    fn global(&self, share: f64, scores: &[LayerScores], worth: &impl Fn(f64) -> f64) -> Vec<usize> {
+        let mut all: Vec<(f64, usize)> = Vec::new();
+        for (g, layer) in scores.iter().enumerate() {
+            let mean = layer.scores.iter().map(|s| s.abs()).sum::<f64>() / layer.scores.len().max(1) as f64;
+            all.extend(layer.scores.iter().map(|&s| (worth(s) / mean.max(f64::MIN_POSITIVE), g)));
+        }
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut counts = vec![0; scores.len()];
+        all[..goes(share, all.len())].iter().for_each(|&(_, g)| counts[g] += 1);
+        counts
+    }
+}
+
+/// A share of some filters, rounded down.
+fn goes(share: f64, filters: usize) -> usize {
+    (share * filters as f64 + 1e-9).floor() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::{Activation, zoo};
+    use crate::prune::{BettiOptions, SampleOptions};
+
+    fn arch(filters: &[usize]) -> Arch {
+        Arch::cnn([1, 32, 32], filters, 8, 2, Activation::parse("relu").unwrap()).unwrap()
+    }
+
+    fn plan(criterion: Criterion, rule: Rule, round_to: usize) -> Plan {
+        Plan { rule, round_to, ..Plan::ratio(criterion, 0.0) }
+    }
+
+    fn keep(plan: &Plan, scores: &[f64]) -> Vec<usize> {
+        let arch = arch(&[scores.len()]);
+        let scores = [LayerScores { layer: 0, scores: scores.to_vec(), scale: None }];
+        plan.choose(&arch, &arch.groups().unwrap(), &scores).remove(0)
+    }
+
+    #[test]
+    fn rules_keep_the_right_filters() {
+        let scores = [300.0, 301.0, 10.0, 400.0];
+        let betti = || Criterion::Betti(BettiOptions::default());
+        assert_eq!(keep(&plan(betti(), Rule::Above(300.0), 1), &scores), [0, 2]);
+        assert_eq!(keep(&plan(betti(), Rule::Above(5.0), 1), &scores), [2], "the best stays");
+        assert_eq!(keep(&plan(betti(), Rule::Ratio(0.5), 1), &scores), [0, 2]);
+        assert_eq!(keep(&plan(Criterion::L1, Rule::Ratio(0.5), 1), &scores), [1, 3]);
+        assert_eq!(keep(&plan(Criterion::L1, Rule::Below(301.0), 1), &scores), [1, 3]);
+        assert_eq!(keep(&plan(Criterion::L1, Rule::Ratio(0.3), 1), &scores).len(), 3);
+        assert_eq!(keep(&plan(Criterion::L1, Rule::Ratio(0.75), 2), &scores), [1, 3]);
+        assert_eq!(keep(&plan(Criterion::L1, Rule::Ratio(0.5), 8), &scores).len(), 4);
+        assert_eq!(keep(&plan(Criterion::L1, Rule::Ratio(0.5), 1), &[1.0; 4]), [0, 1], "of equals the later go");
+        let reverse = Plan { reverse: true, ..plan(betti(), Rule::Ratio(0.5), 1) };
+        assert_eq!(keep(&reverse, &scores), [1, 3]);
+        let least = Plan { limits: Limits { minimum: 3, ..Limits::default() }, ..plan(betti(), Rule::Above(5.0), 1) };
+        assert_eq!(keep(&least, &scores), [0, 1, 2]);
+    }
+
+    #[test]
+    fn global_shares_compare_layers() {
+        let arch = arch(&[4, 4]);
+        let layer = |scores: [f64; 4]| LayerScores { layer: 0, scores: scores.to_vec(), scale: None };
+        // The second layer's scores are ten times as large; over their means, its two small ones are the worst of all.
+        let scores = [layer([1.0, 1.1, 0.9, 1.0]), layer([1.0, 1.0, 19.0, 19.0])];
+        let kept = plan(Criterion::L1, Rule::Global(0.25), 1).choose(&arch, &arch.groups().unwrap(), &scores);
+        assert_eq!(kept, [vec![0, 1, 2, 3], vec![2, 3]]);
+        let mut own = plan(Criterion::L1, Rule::Global(0.25), 1);
+        own.limits.ratios.push(("layers.0".into(), 0.5));
+        assert_eq!(own.choose(&arch, &arch.groups().unwrap(), &scores)[0], [0, 1]);
+    }
+
+    #[test]
+    fn layers_can_be_spared() {
+        let arch = zoo::named("resnet20", [3, 32, 32], 10, Activation::parse("relu").unwrap()).unwrap();
+        let mut plan = Plan::ratio(Criterion::L1, 0.5);
+        assert_eq!(plan.groups(&arch).unwrap().len(), 12);
+        plan.limits.ignore = vec!["layer3".into()];
+        assert_eq!(plan.groups(&arch).unwrap().len(), 8, "the stage's own group has a convolution there too");
+        plan.limits = Limits { coupled: false, ..Limits::default() };
+        assert_eq!(plan.groups(&arch).unwrap().len(), 9);
+        plan.limits.ignore = vec!["layer1.0.conv".into()];
+        assert!(plan.check(&arch).unwrap_err().to_string().contains("layer1.0.conv1"));
+    }
+
+    #[test]
+    fn senseless_plans_are_refused() {
+        let some = SampleOptions::default();
+        let arch = arch(&[4]);
+        let mut unnamed = plan(Criterion::L1, Rule::Ratio(0.5), 1);
+        unnamed.limits.ratios.push(("layers.0".into(), 1.0));
+        for bad in [
+            plan(Criterion::L1, Rule::Above(300.0), 1),
+            plan(Criterion::Apoz(some), Rule::Below(0.1), 1),
+            plan(Criterion::L1, Rule::Ratio(1.0), 1),
+            plan(Criterion::L1, Rule::Global(-0.1), 1),
+            plan(Criterion::L1, Rule::Ratio(0.5), 0),
+            plan(Criterion::Topological(Default::default()), Rule::Global(0.5), 1),
+            Plan { reverse: true, ..plan(Criterion::Energy(Default::default()), Rule::Ratio(0.5), 1) },
+            unnamed,
+        ] {
+            assert_eq!(bad.check(&arch).unwrap_err().exit_code(), 2, "{bad:?}");
+        }
+        let mlp = Arch::mlp(2, 3, 4, 2, Activation::parse("relu").unwrap()).unwrap();
+        assert!(plan(Criterion::L1, Rule::Ratio(0.5), 1).check(&mlp).unwrap_err().to_string().contains("no convolution"));
+    }
+}
