@@ -6,6 +6,8 @@ mod barcode;
 mod bench;
 mod betti;
 #[cfg(feature = "nn")]
+mod compare;
+#[cfg(feature = "nn")]
 mod cost;
 mod data;
 #[cfg(feature = "nn")]
@@ -72,6 +74,9 @@ enum Command {
     /// Remove filters of a trained run into a new run folder
     #[cfg(feature = "nn")]
     Prune(prune::Prune),
+    /// Prune a run by several criteria and shares, and compare
+    #[cfg(feature = "nn")]
+    Compare(compare::CompareCommand),
     /// Run an experiment: raw results, tables and plots, resumable
     #[cfg(feature = "nn")]
     Experiment(experiment::Experiment),
@@ -102,6 +107,8 @@ pub fn main() -> ExitCode {
         Command::Cost(c) => c.run(),
         #[cfg(feature = "nn")]
         Command::Prune(c) => c.run(quiet),
+        #[cfg(feature = "nn")]
+        Command::Compare(c) => c.run(quiet),
         #[cfg(feature = "nn")]
         Command::Experiment(c) => c.run(quiet),
         Command::Bench(c) => c.run(quiet),

@@ -64,6 +64,24 @@ pub struct CriterionArgs {
 }
 
 impl CriterionArgs {
+    /// As [`CriterionArgs::criterion`], where options for other criteria are passed over.
+    pub fn for_one_of_many(&self, name: &str) -> Result<Criterion> {
+        let (betti, topological) = (name == "betti", name == "topological");
+        let search = topological || name == "energy";
+        let looks = !search && !matches!(name, "l1" | "l2" | "fpgm" | "bn-scale" | "random");
+        let some = Self {
+            samples: self.samples.filter(|_| looks || topological && self.points.as_deref() == Some("maps")),
+            betti: self.betti.filter(|_| betti),
+            scale: self.scale.filter(|_| betti),
+            hops: self.hops.filter(|_| betti),
+            per_class: self.per_class && betti,
+            population: self.population.filter(|_| search),
+            generations: self.generations.filter(|_| search),
+            points: self.points.clone().filter(|_| topological),
+        };
+        some.criterion(name, 0)
+    }
+
     /// The criterion of a name with these options.
     pub fn criterion(&self, name: &str, seed: u64) -> Result<Criterion> {
         let mut criterion = Criterion::named(name, self.samples.unwrap_or(512), seed)?;

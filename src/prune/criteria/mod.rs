@@ -229,6 +229,24 @@ impl Criterion {
         })
     }
 
+    /// The same with another seed, where it has one.
+    pub fn seeded(mut self, by: u64) -> Self {
+        match &mut self {
+            Criterion::Betti(BettiOptions { seed, .. })
+            | Criterion::Holes(SampleOptions { seed, .. })
+            | Criterion::Apoz(SampleOptions { seed, .. })
+            | Criterion::MeanActivation(SampleOptions { seed, .. })
+            | Criterion::Selectivity(SampleOptions { seed, .. })
+            | Criterion::Taylor(SampleOptions { seed, .. })
+            | Criterion::Functionality(FunctionalityOptions { seed, .. })
+            | Criterion::Topological(TopologicalOptions { seed, .. })
+            | Criterion::Energy(EnergyOptions { seed, .. })
+            | Criterion::Random { seed } => *seed = by,
+            Criterion::L1 | Criterion::L2 | Criterion::Fpgm | Criterion::BnScale => {}
+        }
+        self
+    }
+
     /// Whether a high score means that the filter goes.
     pub fn high_goes(&self) -> bool {
         matches!(self, Criterion::Betti(_) | Criterion::Holes(_) | Criterion::Apoz(_))

@@ -1,0 +1,82 @@
+//! `lacuna compare`
+
+use super::engine::EngineArgs;
+use super::print;
+use super::progress::Progress;
+use super::prune::{CriterionArgs, LimitArgs, shares};
+use clap::Args;
+use lacuna::experiment::{Compare, Rival, compare};
+use lacuna::train::Run;
+use lacuna::{Error, Result};
+use std::path::PathBuf;
+
+#[derive(Clone, Debug, Args)]
+pub struct CompareCommand {
+    /// Folder of the trained run
+    run: PathBuf,
+    /// Folder of the results; what is there is gone on with
+    #[arg(long, short)]
+    out: PathBuf,
+    /// Criteria, as `lacuna prune --by` names them; NAME:reverse removes the best, as a control
+    #[arg(long, value_delimiter = ',', default_value = "betti,l1,l2,fpgm,random")]
+    by: Vec<String>,
+    /// Shares of each layer's filters, as 0.1..0.9 (steps of 0.1) or a list
+    #[arg(long, default_value = "0.1..0.9")]
+    ratios: String,
+    /// Seeds of each; chance has three at least
+    #[arg(long, default_value_t = 3)]
+    seeds: usize,
+    /// Epochs of training after each cut
+    #[arg(long, default_value_t = 1, value_name = "EPOCHS")]
+    recover: usize,
+    /// Training samples of an epoch [default: all]
+    #[arg(long, value_name = "N")]
+    train: Option<usize>,
+    /// Test samples [default: all]
+    #[arg(long, value_name = "N")]
+    test: Option<usize>,
+    /// Learning rate of the recovery [default: the run's]
+    #[arg(long, value_name = "RATE")]
+    lr: Option<f64>,
+    /// Keep a multiple of this many filters per layer
+    #[arg(long, default_value_t = 1, value_name = "K")]
+    round_to: usize,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    criterion: CriterionArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl CompareCommand {
+    pub fn run(&self, quiet: bool) -> Result<()> {
+        let run = Run::open(&self.run)?;
+        let mut rivals: Vec<Rival> = Vec::new();
+        for name in &self.by {
+            let (base, reverse) = name.strip_suffix(":reverse").map_or((name.as_str(), false), |base| (base, true));
+            // Options are for the criteria that have them; the others go without.
+            let criterion = self.criterion.for_one_of_many(base)?;
+            if rivals.iter().any(|r| r.label == *name) {
+                return Err(Error::input(format!("'{name}' is named twice")));
+            }
+            rivals.push(Rival { label: name.clone(), criterion, reverse });
+        }
+        if self.seeds == 0 {
+            return Err(Error::input("at least one seed is needed"));
+        }
+        let mut options = Compare::new(&run, rivals);
+        options.run = std::fs::canonicalize(&run.folder).unwrap_or(options.run);
+        options.ratios = shares(&self.ratios)?;
+        (options.seeds, options.recover, options.train, options.test) = (self.seeds, self.recover, self.train, self.test);
+        (options.round_to, options.limits) = (self.round_to, self.limits.limits()?);
+        options.settings.optimiser.rate = self.lr.unwrap_or(options.settings.optimiser.rate);
+        options.settings.optimiser.check()?;
+        let compute = self.engine.compute(quiet)?;
+        let mut progress = Progress::new(quiet);
+        compare(&options, &self.out, &compute, &mut progress)?;
+        drop(progress);
+        let path = self.out.join("report.md");
+        print(&std::fs::read_to_string(&path).map_err(Error::io(&path, "read"))?)
+    }
+}

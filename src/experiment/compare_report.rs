@@ -1,0 +1,186 @@
+//! Tables and pictures of a comparison of criteria.
+
+use super::compare::{CompareRow, Setting};
+use super::ledger::same;
+use super::stats::median;
+use crate::data::files::write_text;
+use crate::error::Result;
+use crate::nn::Compute;
+use crate::report::{Lines, Page, Picture, Table};
+use std::path::Path;
+
+/// The rows of one criterion at one share.
+fn of<'a>(rows: &'a [CompareRow], by: &str, ratio: f64) -> Vec<&'a CompareRow> {
+    rows.iter().filter(|r| r.by == by && same(r.ratio, ratio)).collect()
+}
+
+fn middle(rows: &[&CompareRow], number: impl Fn(&CompareRow) -> f64) -> f64 {
+    median(&rows.iter().map(|r| number(r)).collect::<Vec<_>>())
+}
+
+/// Writes `report.md`, `report.html` and the pictures.
+pub(super) fn report(out: &Path, setting: &Setting, rows: &[CompareRow], compute: &Compute) -> Result<()> {
+    let title = format!("Pruning {} by several criteria", setting.network);
+    let (mut page, mut text) = (Page::new(&title), format!("# {title}\n\n"));
+    let about = about(setting, compute);
+    page.paragraph(&about);
+    text += &format!("{about}\n\n");
+    for (heading, table) in [
+        ("Accuracy right after the cut", accuracies(setting, rows, |r| r.cost.accuracy)),
+        ("Accuracy after the recovery", accuracies(setting, rows, CompareRow::last)),
+        ("What is left", costs(setting, rows)),
+        ("Recovery", recoveries(setting, rows)),
+    ] {
+        page.heading(heading);
+        page.table(&table);
+        text += &format!("## {heading}\n\n{}\n", table.markdown());
+    }
+    let verdict = against_chance(setting, rows);
+    page.paragraph(&verdict);
+    text += &format!("## Against chance\n\n{verdict}\n");
+    for (name, what, y) in [("after-cut", "right after the cut", false), ("recovered", "after the recovery", true)] {
+        for (x_name, x_title, x) in axes() {
+            let series = setting.compare.rivals.iter().map(|rival| {
+                let point = |&ratio: &f64| {
+                    let cell = of(rows, &rival.label, ratio);
+                    let accuracy = middle(&cell, |r| if y { r.last() } else { r.cost.accuracy });
+                    (!cell.is_empty()).then(|| (middle(&cell, x), 100.0 * accuracy))
+                };
+                (rival.label.clone(), setting.compare.ratios.iter().filter_map(point).collect())
+            });
+            let picture = Lines {
+                title: format!("{}: accuracy {what}", setting.network),
+                x: x_title.into(),
+                y: "test accuracy, %".into(),
+                series: series.collect(),
+            };
+            picture.save(&out.join(format!("{name}-{x_name}.svg")))?;
+            page.picture(&picture)?;
+        }
+    }
+    write_text(&out.join("report.md"), &text)?;
+    page.save(&out.join("report.html"))
+}
+
+type Axis = (&'static str, &'static str, fn(&CompareRow) -> f64);
+
+fn axes() -> [Axis; 3] {
+    [
+        ("parameters", "parameters, thousands", |r| r.cost.parameters as f64 / 1e3),
+        ("macs", "MACs, millions", |r| r.cost.macs as f64 / 1e6),
+        ("latency", "milliseconds for 64 samples", |r| r.cost.latency_ms),
+    ]
+}
+
+fn about(setting: &Setting, compute: &Compute) -> String {
+    let (c, b) = (&setting.compare, &setting.before);
+    let rule = c.settings.optimiser;
+    format!(
+        "{} on {}: {:.2} % of {} test samples, {} parameters, {} MACs, {:.2} ms for 64 samples on {}. Each criterion removes the same share of every layer; \
+         the recovery is {} epochs of {} training samples with {} at {}, batches of {}. Medians over the seeds ({}; chance at least 3).",
+        setting.network,
+        setting.data,
+        100.0 * b.accuracy,
+        setting.test_samples,
+        b.parameters,
+        b.macs,
+        b.latency_ms,
+        compute.engine.info().adapter,
+        c.recover,
+        setting.train_samples,
+        rule.kind.usual().0,
+        rule.rate,
+        c.settings.batch,
+        c.seeds,
+    )
+}
+
+/// One row per criterion, one column per share.
+fn accuracies(setting: &Setting, rows: &[CompareRow], number: impl Fn(&CompareRow) -> f64) -> Table {
+    let heads: Vec<String> =
+        std::iter::once("criterion".into()).chain(setting.compare.ratios.iter().map(|r| format!("{r}"))).collect();
+    let mut table = Table::new(&heads.iter().map(String::as_str).collect::<Vec<_>>());
+    for rival in &setting.compare.rivals {
+        let cell = |&ratio: &f64| {
+            let cell = of(rows, &rival.label, ratio);
+            if cell.is_empty() { String::new() } else { format!("{:.2} %", 100.0 * middle(&cell, &number)) }
+        };
+        table.row(std::iter::once(rival.label.clone()).chain(setting.compare.ratios.iter().map(cell)));
+    }
+    table
+}
+
+/// What is left at each share: the same for all criteria but for latency, which is the median over all.
+fn costs(setting: &Setting, rows: &[CompareRow]) -> Table {
+    let mut table = Table::new(&["share removed", "parameters", "MACs", "bytes", "ms per 64"]);
+    let b = &setting.before;
+    let line = |share: String, p: usize, m: usize, bytes: usize, ms: f64| {
+        [share, p.to_string(), m.to_string(), bytes.to_string(), format!("{ms:.2}")]
+    };
+    table.row(line("0".into(), b.parameters, b.macs, b.bytes, b.latency_ms));
+    for &ratio in &setting.compare.ratios {
+        let cell: Vec<&CompareRow> = rows.iter().filter(|r| same(r.ratio, ratio)).collect();
+        if let Some(first) = cell.first() {
+            let ms = middle(&cell, |r| r.cost.latency_ms);
+            table.row(line(format!("{ratio}"), first.cost.parameters, first.cost.macs, first.cost.bytes, ms));
+        }
+    }
+    table
+}
+
+/// Epochs and seconds to the accuracy before, less the slack, and seconds of scoring.
+fn recoveries(setting: &Setting, rows: &[CompareRow]) -> Table {
+    let goal = setting.before.accuracy - setting.compare.slack;
+    let goal_text = format!("epochs (seconds) to {:.2} %", 100.0 * goal);
+    let mut table = Table::new(&["criterion", "share", "reached", &goal_text, "seconds to score"]);
+    for rival in &setting.compare.rivals {
+        for &ratio in &setting.compare.ratios {
+            let cell = of(rows, &rival.label, ratio);
+            if cell.is_empty() {
+                continue;
+            }
+            let reached: Vec<(f64, f64)> =
+                cell.iter().filter_map(|r| r.epochs_to(goal).map(|e| (e as f64, e as f64 * r.seconds[2]))).collect();
+            let epochs = if reached.is_empty() {
+                format!("> {}", setting.compare.recover)
+            } else {
+                let of = |n: fn(&(f64, f64)) -> f64| median(&reached.iter().map(n).collect::<Vec<_>>());
+                format!("{} ({:.1})", of(|r| r.0), of(|r| r.1))
+            };
+            table.row([
+                rival.label.clone(),
+                format!("{ratio}"),
+                format!("{} of {}", reached.len(), cell.len()),
+                epochs,
+                format!("{:.2}", middle(&cell, |r| r.seconds[0])),
+            ]);
+        }
+    }
+    table
+}
+
+/// Which criteria are worse than the median of chance, after the cut and after the recovery.
+fn against_chance(setting: &Setting, rows: &[CompareRow]) -> String {
+    let Some(chance) = setting.compare.rivals.iter().find(|r| r.label == "random") else {
+        return "Chance was not among the criteria: nothing says whether they are worth more.".into();
+    };
+    let worse = |number: &dyn Fn(&CompareRow) -> f64| {
+        let mut found = Vec::new();
+        for &ratio in &setting.compare.ratios {
+            let of_chance = of(rows, &chance.label, ratio);
+            for rival in setting.compare.rivals.iter().filter(|r| *r != chance) {
+                let cell = of(rows, &rival.label, ratio);
+                let (own, bar) = (middle(&cell, number), middle(&of_chance, number));
+                if own < bar {
+                    found.push(format!("{} at {ratio} ({:.2} against {:.2} %)", rival.label, 100.0 * own, 100.0 * bar));
+                }
+            }
+        }
+        if found.is_empty() { "none".to_string() } else { found.join(", ") }
+    };
+    format!(
+        "Worse than the median of chance right after the cut: {}. After the recovery: {}.",
+        worse(&|r| r.cost.accuracy),
+        worse(&CompareRow::last)
+    )
+}
