@@ -4,7 +4,10 @@ use super::engine::EngineArgs;
 use super::print;
 use super::progress::Progress;
 use clap::{Args, ValueEnum};
-use lacuna::experiment::{BettiDecay, Convergence, Images, betti_decay, convergence, images};
+use lacuna::experiment::{
+    BettiDecay, Convergence, Images, ImplicitSparsity, Pruning, betti_decay, betti_pruning, convergence, images,
+    implicit_sparsity, pruning_comparison, topological_pruner,
+};
 use lacuna::nn::{Activation, Compute, Init};
 use lacuna::progress::Watch;
 use lacuna::{Error, Result};
@@ -18,6 +21,14 @@ enum Name {
     BettiDecay,
     /// Epochs that activations take on real images: networks with and without batch norm, plain perceptrons
     Images,
+    /// The threshold of Betti numbers above which filters go, scanned; beside it as many filters by other criteria
+    BettiPruning,
+    /// The genetic search with a topological fitness against norms and chance
+    TopologicalPruner,
+    /// Filters that training itself switches off: seven optimisers with L2 and with decoupled regularisation
+    ImplicitSparsity,
+    /// Every criterion on one network, before and after recovery
+    PruningComparison,
 }
 
 /// Sets of images that a folder may hold.
@@ -51,10 +62,22 @@ pub struct Experiment {
     /// Steps, or epochs, after which a run is given up
     #[arg(long)]
     limit: Option<usize>,
-    /// Training images (of `images`)
+    /// Training images, of an epoch or a recovery
     #[arg(long)]
     train: Option<usize>,
-    /// Folder with complete data sets (of `images`), each in a folder of its name (fashion-mnist, cifar-10)
+    /// A trained run to prune, in place of one that is trained first
+    #[arg(long = "run", value_name = "RUN")]
+    run_folder: Option<PathBuf>,
+    /// Shares of each layer's filters that go, as 0.1..0.9 or a list
+    #[arg(long)]
+    ratios: Option<String>,
+    /// Regularisations (of `implicit-sparsity`)
+    #[arg(long, value_delimiter = ',')]
+    lambdas: Option<Vec<f32>>,
+    /// Network of `implicit-sparsity`, as basicnet:0.25
+    #[arg(long)]
+    network: Option<String>,
+    /// Folder with complete data sets, each in a folder of its name (fashion-mnist, cifar-10)
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -80,6 +103,18 @@ impl Experiment {
             Name::Images => {
                 images(&self.images(&out)?, &compute, &mut progress)?;
             }
+            Name::BettiPruning => {
+                betti_pruning(&self.pruning(&out)?, &compute, &mut progress)?;
+            }
+            Name::TopologicalPruner => {
+                topological_pruner(&self.pruning(&out)?, &compute, &mut progress)?;
+            }
+            Name::PruningComparison => {
+                pruning_comparison(&self.pruning(&out)?, &compute, &mut progress)?;
+            }
+            Name::ImplicitSparsity => {
+                implicit_sparsity(&self.implicit_sparsity(&out)?, &compute, &mut progress)?;
+            }
         }
         drop(progress);
         let report = out.join("report.md");
@@ -96,17 +131,34 @@ impl Experiment {
         within("--seeds", self.seeds, 1, 1000)?;
         within("--limit", self.limit, 1, 1_000_000)?;
         within("--train", self.train, 10, 10_000_000)?;
-        let refuse = |given: bool, what: &str, name: &str| {
-            if given { Err(Error::input(format!("{what} does not apply to {name}"))) } else { Ok(()) }
-        };
-        if self.name == Name::Images {
-            if let Some(dir) = self.data_dir.as_ref().filter(|d| !SETS.iter().any(|s| d.join(s).is_dir())) {
-                return Err(Error::input(format!("{} holds none of the folders {}", dir.display(), SETS.join(", "))));
+        use Name::{BettiDecay, BettiPruning, Convergence, Images, ImplicitSparsity, PruningComparison, TopologicalPruner};
+        let of_pruning = [BettiPruning, TopologicalPruner, PruningComparison];
+        let of_activations = [Convergence, BettiDecay, Images];
+        let compared = [TopologicalPruner, PruningComparison];
+        let with_images = [Images, ImplicitSparsity, TopologicalPruner, PruningComparison];
+        for (given, option, known) in [
+            (self.activations.is_some(), "--activations", &of_activations[..]),
+            (self.only.is_some(), "--only", &of_activations),
+            (self.rates.is_some(), "--rates", &of_activations),
+            (self.inits.is_some(), "--inits", &of_activations),
+            (self.run_folder.is_some(), "--run", &of_pruning),
+            (self.ratios.is_some(), "--ratios", &compared),
+            (self.lambdas.is_some(), "--lambdas", &[ImplicitSparsity]),
+            (self.network.is_some(), "--network", &[ImplicitSparsity]),
+            (self.train.is_some(), "--train", &with_images),
+            (self.limit.is_some() && self.name == BettiPruning, "--limit", &[]),
+            (self.data_dir.is_some() && (self.quick && self.name != Images), "--data-dir with --quick", &[]),
+            (self.data_dir.is_some() && matches!(self.name, Convergence | BettiDecay), "--data-dir", &[]),
+        ] {
+            if given && !known.contains(&self.name) {
+                let name = self.name.to_possible_value().map_or(String::new(), |v| v.get_name().to_string());
+                return Err(Error::input(format!("{option} does not apply to {name}")));
             }
-            return Ok(());
         }
-        refuse(self.train.is_some(), "--train", "generated points")?;
-        refuse(self.data_dir.is_some(), "--data-dir", "generated points")
+        if let Some(dir) = self.data_dir.as_ref().filter(|d| self.name == Images && !SETS.iter().any(|s| d.join(s).is_dir())) {
+            return Err(Error::input(format!("{} holds none of the folders {}", dir.display(), SETS.join(", "))));
+        }
+        Ok(())
     }
 
     fn is_wanted(&self, task: &str) -> bool {
@@ -156,6 +208,41 @@ impl Experiment {
         let options = BettiDecay { out, seeds: self.seeds.unwrap_or(if self.quick { 2 } else { 5 }) };
         betti_decay(&options, &verdicts, compute, progress)?;
         Ok(())
+    }
+
+    /// The folder of CIFAR-10, in `--data-dir` or itself.
+    fn cifar(&self) -> Option<PathBuf> {
+        let dir = self.data_dir.clone()?;
+        let inside = dir.join("cifar-10");
+        Some(if inside.is_dir() { inside } else { dir })
+    }
+
+    fn pruning(&self, out: &Path) -> Result<Pruning> {
+        Ok(Pruning {
+            out: out.into(),
+            quick: self.quick,
+            run: self.run_folder.clone(),
+            data_dir: self.cifar().map(|d| std::fs::canonicalize(&d).unwrap_or(d)),
+            seeds: self.seeds,
+            train: self.train,
+            limit: self.limit,
+            ratios: self.ratios.as_deref().map(super::prune::shares).transpose()?,
+        })
+    }
+
+    fn implicit_sparsity(&self, out: &Path) -> Result<ImplicitSparsity> {
+        let mut options = ImplicitSparsity::new(out.into(), self.quick, self.cifar());
+        options.epochs = self.limit.unwrap_or(options.epochs);
+        options.seeds = self.seeds.unwrap_or(options.seeds);
+        options.samples.0 = self.train.unwrap_or(options.samples.0);
+        options.lambdas = self.lambdas.clone().unwrap_or(options.lambdas);
+        if options.lambdas.iter().any(|l| !(*l > 0.0 && *l < 1.0)) {
+            return Err(Error::input("--lambdas must be above 0 and below 1"));
+        }
+        if let Some(network) = &self.network {
+            options.network.clone_from(network);
+        }
+        Ok(options)
     }
 
     fn images(&self, out: &Path) -> Result<Images> {

@@ -1,17 +1,23 @@
 //! Experiments: short recipes over the rest. Raw results are kept line by line, so that what was stopped goes on.
 
 mod betti_decay;
+mod betti_pruning;
 mod compare;
 mod compare_report;
 mod convergence;
 mod convergence_report;
 mod demo;
 mod images;
+mod implicit_sparsity;
 mod ledger;
+mod pruning;
 pub mod stats;
 
 pub use betti_decay::{BettiDecay, Decay, DecayRow, betti_decay};
+pub use betti_pruning::{ThresholdRow, betti_pruning};
 pub use compare::{Compare, CompareRow, Rival, compare};
 pub use convergence::{Convergence, RunRow, Task, Verdict, convergence};
 pub use demo::{DemoOptions, demo};
 pub use images::{ImageRow, ImageTask, Images, images};
+pub use implicit_sparsity::{ImplicitSparsity, Off, SparsityRow, implicit_sparsity};
+pub use pruning::{Pruning, pruning_comparison, topological_pruner};

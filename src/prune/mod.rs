@@ -5,6 +5,7 @@
 
 mod cost;
 mod criteria;
+mod fold;
 mod outcome;
 mod plan;
 mod pruner;
@@ -17,6 +18,7 @@ pub use cost::Cost;
 pub use criteria::{
     BettiDimension, BettiOptions, Cloud, Criterion, FunctionalityOptions, LayerScores, SampleOptions, Scale, Scoring, count_holes,
 };
+pub use fold::cut_and_fold;
 pub use outcome::{Outcome, Stage};
 pub use plan::{Limits, Plan, Rule};
 pub use pruner::{prune_run, resume_prune};
