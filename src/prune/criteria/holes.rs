@@ -180,7 +180,7 @@ mod tests {
                 || row == n - 1
                 || column == 0
                 || column == n - 1
-                || (row % 2 == 0 && column != if row % 4 == 0 { 1 } else { n - 2 })
+                || (row.is_multiple_of(2) && column != if row.is_multiple_of(4) { 1 } else { n - 2 })
         };
         let closed: Vec<f32> = (0..n * n).map(|p| f32::from(u8::from(wall(p / n, p % n)))).collect();
         let mut open = closed.clone();
