@@ -112,6 +112,29 @@ fn activation(c: &mut Criterion) {
                 last(gradient)
             });
         });
+        // As in a network: behind the scale and shift of a norm or the sum of a linear layer, which burn compiles into one kernel
+        // with the composed function and its gradient, and cannot with ours.
+        let (scale, shift) =
+            (Tensor::<2>::ones([1, 1024], &compute.device) * 1.1, Tensor::<2>::ones([1, 1024], &compute.device) * 0.1);
+        group.bench_function(BenchmarkId::new("composed, behind a norm, with gradient", name), |b| {
+            let leafs = |t: &Tensor<2>| Tensor::<2>::from_inner(t.clone()).to_device(&device);
+            b.iter(|| {
+                let leaf = leafs(&x).require_grad();
+                let y = activation.flat(leaf.clone() * leafs(&scale) + leafs(&shift));
+                let gradient = leaf.grad(&y.clone().backward()).expect("it has one");
+                let _ = last(y.inner());
+                last(gradient)
+            });
+        });
+        group.bench_function(BenchmarkId::new("shaders, behind a norm, with gradient", name), |b| {
+            b.iter(|| {
+                let z = x.clone() * scale.clone() + shift.clone();
+                let y = fused.forward(z.clone()).expect("it runs");
+                let gradient = fused.backward(z.clone(), Tensor::ones_like(&z)).expect("it runs") * scale.clone();
+                let _ = last(y);
+                last(gradient)
+            });
+        });
     }
     group.finish();
 }
