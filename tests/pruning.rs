@@ -9,7 +9,7 @@ use lacuna::experiment::{Compare, Rival, compare};
 use lacuna::gpu::AdapterChoice;
 use lacuna::nn::{Activation, Arch, Compute, Init, Net, zoo};
 use lacuna::progress::{Unwatched, Watch};
-use lacuna::prune::{Criterion, Plan, Scoring, sensitivity, shrink};
+use lacuna::prune::{Criterion, Curve, Plan, Schedule, Scoring, prune_run, sensitivity, shrink};
 use lacuna::topology::EngineKind;
 use lacuna::train::{Config, ModelKind, Optimiser, Run, Settings};
 use std::path::{Path, PathBuf};
@@ -135,6 +135,33 @@ fn an_interrupted_comparison_goes_on() {
     let more = Compare { rivals: vec![Rival::named("l2", 64).unwrap()], ..options };
     assert_eq!(compare(&more, &out, &compute, &mut Unwatched).unwrap().len(), 12);
     assert!(std::fs::read_to_string(out.join("report.md")).unwrap().contains("l1:reverse"));
+}
+
+/// Stopped between its steps, a schedule goes on and ends where it would have ended.
+#[test]
+fn an_interrupted_schedule_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let compute = Compute::cpu();
+    let run = trained(&dir.path().join("r"));
+    let data = small_images();
+    for schedule in [Schedule::Iterative { steps: 3, curve: Curve::Linear, between: 1 }, Schedule::Soft { epochs: 3 }] {
+        let plan = Plan { schedule, ..Plan::ratio(Criterion::L1, 0.5) };
+        let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+        prune_run(&run, &plan, &whole, &data, &compute, &mut Unwatched).unwrap();
+        let mut stops = 0;
+        while let Err(e) = prune_run(&run, &plan, &parts, &data, &compute, &mut StopAfter(12.into())) {
+            assert!(matches!(e, Error::Interrupted(_)), "{e}");
+            stops += 1;
+            assert!(stops < 9 && !parts.exists());
+        }
+        assert!(stops > 0);
+        let weights = |p: &Path| std::fs::read(p.join("weights.safetensors")).unwrap();
+        assert!(weights(&whole) == weights(&parts), "{schedule:?}");
+        let names =
+            |p: &Path| std::fs::read_dir(p).unwrap().map(|e| e.unwrap().file_name()).collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(names(&whole), names(&parts));
+        [whole, parts].iter().for_each(|p| std::fs::remove_dir_all(p).unwrap());
+    }
 }
 
 #[test]

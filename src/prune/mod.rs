@@ -22,7 +22,7 @@ pub use fold::cut_and_fold;
 pub use outcome::{Outcome, Stage};
 pub use plan::{Limits, Plan, Rule};
 pub use pruner::{prune_run, resume_prune};
-pub use schedule::{Curve, Cut, LayerRow, Schedule, score, shrink};
+pub use schedule::{Curve, Cut, Keeper, LayerRow, Schedule, Standing, score, shrink, shrink_kept};
 pub use search::{EnergyOptions, FilterPoints, TopologicalOptions, Topology};
 pub use sensitivity::{Point, Sensitivity, sensitivity};
 pub use surgery::{Keep, cut, mask};

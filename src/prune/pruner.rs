@@ -3,20 +3,25 @@
 use super::cost::Cost;
 use super::outcome::{Outcome, Stage};
 use super::plan::Plan;
-use super::schedule::shrink;
+use super::schedule::{Keeper, LayerRow, Schedule, Standing, shrink_kept};
 use crate::data::DataSet;
 use crate::data::files::{create_folder, read_json, write_json, write_text};
 use crate::error::{Error, Result};
-use crate::nn::{Compute, Net};
+use crate::nn::{Arch, Compute, Net};
 use crate::progress::Watch;
 use crate::train::{LOADER, Run, accuracy, refuse_taken};
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// Prunes a run into a new folder, which is there only once the cut is complete.
 ///
+/// Steps of a schedule that are through are kept beside it, and the same call goes on from them.
+///
 /// # Errors
-/// [`Error::Input`] when the folder is taken or the plan makes no sense; [`Error::Interrupted`] when stopped: while scoring, nothing is
-/// left, and during the recovery the cut network and what it has recovered are saved ([`resume_prune`]); [`Error::Io`], [`Error::Device`].
+/// [`Error::Input`] when the folder is taken or the plan makes no sense; [`Error::Interrupted`] when stopped: while the first step is scored, nothing is
+/// left; later the steps that are through are kept, and during the recovery the cut network and what it has recovered ([`resume_prune`]);
+/// [`Error::Io`], [`Error::Device`].
 pub fn prune_run(
     run: &Run,
     plan: &Plan,
@@ -28,15 +33,24 @@ pub fn prune_run(
     plan.check(&run.arch)?;
     refuse_taken(out)?;
     let partial = partial_folder(out);
-    if partial.exists() {
+    let mut steps =
+        Steps { folder: partial.clone(), plan: plan.clone(), from: place(&run.folder), device: compute.device.clone() };
+    if partial.exists() && !steps.are_of_this()? {
         std::fs::remove_dir_all(&partial).map_err(Error::io(&partial, "remove"))?;
     }
     create_folder(&partial)?;
-    let cut = cut_into(&partial, run, plan, data, compute, watch)
+    let cut = cut_into(&mut steps, run, plan, data, compute, watch)
         .and_then(|cut| std::fs::rename(&partial, out).map_err(Error::io(out, "create")).map(|()| cut));
-    if cut.is_err() {
-        let _ = std::fs::remove_dir_all(&partial);
-    }
+    let cut = match cut {
+        Err(Error::Interrupted(why)) if steps.path().exists() => {
+            return Err(Error::Interrupted(format!("{why}; steps that are through are kept, the same command goes on")));
+        }
+        Err(e) => {
+            let _ = std::fs::remove_dir_all(&partial);
+            return Err(e);
+        }
+        Ok(cut) => Ok::<_, Error>(cut),
+    };
     let (outcome, net) = cut?;
     finish(outcome, net, out, data, compute, watch)
 }
@@ -78,9 +92,80 @@ fn partial_folder(out: &Path) -> PathBuf {
     out.with_file_name(name)
 }
 
+/// Steps of a schedule, kept in the folder in which the run is built.
+struct Steps {
+    folder: PathBuf,
+    plan: Plan,
+    from: String,
+    device: Device,
+}
+
+/// What `steps.json` holds.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    plan: Plan,
+    from: String,
+    done: usize,
+    layers: Vec<LayerRow>,
+    seconds: [f64; 3],
+    arch: Arch,
+}
+
+impl Steps {
+    fn path(&self) -> PathBuf {
+        self.folder.join("steps.json")
+    }
+
+    /// Weights of each step have a name of their own, so that `steps.json` always speaks of weights that are whole.
+    fn weights(&self, done: usize) -> PathBuf {
+        self.folder.join(format!("step-{done}.safetensors"))
+    }
+
+    /// Whether what is kept belongs to this plan and run.
+    fn are_of_this(&self) -> Result<bool> {
+        if !self.path().exists() {
+            return Ok(false);
+        }
+        let kept: Kept = read_json(&self.path())?;
+        Ok(kept.plan == self.plan && kept.from == self.from)
+    }
+
+    /// Removes what was kept.
+    fn clear(&self, done: usize) {
+        let _ = std::fs::remove_file(self.path());
+        (0..=done).for_each(|d| {
+            let _ = std::fs::remove_file(self.weights(d));
+        });
+    }
+}
+
+impl Keeper for Steps {
+    fn load(&mut self) -> Result<Option<Standing>> {
+        if !self.path().exists() {
+            return Ok(None);
+        }
+        let kept: Kept = read_json(&self.path())?;
+        let net = Net::load(&kept.arch, &self.weights(kept.done), &self.device)?;
+        Ok(Some(Standing { done: kept.done, layers: kept.layers, seconds: kept.seconds, net }))
+    }
+
+    fn save(&mut self, standing: &Standing) -> Result<()> {
+        standing.net.save(&self.weights(standing.done))?;
+        let kept = Kept {
+            plan: self.plan.clone(),
+            from: self.from.clone(),
+            done: standing.done,
+            layers: standing.layers.clone(),
+            seconds: standing.seconds,
+            arch: standing.net.arch.clone(),
+        };
+        write_json(&self.path(), &kept)
+    }
+}
+
 /// Scores, cuts, and writes everything into a folder.
 fn cut_into(
-    folder: &Path,
+    steps: &mut Steps,
     run: &Run,
     plan: &Plan,
     data: &DataSet,
@@ -89,7 +174,7 @@ fn cut_into(
 ) -> Result<(Outcome, Net)> {
     let net = run.network(compute)?;
     let before = Cost::of(&net, accuracy(&net, &data.test, &compute.device, watch)?, &compute.device)?;
-    let found = shrink(&net, data, plan, &run.config.settings, compute, watch)?;
+    let found = shrink_kept(&net, data, plan, &run.config.settings, compute, watch, steps)?;
     let (cut, layers, [scored, cut_seconds, between]) = (found.net, found.layers, found.seconds);
     let after_cut = Cost::of(&cut, accuracy(&cut, &data.test, &compute.device, watch)?, &compute.device)?;
     let outcome = Outcome {
@@ -103,6 +188,7 @@ fn cut_into(
         seconds: [scored, cut_seconds, between],
         stage: Stage::Cut,
     };
+    let folder = steps.folder.clone();
     let mut config = run.config.clone();
     config.settings.epochs = plan.recover;
     write_json(&folder.join("arch.json"), &cut.arch)?;
@@ -111,6 +197,12 @@ fn cut_into(
     cut.save(&folder.join(CUT))?;
     cut.save(&folder.join("weights.safetensors"))?;
     write_json(&folder.join("prune.json"), &outcome)?;
+    let most = match plan.schedule {
+        Schedule::OneShot => 0,
+        Schedule::Iterative { steps, .. } => steps,
+        Schedule::Soft { epochs } => epochs,
+    };
+    steps.clear(most);
     Ok((outcome, cut))
 }
 

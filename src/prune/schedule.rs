@@ -118,6 +118,45 @@ pub fn score(net: &Net, data: &DataSet, plan: &Plan, compute: &Compute, watch: &
     Ok(scores.into_iter().zip(kept).zip(&groups).map(row).collect())
 }
 
+/// Where a schedule stands after some of its steps or epochs.
+#[derive(Debug)]
+pub struct Standing {
+    /// Steps or epochs that are through.
+    pub done: usize,
+    /// Group by group, in the terms of the network before.
+    pub layers: Vec<LayerRow>,
+    /// Seconds for scoring, cutting, and training between.
+    pub seconds: [f64; 3],
+    /// The network as it stands.
+    pub net: Net,
+}
+
+/// Keeps where a schedule stands, so that it can go on after an interruption.
+pub trait Keeper {
+    /// What was kept last, if anything.
+    ///
+    /// # Errors
+    /// Whatever reading says.
+    fn load(&mut self) -> Result<Option<Standing>>;
+    /// Keeps it.
+    ///
+    /// # Errors
+    /// Whatever writing says.
+    fn save(&mut self, standing: &Standing) -> Result<()>;
+}
+
+/// Keeps nothing.
+struct Forgetful;
+
+impl Keeper for Forgetful {
+    fn load(&mut self) -> Result<Option<Standing>> {
+        Ok(None)
+    }
+    fn save(&mut self, _: &Standing) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// Cuts a network as a plan has it; training between steps is by `settings`.
 ///
 /// # Errors
@@ -130,86 +169,97 @@ pub fn shrink(
     compute: &Compute,
     watch: &mut dyn Watch,
 ) -> Result<Cut> {
-    plan.check(&net.arch)?;
-    let mut seconds = [0.0; 3];
-    let mut timed = |at: usize, start: Instant| seconds[at] += start.elapsed().as_secs_f64();
-    let start = Instant::now();
-    let mut now = match plan.schedule {
-        Schedule::Soft { epochs } => {
-            let soft = soft(net, data, plan, epochs, settings, compute, watch)?;
-            timed(2, start);
-            soft
-        }
-        _ => net.clone(),
-    };
-    let mut layers: Vec<LayerRow> = Vec::new();
-    let parts = plan.schedule.parts();
-    let whole: Vec<usize> = plan.groups(&net.arch)?.iter().map(|g| g.filters).collect();
-    for (step, part) in parts.iter().enumerate() {
-        let of_step = match plan.schedule {
-            Schedule::Iterative { .. } => plan.step(&now.arch, &whole, *part)?,
-            _ => plan.clone(),
-        };
-        let start = Instant::now();
-        let rows = score(&now, data, &of_step, compute, watch)?;
-        timed(0, start);
-        let start = Instant::now();
-        let keep: Keep = rows.iter().map(|l| (l.scores.layer, l.kept.clone())).collect();
-        now = cut(&now, &keep, &compute.device)?;
-        timed(1, start);
-        if layers.is_empty() {
-            layers = rows;
-        } else {
-            for (all, step) in layers.iter_mut().zip(rows) {
-                all.kept = step.kept.iter().map(|&k| all.kept[k]).collect();
-            }
-        }
-        if let Schedule::Iterative { between, .. } = plan.schedule
-            && step + 1 < parts.len()
-        {
-            let start = Instant::now();
-            now = trained(now, data, between, settings, compute, watch)?;
-            timed(2, start);
-        }
-    }
-    Ok(Cut { net: now, layers, seconds })
+    shrink_kept(net, data, plan, settings, compute, watch, &mut Forgetful)
 }
 
-/// A network after some epochs.
-fn trained(
-    net: Net,
-    data: &DataSet,
-    epochs: usize,
-    settings: &Settings,
-    compute: &Compute,
-    watch: &mut dyn Watch,
-) -> Result<Net> {
-    let mut trainer = Trainer::new(net, Settings { epochs, ..*settings }, &compute.device);
-    for _ in 0..epochs {
-        trainer.epoch(&data.train, watch)?;
-    }
-    Ok(trainer.network())
-}
-
-fn soft(
+/// [`shrink`], going on from what `keeper` has and keeping every step.
+///
+/// # Errors
+/// As [`shrink`], and whatever the keeper says.
+pub fn shrink_kept(
     net: &Net,
     data: &DataSet,
     plan: &Plan,
+    settings: &Settings,
+    compute: &Compute,
+    watch: &mut dyn Watch,
+    keeper: &mut dyn Keeper,
+) -> Result<Cut> {
+    plan.check(&net.arch)?;
+    let begin = || Standing { done: 0, layers: Vec::new(), seconds: [0.0; 3], net: net.clone() };
+    let mut now = keeper.load()?.unwrap_or_else(begin);
+    match plan.schedule {
+        Schedule::Soft { epochs } => {
+            while now.done < epochs {
+                train_between(&mut now, data, 1, settings, compute, watch)?;
+                let start = Instant::now();
+                now.layers = score(&now.net, data, plan, compute, watch)?;
+                now.net = silence(&now.net, &kept(&now.layers), &compute.device)?;
+                now.seconds[0] += start.elapsed().as_secs_f64();
+                now.done += 1;
+                keeper.save(&now)?;
+            }
+            // What is zero goes: scored again, filters that are zero might look well to some criteria.
+            let start = Instant::now();
+            now.net = cut(&now.net, &kept(&now.layers), &compute.device)?;
+            now.seconds[1] += start.elapsed().as_secs_f64();
+        }
+        Schedule::OneShot | Schedule::Iterative { .. } => {
+            let whole: Vec<usize> = plan.groups(&net.arch)?.iter().map(|g| g.filters).collect();
+            let parts = plan.schedule.parts();
+            while now.done < parts.len() {
+                if let (Schedule::Iterative { between, .. }, true) = (plan.schedule, now.done > 0) {
+                    train_between(&mut now, data, between, settings, compute, watch)?;
+                }
+                let of_step = match plan.schedule {
+                    Schedule::Iterative { .. } => plan.step(&now.net.arch, &whole, parts[now.done])?,
+                    _ => plan.clone(),
+                };
+                let start = Instant::now();
+                let rows = score(&now.net, data, &of_step, compute, watch)?;
+                now.seconds[0] += start.elapsed().as_secs_f64();
+                let start = Instant::now();
+                now.net = cut(&now.net, &kept(&rows), &compute.device)?;
+                now.seconds[1] += start.elapsed().as_secs_f64();
+                if now.layers.is_empty() {
+                    now.layers = rows;
+                } else {
+                    for (all, step) in now.layers.iter_mut().zip(rows) {
+                        all.kept = step.kept.iter().map(|&k| all.kept[k]).collect();
+                    }
+                }
+                now.done += 1;
+                if now.done < parts.len() {
+                    keeper.save(&now)?;
+                }
+            }
+        }
+    }
+    Ok(Cut { net: now.net, layers: now.layers, seconds: now.seconds })
+}
+
+fn kept(rows: &[LayerRow]) -> Keep {
+    rows.iter().map(|l| (l.scores.layer, l.kept.clone())).collect()
+}
+
+/// Some epochs, each step with its own order of samples.
+fn train_between(
+    now: &mut Standing,
+    data: &DataSet,
     epochs: usize,
     settings: &Settings,
     compute: &Compute,
     watch: &mut dyn Watch,
-) -> Result<Net> {
-    let mut now = net.clone();
-    for epoch in 0..epochs {
-        // Each epoch has its own order of samples.
-        let of_epoch = Settings { seed: settings.seed.wrapping_add(epoch as u64), ..*settings };
-        now = trained(now, data, 1, &of_epoch, compute, watch)?;
-        let rows = score(&now, data, plan, compute, watch)?;
-        let keep: Keep = rows.iter().map(|l| (l.scores.layer, l.kept.clone())).collect();
-        now = silence(&now, &keep, &compute.device)?;
+) -> Result<()> {
+    let start = Instant::now();
+    let settings = Settings { epochs, seed: settings.seed.wrapping_add(now.done as u64), ..*settings };
+    let mut trainer = Trainer::new(now.net.clone(), settings, &compute.device);
+    for _ in 0..epochs {
+        trainer.epoch(&data.train, watch)?;
     }
-    Ok(now)
+    now.net = trainer.network();
+    now.seconds[2] += start.elapsed().as_secs_f64();
+    Ok(())
 }
 
 #[cfg(test)]
@@ -251,6 +301,7 @@ mod tests {
         assert_eq!(steps.layers[0].kept, once.layers[0].kept);
         assert_eq!(steps.net.parameters(), once.net.parameters());
         let soft = run(Schedule::Soft { epochs: 2 });
+        assert_eq!(soft.net.arch.groups().unwrap()[0].filters, 5);
         assert_eq!(soft.layers.iter().map(|l| l.kept.len()).collect::<Vec<_>>(), [5, 4]);
         assert!(soft.seconds[2] > 0.0);
     }
