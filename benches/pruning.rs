@@ -1,7 +1,7 @@
 //! The pruning lab's two heavy jobs: Betti numbers of all 4,224 filters of VGG-16, beside Ripser one filter at a time, and a generation
 //! of the genetic search.
 //!
-//! `cargo bench --bench pruning -- [--data-dir FOLDER_OF_CIFAR_10] [--samples 512] [--of 4] [--gpu]`. Ripser computes a sample of each layer's filters (`--of` of
+//! `cargo bench --bench pruning -- [--data-dir FOLDER_OF_CIFAR_10] [--samples 512] [--of 4] [--stages] [--gpu]`. Ripser computes a sample of each layer's filters (`--of` of
 //! them) and its time is multiplied up, which the table says; both sides begin with the layer's maps as float32 and compute
 //! distances themselves, by the same loop over eight sums. Without a folder the images are noise, which costs the engine more than photographs.
 
@@ -13,7 +13,7 @@ use lacuna::gpu::AdapterChoice;
 use lacuna::nn::{Activation, Compute, Flow, Net, bridge, zoo};
 use lacuna::prune::{TopologicalOptions, Topology};
 use lacuna::report::Table;
-use lacuna::topology::{Batch, CloudView, EngineKind, Options};
+use lacuna::topology::{Batch, Cloud, CloudView, EngineKind, Options, PointCloud};
 use lacuna::{Error, Result};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -31,7 +31,13 @@ fn main() -> Result<()> {
     };
     println!("engine: {}\n", compute.engine.info().adapter);
     generation(&compute)?;
-    filters(&compute, number("--samples", 512), number("--of", 4), after("--data-dir").map(Path::new))
+    filters(
+        &compute,
+        number("--samples", 512),
+        number("--of", 4),
+        arguments.iter().any(|a| a == "--stages"),
+        after("--data-dir").map(Path::new),
+    )
 }
 
 /// A layer of 512 filters of 512 x 3 x 3 weights, half to stay, population 32.
@@ -60,7 +66,7 @@ fn generation(compute: &Compute) -> Result<()> {
     Ok(())
 }
 
-fn filters(compute: &Compute, samples: usize, of: usize, folder: Option<&Path>) -> Result<()> {
+fn filters(compute: &Compute, samples: usize, of: usize, stages: bool, folder: Option<&Path>) -> Result<()> {
     let images: Vec<f32> = match folder {
         Some(folder) => {
             let set = read_folder(folder, ImageSet::Cifar10)?;
@@ -77,6 +83,7 @@ fn filters(compute: &Compute, samples: usize, of: usize, folder: Option<&Path>) 
     let x = Tensor::<2>::from_data(TensorData::new(images, [samples, 3072]), &compute.device);
     let mut table = Table::new(&["layer", "filters", "points in", "pass, s", "engine, s", "Ripser, s (multiplied up)", "ratio"]);
     let (mut totals, mut failure, mut last) = ([0.0; 3], None, Instant::now());
+    let mut times: Vec<(String, f64)> = Vec::new();
     net.forward_with(x, &mut |at, flow| {
         let (Some(group), Flow::Maps(maps)) = (groups.iter().find(|g| g.seen[0] == at), flow) else { return true };
         let passed = last.elapsed().as_secs_f64();
@@ -90,6 +97,19 @@ fn filters(compute: &Compute, samples: usize, of: usize, folder: Option<&Path>) 
             }
             Err(e) => failure = Some(e),
         }
+        if stages {
+            match stages_of(maps.clone(), compute) {
+                Ok(found) => {
+                    for (stage, seconds) in found {
+                        match times.iter_mut().find(|t| t.0 == stage) {
+                            Some(t) => t.1 += seconds,
+                            None => times.push((stage, seconds)),
+                        }
+                    }
+                }
+                Err(e) => failure = Some(e),
+            }
+        }
         last = Instant::now();
         failure.is_none()
     });
@@ -99,6 +119,9 @@ fn filters(compute: &Compute, samples: usize, of: usize, folder: Option<&Path>) 
     let [passed, engine, ripser] = totals;
     let cells = [passed, engine, ripser, ripser / engine].map(|n| format!("{n:.2}"));
     table.row(["all".into(), "4224".to_string(), String::new()].into_iter().chain(cells));
+    for (stage, seconds) in times {
+        println!("{stage:<20} {seconds:>8.2} s, over all threads and layers");
+    }
     println!("{samples} samples of {}, dimensions 0 and 1\n\n{}", folder.map_or("noise", |_| "CIFAR-10"), table.markdown());
     println!(
         "with the pass: {:.2} s against {:.2} s, {:.1} times",
@@ -107,6 +130,19 @@ fn filters(compute: &Compute, samples: usize, of: usize, folder: Option<&Path>) 
         (passed + ripser) / (passed + engine)
     );
     Ok(())
+}
+
+/// Seconds of each of the engine's stages for all filters of a layer.
+fn stages_of(maps: Tensor<4>, compute: &Compute) -> Result<Vec<(String, f64)>> {
+    let [samples, channels, height, width] = maps.dims();
+    let plane = height * width;
+    let numbers = bridge::read(maps)?;
+    let cloud = |c: usize| {
+        let rows = (0..samples).flat_map(|s| &numbers[(s * channels + c) * plane..][..plane]).copied().collect();
+        Ok(PointCloud::new(samples, plane, rows)?.into())
+    };
+    let clouds = (0..channels).map(cloud).collect::<Result<Vec<Cloud>>>()?;
+    Ok(compute.engine.timed(&clouds, &Options { profile: true, ..Options::default() })?.1)
 }
 
 /// Seconds of the engine for all filters of a layer, and of Ripser, multiplied up from some.
