@@ -52,6 +52,7 @@ pub struct CompareCommand {
 impl CompareCommand {
     pub fn run(&self, quiet: bool) -> Result<()> {
         let run = Run::open(&self.run)?;
+        self.criterion.check_for(&self.by)?;
         let mut rivals: Vec<Rival> = Vec::new();
         for name in &self.by {
             let (base, reverse) = name.strip_suffix(":reverse").map_or((name.as_str(), false), |base| (base, true));

@@ -54,6 +54,9 @@ impl Cost {
     fn arch(&self) -> Result<Arch> {
         if let Some(model) = &self.model {
             let [c, h, w] = *self.input else { return Err(Error::input("--input takes channels, height and width")) };
+            if [c, h, w].iter().any(|n| !(1..=65_536).contains(n)) || !(1..=1_000_000).contains(&self.classes) {
+                return Err(Error::input("--input takes numbers from 1 to 65536, --classes from 1 to 1000000"));
+            }
             let variant = zoo::Variant { head: self.head.clone(), head_norm: self.head_norm, conv_bias: self.conv_bias };
             return zoo::variant(model, &variant, [c, h, w], self.classes, Activation::parse("relu")?);
         }

@@ -234,7 +234,7 @@ impl Experiment {
         let mut options = ImplicitSparsity::new(out.into(), self.quick, self.cifar());
         options.epochs = self.limit.unwrap_or(options.epochs);
         options.seeds = self.seeds.unwrap_or(options.seeds);
-        options.samples.0 = self.train.unwrap_or(options.samples.0);
+        options.samples.0 = self.train.map_or(options.samples.0, |n| n as u32);
         options.lambdas = self.lambdas.clone().unwrap_or(options.lambdas);
         if options.lambdas.iter().any(|l| !(*l > 0.0 && *l < 1.0)) {
             return Err(Error::input("--lambdas must be above 0 and below 1"));

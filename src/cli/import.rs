@@ -89,13 +89,21 @@ impl Import {
             settings: Settings { augment: self.augment, ..Settings::new(0, self.batch, optimiser, 0) },
         };
         let compute = self.engine.compute(quiet)?;
-        // Before there is a folder: weights that do not fit leave nothing behind.
+        // Before there is a folder: what does not fit leaves nothing behind.
+        if arch.input != data.train.shape || arch.classes()? != data.classes.len() {
+            return Err(Error::input(format!(
+                "the network takes {:?} and knows {} classes; {} has {:?} and {}",
+                arch.input,
+                arch.classes()?,
+                data.name,
+                data.train.shape,
+                data.classes.len()
+            )));
+        }
         let net = Net::load(&arch, &self.weights, &compute.device)?;
         let run = Run::create_with(&self.out, config, arch)?;
         net.save(&run.folder.join("weights.safetensors"))?;
         run.write_engine(&compute.engine.info())?;
-        // What does not fit the data is said now, not at the first use.
-        run.data()?;
         let mut progress = Progress::new(quiet);
         let right = accuracy(&net, &data.test, &compute.device, &mut progress)?;
         drop(progress);

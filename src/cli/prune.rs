@@ -64,6 +64,28 @@ pub struct CriterionArgs {
 }
 
 impl CriterionArgs {
+    /// An error for an option that none of the criteria takes.
+    pub fn check_for(&self, names: &[String]) -> Result<()> {
+        let any = |of: &[&str]| names.iter().any(|n| of.contains(&n.trim_end_matches(":reverse")));
+        let looks = ["betti", "holes", "apoz", "mean-activation", "selectivity", "taylor", "functionality"];
+        let searches = ["topological", "energy"];
+        for (given, option, fits) in [
+            (self.samples.is_some(), "--samples", any(&looks) || self.points.as_deref() == Some("maps")),
+            (self.betti.is_some(), "--betti", any(&["betti"])),
+            (self.scale.is_some(), "--scale", any(&["betti"])),
+            (self.hops.is_some(), "--hops", any(&["betti"])),
+            (self.per_class, "--per-class", any(&["betti"])),
+            (self.population.is_some(), "--population", any(&searches)),
+            (self.generations.is_some(), "--generations", any(&searches)),
+            (self.points.is_some(), "--points", any(&["topological"])),
+        ] {
+            if given && !fits {
+                return Err(Error::input(format!("{option} applies to none of the criteria")));
+            }
+        }
+        Ok(())
+    }
+
     /// As [`CriterionArgs::criterion`], where options for other criteria are passed over.
     pub fn for_one_of_many(&self, name: &str) -> Result<Criterion> {
         let (betti, topological) = (name == "betti", name == "topological");
@@ -250,7 +272,7 @@ pub fn shares(text: &str) -> Result<Vec<f64>> {
         Some((from, rest)) => {
             let (to, step) = rest.split_once(':').unwrap_or((rest, "0.1"));
             let (from, to, step) = (number(from)?, number(to)?, number(step)?);
-            if !(step > 0.0 && from <= to) {
+            if !(step >= 1e-3 && from <= to && to.is_finite() && from.is_finite()) {
                 return Err(bad());
             }
             (0..=((to - from) / step + 1e-9) as usize).map(|i| ((from + i as f64 * step) * 1e6).round() / 1e6).collect()
@@ -303,6 +325,18 @@ impl Prune {
 
     fn sensitivity(&self, run: &Run, quiet: bool) -> Result<()> {
         let criterion = self.criterion.criterion(&self.by, self.seed.unwrap_or(0))?;
+        for (given, option) in [
+            (self.round_to != 1, "--round-to"),
+            (!self.limits.layer_ratio.is_empty(), "--layer-ratio"),
+            (!matches!(self.schedule, When::OneShot), "--schedule"),
+            (self.steps.is_some(), "--steps"),
+            (self.between.is_some(), "--between"),
+            (self.seed.is_some() && !criterion.is_seeded(), "--seed"),
+        ] {
+            if given {
+                return Err(Error::input(format!("{option} does not apply to --sensitivity by {}", self.by)));
+            }
+        }
         let plan = Plan { limits: self.limits.limits()?, reverse: self.reverse, ..Plan::ratio(criterion, 0.5) };
         let ratios = shares(self.ratios.as_deref().unwrap_or("0.1..0.9"))?;
         let mut data = run.data()?;

@@ -49,10 +49,12 @@ pub fn read_image_folder(folder: &Path, side: usize) -> Result<DataSet> {
     let (train, test) = match &test_root {
         Some(root) => (all, files(root)?),
         None => {
-            let every: Vec<(usize, (PathBuf, u8))> = all.into_iter().enumerate().collect();
-            let (test, train): (Vec<_>, Vec<_>) = every.into_iter().partition(|(i, _)| i % TEST_OF == TEST_OF - 1);
-            let plain = |v: Vec<(usize, (PathBuf, u8))>| v.into_iter().map(|(_, x)| x).collect();
-            (plain(train), plain(test))
+            // Every fifth of its class.
+            let mut counts = vec![0; classes.len()];
+            all.into_iter().partition(|(_, label)| {
+                counts[usize::from(*label)] += 1;
+                counts[usize::from(*label)] % TEST_OF != 0
+            })
         }
     };
     let part = |files: Vec<(PathBuf, u8)>| {

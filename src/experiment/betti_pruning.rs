@@ -4,7 +4,7 @@
 //! is scanned; beside each, as many filters of each layer go by other criteria: the lowest Betti numbers (which must be worse if
 //! the idea is right), norms, and chance.
 
-use super::ledger::{Ledger, same, same_engine};
+use super::ledger::{Ledger, same, same_engine, same_subject};
 use super::pruning::{Pruning, subject};
 use super::stats::median;
 use crate::data::files::write_text;
@@ -45,6 +45,7 @@ pub fn betti_pruning(options: &Pruning, compute: &Compute, watch: &mut dyn Watch
     let run = subject(options, compute, watch)?;
     let (data, net) = (run.data()?, run.network(compute)?);
     same_engine(&options.out, compute)?;
+    same_subject(&options.out, &(std::fs::canonicalize(&run.folder).unwrap_or(run.folder.clone()), run.fingerprint()?))?;
     let before = Cost::of(&net, accuracy(&net, &data.test, &compute.device, watch)?, &compute.device)?;
     let betti = || Criterion::Betti(BettiOptions::default());
     watch.note("scoring every filter by the Betti number of the cloud that it makes of 512 samples");

@@ -123,6 +123,8 @@ pub(super) struct Setting {
     pub data: String,
     pub test_samples: usize,
     pub train_samples: usize,
+    /// Stands for the weights before.
+    pub weights: String,
     pub before: Cost,
 }
 
@@ -132,6 +134,9 @@ pub(super) struct Setting {
 /// [`Error::Input`] when the folder holds results of other options, or a plan makes no sense; [`Error::Interrupted`], after saving.
 pub fn compare(options: &Compare, out: &Path, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<CompareRow>> {
     let run = Run::open(&options.run)?;
+    if options.seeds == 0 || options.train == Some(0) || options.test == Some(0) || options.rivals.is_empty() {
+        return Err(Error::input("a comparison needs at least one criterion, one seed, one training sample and one test sample"));
+    }
     for rival in &options.rivals {
         for &ratio in &options.ratios {
             plan(options, rival, ratio, 0).check(&run.arch)?;
@@ -140,6 +145,9 @@ pub fn compare(options: &Compare, out: &Path, compute: &Compute, watch: &mut dyn
     let data = run.data()?;
     let data = data.with_at_most(options.train.unwrap_or(data.train.len()), options.test.unwrap_or(data.test.len()), 0);
     let net = run.network(compute)?;
+    for rival in &options.rivals {
+        rival.criterion.check_samples(data.train.len())?;
+    }
     same_engine(out, compute)?;
     let setting = setting(options, out, &run, &net, &data, compute, watch)?;
     let mut ledger = Ledger::<CompareRow>::open(&out.join("compare.jsonl"))?;
@@ -191,8 +199,11 @@ fn setting(
         let known = old.compare.clone();
         let rest = |c: &Compare| Compare { rivals: Vec::new(), ratios: Vec::new(), seeds: 0, ..c.clone() };
         let changed = options.rivals.iter().any(|r| known.rivals.iter().any(|k| k.label == r.label && k != r));
-        if rest(&known) != rest(options) || changed {
-            return Err(Error::input(format!("{} holds a comparison with other options: use another --out", out.display())));
+        if rest(&known) != rest(options) || changed || old.weights != run.fingerprint()? {
+            return Err(Error::input(format!(
+                "{} holds a comparison with other options or of other weights: use another --out",
+                out.display()
+            )));
         }
         old.compare.rivals.extend(options.rivals.iter().filter(|r| !known.rivals.contains(r)).cloned());
         old.compare.ratios.extend(options.ratios.iter().filter(|r| !known.ratios.contains(r)));
@@ -208,6 +219,7 @@ fn setting(
         data: data.name.clone(),
         test_samples: data.test.len(),
         train_samples: data.train.len(),
+        weights: run.fingerprint()?,
         before,
     };
     write_json(&path, &setting)?;

@@ -6,7 +6,7 @@
 //! sample). Those that are off by scale are removed and what they add as constants is kept ([`crate::prune::cut_and_fold`]): the test error must
 //! not change.
 
-use super::ledger::{Ledger, same, same_engine};
+use super::ledger::{Ledger, same, same_engine, same_subject};
 use crate::data::files::write_text;
 use crate::data::{DataSet, Samples};
 use crate::error::{Error, Result};
@@ -34,7 +34,7 @@ pub struct ImplicitSparsity {
     /// Name of the data set, and its folder.
     pub data: (String, Option<PathBuf>),
     /// Training and test samples at most.
-    pub samples: (usize, usize),
+    pub samples: (u32, u32),
     /// Passes over them.
     pub epochs: usize,
     /// Samples per step.
@@ -76,7 +76,7 @@ impl ImplicitSparsity {
             out,
             network: "basicnet".into(),
             data: ("cifar-10".into(), data_dir),
-            samples: (usize::MAX, usize::MAX),
+            samples: (u32::MAX, u32::MAX),
             epochs: 250,
             batch: 40,
             rules,
@@ -133,8 +133,13 @@ fn name(rule: &Optimiser) -> String {
 /// # Errors
 /// [`Error::Interrupted`], after saving the runs that are through; whatever data or training say.
 pub fn implicit_sparsity(options: &ImplicitSparsity, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<SparsityRow>> {
-    let data = load_data(&options.data.0, options.data.1.as_deref(), 0)?.with_at_most(options.samples.0, options.samples.1, 0);
+    let data = load_data(&options.data.0, options.data.1.as_deref(), 0)?.with_at_most(
+        options.samples.0 as usize,
+        options.samples.1 as usize,
+        0,
+    );
     same_engine(&options.out, compute)?;
+    same_subject(&options.out, &(&options.network, &options.data, options.samples, options.epochs, options.batch))?;
     let mut ledger = Ledger::<SparsityRow>::open(&options.out.join("sparsity.jsonl"))?;
     let mut wanted = Vec::new();
     for &(kind, momentum, rate) in &options.rules {
@@ -226,7 +231,7 @@ fn off(net: &Net, samples: &Samples, compute: &Compute) -> Result<(Vec<Off>, Kee
     for some in all.chunks(500) {
         let x = TensorData::new(samples.gather(some), [some.len(), samples.width()]);
         net.forward_with(Tensor::from_data(x, &compute.device), &mut |at, flow| {
-            if let (Some(g), Flow::Maps(maps)) = (groups.iter().position(|g| g.seen[0] == at), flow) {
+            if let (Some(g), Flow::Maps(maps)) = (groups.iter().position(|g| g.seen.contains(&at)), flow) {
                 let most = maps.clone().abs().max_dim(3).max_dim(2).max_dim(0).flatten::<1>(0, 3);
                 largest[g] = Some(largest[g].take().map_or(most.clone(), |m| m.max_pair(most)));
             }
@@ -235,12 +240,13 @@ fn off(net: &Net, samples: &Samples, compute: &Compute) -> Result<(Vec<Off>, Kee
     }
     let (mut found, mut keep) = (Vec::new(), Keep::new());
     for (group, largest) in groups.iter().zip(largest) {
-        let norms: Vec<usize> = group.norms.clone();
-        let mut scales = vec![f32::INFINITY; group.filters];
-        for at in norms {
+        // Coupled channels are off only if all that is added to them is; what comes through a shortcut has no scale of its own.
+        let always_on = group.norms.is_empty() || !group.into.is_empty();
+        let mut scales = vec![if always_on { f32::INFINITY } else { 0.0 }; group.filters];
+        for &at in &group.norms {
             let nth = net.arch.layers[..at].iter().filter(|l| matches!(l, crate::nn::Layer::BatchNorm { .. })).count();
             let gamma = bridge::read(net.norms[nth].gamma.val())?;
-            scales.iter_mut().zip(gamma).for_each(|(s, g)| *s = s.min(g.abs()));
+            scales.iter_mut().zip(gamma).for_each(|(s, g)| *s = s.max(g.abs()));
         }
         let most = largest.map(bridge::read).transpose()?.unwrap_or_default();
         let mut kept: Vec<usize> = (0..group.filters).filter(|&f| scales[f] >= OFF_BY_SCALE).collect();

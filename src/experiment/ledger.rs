@@ -36,6 +36,26 @@ pub(super) fn same_engine(folder: &Path, compute: &Compute) -> Result<()> {
     write_json(&path, &info)
 }
 
+/// Notes in a folder of results what they are of.
+///
+/// # Errors
+/// [`Error::Input`] when there are results of something else.
+pub(super) fn same_subject(folder: &Path, subject: &impl Serialize) -> Result<()> {
+    let path = folder.join("settings.json");
+    let now = serde_json::to_value(subject).map_err(|e| Error::Internal(e.to_string()))?;
+    if path.exists() {
+        if read_json::<serde_json::Value>(&path)? != now {
+            return Err(Error::input(format!(
+                "{} holds results with other options or of other weights: use another --out",
+                folder.display()
+            )));
+        }
+        return Ok(());
+    }
+    create_folder(folder)?;
+    write_json(&path, subject)
+}
+
 /// A file of results, one a line.
 #[derive(Debug)]
 pub(super) struct Ledger<T> {

@@ -39,7 +39,12 @@ pub(super) fn subject(options: &Pruning, compute: &Compute, watch: &mut dyn Watc
     }
     let folder = options.out.join("run");
     let run = if folder.join("config.json").exists() {
-        Run::open(&folder)?
+        let run = Run::open(&folder)?;
+        if run.config.model != config(options)?.model {
+            let what = if options.quick { "the full form's" } else { "another" };
+            return Err(Error::input(format!("{} holds {what} network: use another --out", folder.display())));
+        }
+        run
     } else {
         let config = config(options)?;
         let data = load_data(&config.data, config.data_dir.as_deref(), 0)?;
@@ -83,7 +88,8 @@ fn config(options: &Pruning) -> Result<Config> {
 const SAMPLES: usize = 512;
 
 fn grid(options: &Pruning, names: &[&str], run: &Run) -> Result<Compare> {
-    let rivals = names.iter().map(|n| Rival::named(n, SAMPLES)).collect::<Result<_>>()?;
+    let samples = options.train.unwrap_or(SAMPLES).min(SAMPLES);
+    let rivals = names.iter().map(|n| Rival::named(n, samples)).collect::<Result<_>>()?;
     let mut c = Compare::new(run, rivals);
     c.run = std::fs::canonicalize(&run.folder).unwrap_or(c.run);
     c.seeds = options.seeds.unwrap_or(if options.quick { 1 } else { 3 });

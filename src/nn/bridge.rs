@@ -7,7 +7,7 @@
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use burn::backend::{CubeDevice, DispatchDevice, Wgpu};
-use burn::tensor::{DType, Device, Shape, Tensor};
+use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
@@ -59,6 +59,12 @@ pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
         crate::gpu::count_read_back(4 * tensor.shape().num_elements() as u64);
     }
     tensor.try_into_vec_as::<f32>().map_err(|e| failed("reading a tensor", e))
+}
+
+/// A tensor's numbers as burn's records take them, which know no errors: of a device that fails they are not numbers.
+pub(crate) fn data<const D: usize>(tensor: &Tensor<D>) -> TensorData {
+    let numbers = read(tensor.clone()).unwrap_or_else(|_| vec![f32::NAN; tensor.shape().num_elements()]);
+    TensorData::new(numbers, tensor.shape())
 }
 
 /// Whether tensors of this device can be borrowed.

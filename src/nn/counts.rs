@@ -45,7 +45,7 @@ pub fn counts_of(arch: &Arch) -> Result<Vec<Count>> {
     let shapes = arch.shapes()?;
     let of_layer = |(layer, out): (&Layer, &Shape)| {
         let macs = match (layer, out) {
-            (Layer::Conv { input, kernel, .. }, shape) => shape.numbers() * input * kernel * kernel,
+            (Layer::Conv { input, kernel, .. }, shape) => product(&[shape.numbers(), *input, *kernel, *kernel]),
             (Layer::Linear { input, output }, _) => input * output,
             _ => 0,
         };
@@ -56,5 +56,5 @@ pub fn counts_of(arch: &Arch) -> Result<Vec<Count>> {
 
 /// Multiply-accumulates of one sample.
 pub(crate) fn macs_of(arch: &Arch) -> Result<usize> {
-    Ok(counts_of(arch)?.iter().map(|c| c.macs).sum())
+    Ok(counts_of(arch)?.iter().fold(0, |sum, c| sum.saturating_add(c.macs)))
 }

@@ -69,8 +69,11 @@ fn torch_tensors(path: &Path) -> Result<StateDict> {
         Some(key) => PytorchStore::from_file(path).with_top_level_key(key),
         None => PytorchStore::from_file(path),
     };
+    // Names stay as they are: numbers in them have gaps where layers have no weights.
+    let open = |key| open(key).map_indices_contiguous(false);
     let mut problem = None;
-    for key in [None, Some("state_dict"), Some("model_state_dict"), Some("model")] {
+    // In a checkpoint the state dict lies beside what the optimiser keeps, which is no part of the network.
+    for key in [Some("state_dict"), Some("model_state_dict"), Some("model"), None] {
         let mut store = open(key);
         match store.get_all_tensors() {
             Ok(tensors) if !tensors.is_empty() => {
@@ -88,7 +91,8 @@ fn torch_tensors(path: &Path) -> Result<StateDict> {
                 return Ok(found);
             }
             Ok(_) => {}
-            Err(e) => problem = problem.or(Some(says(&e))),
+            // The last try is the file itself: what it says is what is wrong.
+            Err(e) => problem = Some(says(&e)),
         }
     }
     Err(problem.unwrap_or_else(|| Error::file(path, "holds no tensors")))

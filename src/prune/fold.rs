@@ -11,8 +11,8 @@ use crate::nn::{Group, Layer, Net, Reader, bridge};
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 
-/// [`cut`], with what the removed filters gave as constants put into what reads them. Filters of coupled groups, or without a norm, are
-/// cut plainly.
+/// [`cut`], with what the removed filters gave as constants put into what reads them: those whose norm's scale is zero, or whose weights
+/// are. Filters of coupled groups are cut plainly.
 ///
 /// # Errors
 /// As [`cut`].
@@ -20,15 +20,12 @@ pub fn cut_and_fold(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
     let mut whole = net.valid();
     for group in net.arch.groups()? {
         let Some(kept) = keep.get(&group.leader()) else { continue };
-        if group.is_coupled() || group.norms.len() != 1 || net.arch.learn_activation {
+        if group.is_coupled() || group.norms.len() > 1 || net.arch.learn_activation {
             continue;
         }
-        let shifts = bridge::read(whole.norms[nth(&net.arch, group.norms[0])].beta.val())?;
+        let constants = constants(&whole, &group)?;
         let has_activation = group.seen.iter().any(|&at| matches!(net.arch.layers[at], Layer::Activation));
-        let constant = |c: usize| {
-            let shift = f64::from(shifts[c]);
-            if has_activation { net.arch.activation.value(shift) } else { shift }
-        };
+        let constant = |c: usize| if has_activation { net.arch.activation.value(constants[c]) } else { constants[c] };
         let gone: Vec<(usize, f64)> = (0..group.filters)
             .filter(|c| kept.binary_search(c).is_err())
             .map(|c| (c, constant(c)))
@@ -39,6 +36,27 @@ pub fn cut_and_fold(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
         }
     }
     cut(&whole, keep, device)
+}
+
+/// What each filter would give before the activation if it were constant: the shift of its norm where the scale rules, or what the norm
+/// (or the bias alone) makes of weights that are all zero.
+fn constants(net: &Net, group: &Group) -> Result<Vec<f64>> {
+    let conv = &net.convs[nth(&net.arch, group.convs[0])];
+    let sizes = bridge::read(conv.weight.val().abs().flatten::<2>(1, 3).sum_dim(1))?;
+    let biases = match &conv.bias {
+        Some(bias) => bridge::read(bias.val())?,
+        None => vec![0.0; group.filters],
+    };
+    let Some(&at) = group.norms.first() else { return Ok(biases.into_iter().map(f64::from).collect()) };
+    let norm = &net.norms[nth(&net.arch, at)];
+    let [scale, shift] = [&norm.gamma, &norm.beta].map(|p| bridge::read(p.val()));
+    let [mean, variance] = [&norm.running_mean, &norm.running_var].map(|p| bridge::read(p.value_sync()));
+    let (scale, shift, mean, variance) = (scale?, shift?, mean?, variance?);
+    let of = |c: usize| {
+        let silent = f64::from(biases[c] - mean[c]) / (f64::from(variance[c]) + norm.epsilon).sqrt() * f64::from(scale[c]);
+        f64::from(shift[c]) + if sizes[c] == 0.0 { silent } else { 0.0 }
+    };
+    Ok((0..group.filters).map(of).collect())
 }
 
 /// Adds what constants give to a reader.
@@ -88,17 +106,22 @@ mod tests {
     use crate::nn::{Activation, Arch, Flow};
     use burn::tensor::TensorData;
 
-    /// Filters 1 and 3 of each layer are constants; without them the network says the same, up to the border of the planes.
+    /// Filters 1 and 3 of each layer are constants, by their norms' scales or by their weights; without them the network says the same.
     #[test]
     fn constants_are_kept_in_what_reads_them() {
         let device = Device::flex();
-        for (name, norms) in [("relu", true), ("sigmoid", true)] {
+        for (name, norms, by_weights) in
+            [("relu", true, false), ("sigmoid", true, false), ("sigmoid", true, true), ("sine", false, true)]
+        {
             let mut arch = Arch::cnn([1, 12, 12], &[5, 4], 6, 3, Activation::parse(name).unwrap()).unwrap();
             // Without pooling and padding, so that no border is mixed in.
             arch.layers.retain(|l| !matches!(l, Layer::MaxPool { .. }));
+            if !norms {
+                arch = arch.without_norms();
+            }
             for layer in &mut arch.layers {
-                if let Layer::Conv { padding, bias, .. } = layer {
-                    (*padding, *bias) = (Some(0), !norms);
+                if let Layer::Conv { padding, .. } = layer {
+                    *padding = Some(0);
                 }
                 if let Layer::Linear { input, .. } = layer
                     && *input != 6
@@ -107,25 +130,39 @@ mod tests {
                 }
             }
             let mut net = Net::new(&arch, 3, &device).unwrap();
+            let wave = |n: usize, k: f32| {
+                Tensor::<1>::from_data((0..n).map(|i| 0.3 * k * i as f32 - 0.4).collect::<Vec<_>>().as_slice(), &device)
+            };
+            let odd = |n: usize, to: f32| {
+                Tensor::<1>::from_data((0..n).map(|i| if i % 2 == 1 { 0.0 } else { to }).collect::<Vec<_>>().as_slice(), &device)
+            };
             for norm in &mut net.norms {
                 let n = norm.gamma.val().dims()[0];
-                let scale: Vec<f32> = (0..n).map(|i| if i % 2 == 1 { 0.0 } else { 1.5 }).collect();
-                let shift: Vec<f32> = (0..n).map(|i| 0.3 * i as f32 - 0.4).collect();
-                norm.gamma = Param::from_tensor(Tensor::from_data(scale.as_slice(), &device));
-                norm.beta = Param::from_tensor(Tensor::from_data(shift.as_slice(), &device));
+                norm.gamma = Param::from_tensor(if by_weights { wave(n, 0.5) + 1.0 } else { odd(n, 1.5) });
+                norm.beta = Param::from_tensor(wave(n, 1.0));
+                norm.running_mean = RunningState::new(wave(n, 0.7));
+                norm.running_var = RunningState::new(wave(n, 0.2) + 1.2);
             }
-            let keep = Keep::from([(0, vec![0, 2, 4]), (3, vec![0, 2])]);
+            for conv in &mut net.convs {
+                let n = conv.weight.val().dims()[0];
+                if by_weights {
+                    conv.weight = Param::from_tensor(conv.weight.val() * odd(n, 1.0).reshape([n, 1, 1, 1]));
+                }
+                if conv.bias.is_some() {
+                    conv.bias = Some(Param::from_tensor(wave(n, 0.9)));
+                }
+            }
+            let second = if norms { 3 } else { 2 };
+            let keep = Keep::from([(0, vec![0, 2, 4]), (second, vec![0, 2])]);
             let folded = cut_and_fold(&net, &keep, &device).unwrap();
-            let x = Tensor::<2>::from_data(
-                TensorData::new((0..4 * 144).map(|i| (i as f32 * 0.3).sin()).collect::<Vec<f32>>(), [4, 144]),
-                &device,
-            );
+            let x = TensorData::new((0..4 * 144).map(|i| (i as f32 * 0.3).sin()).collect::<Vec<f32>>(), [4, 144]);
+            let x = Tensor::<2>::from_data(x, &device);
             let says = |n: &Net| -> Vec<f32> { n.forward(x.clone()).try_into_vec_as().unwrap() };
             let (want, got, plain) = (says(&net), says(&folded), says(&cut(&net, &keep, &device).unwrap()));
             let apart = |a: &[f32]| a.iter().zip(&want).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
-            assert!(apart(&got) < 1e-4, "{name}: {}", apart(&got));
-            assert!(apart(&plain) > 1e-2, "{name}: a plain cut loses something");
-            assert!(matches!(folded.after_layer(x.clone(), 2), Some(Flow::Maps(m)) if m.dims()[1] == 3));
+            assert!(apart(&got) < 1e-4, "{name} {norms} {by_weights}: {}", apart(&got));
+            assert!(apart(&plain) > 1e-2, "{name} {norms} {by_weights}: a plain cut loses something");
+            assert!(matches!(folded.after_layer(x.clone(), second - 1), Some(Flow::Maps(m)) if m.dims()[1] == 3));
         }
     }
 }

@@ -169,7 +169,13 @@ impl Plan {
 
     /// Filters of a group that stay when `goes` of them were to go.
     fn stays(&self, filters: usize, goes: usize) -> usize {
-        filters.saturating_sub(goes).max(self.limits.minimum).next_multiple_of(self.round_to).min(filters)
+        filters
+            .saturating_sub(goes)
+            .max(self.limits.minimum)
+            .min(filters)
+            .div_ceil(self.round_to)
+            .saturating_mul(self.round_to)
+            .min(filters)
     }
 
     /// One step of an iterative schedule: what takes a network to where a part of every share is gone of the `whole` numbers of filters that

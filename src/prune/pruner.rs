@@ -33,23 +33,36 @@ pub fn prune_run(
     plan.check(&run.arch)?;
     refuse_taken(out)?;
     let partial = partial_folder(out);
-    let mut steps =
-        Steps { folder: partial.clone(), plan: plan.clone(), from: place(&run.folder), device: compute.device.clone() };
-    if partial.exists() && !steps.are_of_this()? {
-        std::fs::remove_dir_all(&partial).map_err(Error::io(&partial, "remove"))?;
+    if std::fs::read_dir(out).is_ok_and(|mut files| files.next().is_some()) {
+        return Err(Error::input(format!("{} is not empty: use another --out", out.display())));
+    }
+    let mut steps = Steps {
+        folder: partial.clone(),
+        plan: plan.clone(),
+        from: place(&run.folder),
+        weights: run.fingerprint()?,
+        device: compute.device.clone(),
+    };
+    if steps.path().exists() && !steps.are_of_this()? {
+        return Err(Error::input(format!(
+            "{} holds steps of a pruning with other options or of other weights: finish that by its own command, or remove the folder",
+            partial.display()
+        )));
     }
     create_folder(&partial)?;
     let cut = cut_into(&mut steps, run, plan, data, compute, watch)
         .and_then(|cut| std::fs::rename(&partial, out).map_err(Error::io(out, "create")).map(|()| cut));
     let cut = match cut {
+        // Steps that are through are hours of work: no error takes them away.
         Err(Error::Interrupted(why)) if steps.path().exists() => {
-            return Err(Error::Interrupted(format!("{why}; steps that are through are kept, the same command goes on")));
+            Err(Error::Interrupted(format!("{why}; steps that are through are kept, the same command goes on")))
         }
+        Err(e) if steps.path().exists() => Err(e),
         Err(e) => {
             let _ = std::fs::remove_dir_all(&partial);
-            return Err(e);
+            Err(e)
         }
-        Ok(cut) => Ok::<_, Error>(cut),
+        Ok(cut) => Ok(cut),
     };
     let (outcome, net) = cut?;
     finish(outcome, net, out, data, compute, watch)
@@ -97,6 +110,7 @@ struct Steps {
     folder: PathBuf,
     plan: Plan,
     from: String,
+    weights: String,
     device: Device,
 }
 
@@ -105,6 +119,7 @@ struct Steps {
 struct Kept {
     plan: Plan,
     from: String,
+    weights: String,
     done: usize,
     layers: Vec<LayerRow>,
     seconds: [f64; 3],
@@ -117,7 +132,7 @@ impl Steps {
     }
 
     /// Weights of each step have a name of their own, so that `steps.json` always speaks of weights that are whole.
-    fn weights(&self, done: usize) -> PathBuf {
+    fn weights_of(&self, done: usize) -> PathBuf {
         self.folder.join(format!("step-{done}.safetensors"))
     }
 
@@ -127,14 +142,14 @@ impl Steps {
             return Ok(false);
         }
         let kept: Kept = read_json(&self.path())?;
-        Ok(kept.plan == self.plan && kept.from == self.from)
+        Ok(kept.plan == self.plan && kept.from == self.from && kept.weights == self.weights)
     }
 
     /// Removes what was kept.
     fn clear(&self, done: usize) {
         let _ = std::fs::remove_file(self.path());
         (0..=done).for_each(|d| {
-            let _ = std::fs::remove_file(self.weights(d));
+            let _ = std::fs::remove_file(self.weights_of(d));
         });
     }
 }
@@ -145,15 +160,16 @@ impl Keeper for Steps {
             return Ok(None);
         }
         let kept: Kept = read_json(&self.path())?;
-        let net = Net::load(&kept.arch, &self.weights(kept.done), &self.device)?;
+        let net = Net::load(&kept.arch, &self.weights_of(kept.done), &self.device)?;
         Ok(Some(Standing { done: kept.done, layers: kept.layers, seconds: kept.seconds, net }))
     }
 
     fn save(&mut self, standing: &Standing) -> Result<()> {
-        standing.net.save(&self.weights(standing.done))?;
+        standing.net.save(&self.weights_of(standing.done))?;
         let kept = Kept {
             plan: self.plan.clone(),
             from: self.from.clone(),
+            weights: self.weights.clone(),
             done: standing.done,
             layers: standing.layers.clone(),
             seconds: standing.seconds,

@@ -1,6 +1,7 @@
 //! Cutting in one step, in several with training between, or softly.
 
 use super::criteria::{LayerScores, Scoring};
+use super::fold::cut_and_fold;
 use super::plan::{Plan, Rule};
 use super::surgery::{Keep, cut, silence};
 use crate::data::DataSet;
@@ -37,8 +38,8 @@ pub enum Schedule {
         /// Epochs of training after each step but the last.
         between: usize,
     },
-    /// After every epoch the worst are scored anew and set to zero, and learn on with the others; what is zero at the end is cut (He et
-    /// al., "Soft filter pruning", arXiv 1808.06866; with the criterion fpgm the form of arXiv 1811.00250).
+    /// After every epoch the worst are scored anew and their weights set to zero; norms and biases stay, so that they can learn on with the others
+    /// (where the activation lets a gradient through). What is zero at the end is cut, and its constant kept in what reads it (He et al., "Soft filter pruning", arXiv 1808.06866; with the criterion fpgm the form of arXiv 1811.00250).
     Soft {
         /// How many.
         epochs: usize,
@@ -52,6 +53,7 @@ impl Schedule {
             Schedule::Iterative { steps: 0, .. } | Schedule::Soft { epochs: 0 } => {
                 Err(Error::input("a schedule needs at least one step or epoch"))
             }
+            Schedule::Iterative { steps, .. } if steps > 1000 => Err(Error::input("a schedule has at most 1000 steps")),
             Schedule::Iterative { .. } if !matches!(rule, Rule::Ratio(_)) => {
                 Err(Error::input("an iterative schedule needs a --ratio: the share that is gone after the last step"))
             }
@@ -201,7 +203,7 @@ pub fn shrink_kept(
             }
             // What is zero goes: scored again, filters that are zero might look well to some criteria.
             let start = Instant::now();
-            now.net = cut(&now.net, &kept(&now.layers), &compute.device)?;
+            now.net = cut_and_fold(&now.net, &kept(&now.layers), &compute.device)?;
             now.seconds[1] += start.elapsed().as_secs_f64();
         }
         Schedule::OneShot | Schedule::Iterative { .. } => {
@@ -304,5 +306,19 @@ mod tests {
         assert_eq!(soft.net.arch.groups().unwrap()[0].filters, 5);
         assert_eq!(soft.layers.iter().map(|l| l.kept.len()).collect::<Vec<_>>(), [5, 4]);
         assert!(soft.seconds[2] > 0.0);
+        // What was set to zero learns again, where the activation lets a gradient through.
+        let mut net = net;
+        for norm in &mut net.norms {
+            norm.beta = burn::module::Param::from_tensor(norm.beta.val() + 0.3);
+        }
+        let rows = score(&net, &data, &plan(Schedule::OneShot), &compute, &mut crate::progress::Unwatched).unwrap();
+        let silent = silence(&net, &kept(&rows), &compute.device).unwrap();
+        let norm = |net: &Net| -> Vec<f32> {
+            net.convs[0].weight.val().powi_scalar(2).flatten::<2>(1, 3).sum_dim(1).try_into_vec_as().unwrap()
+        };
+        assert_eq!(norm(&silent).iter().filter(|n| **n == 0.0).count(), 5);
+        let mut standing = Standing { done: 0, layers: rows, seconds: [0.0; 3], net: silent };
+        train_between(&mut standing, &data, 1, &settings, &compute, &mut crate::progress::Unwatched).unwrap();
+        assert!(norm(&standing.net).iter().all(|n| *n > 1e-8), "{:?}", norm(&standing.net));
     }
 }

@@ -8,7 +8,7 @@ use crate::data::files::{create_folder, read_json, write_json, write_text};
 use crate::error::{Error, Result};
 use crate::nn::Compute;
 use crate::progress::Watch;
-use crate::prune::Rule;
+use crate::prune::{Criterion, Rule};
 use crate::report::{Lines, Picture, Table};
 use crate::train::{Run, accuracy};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,8 @@ pub struct Point {
 pub struct Sensitivity {
     /// The plan, whose ratio is replaced by those of the points.
     pub plan: Plan,
+    /// Stands for the weights of the network.
+    pub weights: String,
     /// Test samples.
     pub samples: usize,
     /// Accuracy of the whole network.
@@ -102,19 +104,31 @@ pub fn sensitivity(
     watch: &mut dyn Watch,
 ) -> Result<Sensitivity> {
     plan.check(&run.arch)?;
+    if matches!(plan.criterion, Criterion::Topological(_) | Criterion::Energy(_)) {
+        return Err(Error::input(format!(
+            "{} finds a set for one share, not an order: it has no sensitivity",
+            plan.criterion.name()
+        )));
+    }
+    if data.test.is_empty() {
+        return Err(Error::input("at least one test sample is needed"));
+    }
     create_folder(out)?;
     let path = out.join("sensitivity.json");
     let net = run.network(compute)?;
     let mut found = if path.exists() {
         let old: Sensitivity = read_json(&path)?;
-        if old.plan != *plan || old.samples != data.test.len() {
-            return Err(Error::input(format!("{} holds an analysis with other options: use another --out", out.display())));
+        if old.plan != *plan || old.samples != data.test.len() || old.weights != run.fingerprint()? {
+            return Err(Error::input(format!(
+                "{} holds an analysis with other options or of other weights: use another --out",
+                out.display()
+            )));
         }
         watch.note(&format!("going on after {} points", old.points.len()));
         old
     } else {
         let baseline = accuracy(&net, &data.test, &compute.device, watch)?;
-        Sensitivity { plan: plan.clone(), samples: data.test.len(), baseline, points: Vec::new() }
+        Sensitivity { plan: plan.clone(), weights: run.fingerprint()?, samples: data.test.len(), baseline, points: Vec::new() }
     };
     let rows = score(&net, data, plan, compute, watch)?;
     let groups = plan.groups(&net.arch)?;

@@ -147,7 +147,8 @@ pub fn mask(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
     Ok(net)
 }
 
-/// A network in which the filters that are not kept are zero, with their norms' scales and shifts, and can learn again.
+/// A network in which the weights of the filters that are not kept are zero, and can learn again: biases and norms stay, for with all
+/// of them zero no gradient would come through.
 ///
 /// # Errors
 /// As [`cut`].
@@ -155,18 +156,10 @@ pub(super) fn silence(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
     let mut net = net.valid();
     for (group, filters) in chosen(&net.arch, keep)? {
         let ones: Vec<f32> = (0..group.filters).map(|f| f32::from(u8::from(filters.binary_search(&f).is_ok()))).collect();
-        let ones = Tensor::<1>::from_data(ones.as_slice(), device);
+        let ones = Tensor::<1>::from_data(ones.as_slice(), device).reshape([group.filters, 1, 1, 1]);
         for &at in &group.convs {
-            let weights = nth(&net.arch, at);
-            let conv = &mut net.convs[weights];
-            conv.weight = Param::from_tensor(conv.weight.val() * ones.clone().reshape([group.filters, 1, 1, 1]));
-            conv.bias = conv.bias.as_ref().map(|b| Param::from_tensor(b.val() * ones.clone()));
-        }
-        for &at in &group.norms {
-            let weights = nth(&net.arch, at);
-            let norm = &mut net.norms[weights];
-            norm.gamma = Param::from_tensor(norm.gamma.val() * ones.clone());
-            norm.beta = Param::from_tensor(norm.beta.val() * ones.clone());
+            let conv = nth(&net.arch, at);
+            net.convs[conv].weight = Param::from_tensor(net.convs[conv].weight.val() * ones.clone());
         }
     }
     Ok(net)
@@ -235,7 +228,7 @@ mod tests {
         }
     }
 
-    /// VGG-16 with NNI's head at uniform sparsity 0.1 to 0.9: its published numbers of parameters, to 1 %.
+    /// VGG-16 with NNI's head at uniform sparsity 0.1 to 0.9: its published numbers of parameters, to their digits.
     #[test]
     fn counts_are_those_of_nni() {
         let device = Device::flex();
@@ -250,7 +243,7 @@ mod tests {
             let keep = groups.iter().map(|g| (g.leader(), (0..g.filters - goes(g.filters)).collect())).collect();
             net = cut(&net, &keep, &device).unwrap();
             let parameters = net.parameters() as f64 / 1e6;
-            assert!((parameters / millions - 1.0).abs() < 0.01, "at {share:.1}: {parameters} against {millions}");
+            assert!((parameters / millions - 1.0).abs() < 0.0015, "at {share:.1}: {parameters} against {millions}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Rules that turn gradients into steps.
 
 use crate::error::{Error, Result};
-use crate::nn::Net;
+use crate::nn::{Net, bridge};
 use burn::module::Param;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
@@ -159,8 +159,8 @@ struct AdadeltaState<const D: usize> {
 // By hand: burn's derive names paths that only its own crate has.
 impl<const D: usize> RecordState for AdadeltaState<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
-        out.push_tensor(prefix, "gradients", self.gradients.to_data());
-        out.push_tensor(prefix, "steps", self.steps.to_data());
+        out.push_tensor(prefix, "gradients", bridge::data(&self.gradients));
+        out.push_tensor(prefix, "steps", bridge::data(&self.steps));
     }
 
     fn state_unflatten(prefix: &str, src: &mut StateSource, device: &Device) -> Option<Self> {
@@ -267,7 +267,29 @@ mod tests {
                 assert!((got - want).abs() < 1e-5, "{kind:?} {weight_decay} {decoupled}: {got} {want}");
             }
         }
-        assert!(after(Optimiser::new(OptimiserKind::Amsgrad, 0.05), 5) < 0.3);
+        // The second moment of AMSGrad never falls: where gradients become small, its steps do too, and Adam's do not.
+        let shrinking: Rule = |g, _, s| {
+            s[2] += 1.0;
+            (s[0], s[1]) = (0.9 * s[0] + 0.1 * g, 0.999 * s[1] + 0.001 * g * g);
+            s[3] = s[3].max(s[1]);
+            s[0] / (1.0 - 0.9f64.powf(s[2])) / ((s[3] / (1.0 - 0.999f64.powf(s[2]))).sqrt() + 1e-8)
+        };
+        let run = |rule: Rule| {
+            let (mut w, mut state) = (0.5, [0.0; 4]);
+            (0..3000).for_each(|_| w -= 0.05 * rule(w, 0.05, &mut state));
+            w
+        };
+        let got = after(Optimiser::new(OptimiserKind::Amsgrad, 0.05), 40);
+        let (ams, plain) = {
+            let after = |rule: Rule| {
+                let (mut w, mut state) = (0.5, [0.0; 4]);
+                (0..40).for_each(|_| w -= 0.05 * rule(w, 0.05, &mut state));
+                w
+            };
+            (after(shrinking), after(adam))
+        };
+        assert!((got - ams).abs() < 1e-4 && (got - after(Optimiser::adam(0.05), 40)).abs() < 1e-2, "{got} {ams} {plain}");
+        assert!(run(shrinking).abs() < 1e-3);
         let momentum = after(Optimiser { momentum: 0.9, ..Optimiser::new(OptimiserKind::Sgd, 0.05) }, 5);
         assert!(momentum < after(Optimiser::new(OptimiserKind::Sgd, 0.05), 5));
         assert!(Optimiser { decoupled: true, weight_decay: 1.0, ..Optimiser::adam(0.1) }.check().is_err());

@@ -82,6 +82,20 @@ pub struct Config {
     pub settings: Settings,
 }
 
+impl Run {
+    /// A number that stands for the weights as they are now, so that results can tell whether they are of these.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn fingerprint(&self) -> Result<String> {
+        let path = self.folder.join("weights.safetensors");
+        let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
+        // FNV-1a, 64 bits.
+        let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        Ok(format!("{hash:016x}"))
+    }
+}
+
 /// What loads a run's network into PyTorch, beside its weights.
 pub(crate) const LOADER: (&str, &str) = ("load_in_pytorch.py", include_str!("../../assets/pytorch/load_in_pytorch.py"));
 
@@ -110,6 +124,9 @@ pub fn load_data(name: &str, folder: Option<&Path>, seed: u64) -> Result<DataSet
         ("mnist", Some(folder)) => images::read_folder(folder, ImageSet::Mnist),
         ("cifar-10", Some(folder)) => images::read_folder(folder, ImageSet::Cifar10),
         ("cat-vs-dog", Some(folder)) if folder.join("train").is_dir() => image_folder::read_image_folder(folder, side),
+        ("cat-vs-dog", Some(_)) if copies.is_some() => {
+            Err(Error::input("the cats and dogs of CIFAR-10 have 32 pixels: a side is for a folder of images"))
+        }
         ("cat-vs-dog", Some(folder)) => images::read_folder(folder, ImageSet::Cifar10)?.of_classes("cat-vs-dog", &[3, 5]),
         ("images", Some(folder)) => image_folder::read_image_folder(folder, side),
         ("mnist" | "cifar-10" | "cat-vs-dog" | "images", None) => {
@@ -281,6 +298,8 @@ impl Run {
         let settings = self.config.settings;
         let net = match start {
             Some(net) => net,
+            // What came from elsewhere is not drawn anew.
+            None if self.config.model == ModelKind::Given => self.network(compute)?,
             None => Net::with_init(&self.arch, settings.seed, self.config.init, None, &compute.device)?,
         };
         let mut trainer = Trainer::new(net, settings, &compute.device);
@@ -403,6 +422,9 @@ fn arch_for(config: &Config, data: &DataSet) -> Result<Arch> {
     };
     if config.learn_activation && arch.activation.trainable().is_empty() {
         return Err(Error::input(format!("{} has no parameters that can be learnt", arch.activation)));
+    }
+    if config.settings.augment && data.train.shape.len() != 3 {
+        return Err(Error::input(format!("only images can be mirrored and shifted, {} are not", data.name)));
     }
     arch.learn_activation = config.learn_activation;
     Ok(arch)

@@ -55,7 +55,9 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &FunctionalityOptions) -
         scoring.go_on()?;
         for (sums, tap) in contributions.iter_mut().zip(taps(&net, scoring, some, &places)?) {
             let of_filters = bridge::read(tap.gradient.abs().flatten::<3>(2, 3).mean_dim(2).sum_dim(0))?;
-            sums.iter_mut().zip(of_filters).for_each(|(s, x)| *s += f64::from(x));
+            // The gradient is of the batch's mean loss.
+            let weight = some.len() as f64 / which.len() as f64;
+            sums.iter_mut().zip(of_filters).for_each(|(s, x)| *s += f64::from(x) * weight);
         }
     }
     let mut found = Vec::new();

@@ -229,6 +229,31 @@ impl Criterion {
         })
     }
 
+    /// Whether so many training samples are enough.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if not.
+    pub fn check_samples(&self, most: usize) -> Result<()> {
+        let wanted = match self {
+            Criterion::Betti(BettiOptions { samples, .. })
+            | Criterion::Holes(SampleOptions { samples, .. })
+            | Criterion::Apoz(SampleOptions { samples, .. })
+            | Criterion::MeanActivation(SampleOptions { samples, .. })
+            | Criterion::Selectivity(SampleOptions { samples, .. })
+            | Criterion::Taylor(SampleOptions { samples, .. })
+            | Criterion::Functionality(FunctionalityOptions { samples, .. }) => *samples,
+            Criterion::Topological(TopologicalOptions { points: super::search::FilterPoints::Maps { samples }, .. }) => *samples,
+            _ => return Ok(()),
+        };
+        if wanted < 2 || wanted > most {
+            return Err(Error::input(format!(
+                "{} looks at {wanted} samples (--samples); between 2 and {most} can be had",
+                self.name()
+            )));
+        }
+        Ok(())
+    }
+
     /// The same with another seed, where it has one.
     pub fn seeded(mut self, by: u64) -> Self {
         match &mut self {

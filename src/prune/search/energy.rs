@@ -50,8 +50,8 @@ type State = Vec<bool>;
 
 /// The filters that the search keeps, group by group.
 pub(in crate::prune) fn energy(scoring: &mut Scoring<'_>, options: &EnergyOptions) -> Result<Vec<LayerScores>> {
-    if options.population < 4 || options.generations == 0 || options.batch == 0 {
-        return Err(Error::input("the energy search needs a population of 4 at least, a generation, and samples"));
+    if !(4..=1000).contains(&options.population) || options.generations == 0 || options.batch == 0 {
+        return Err(Error::input("the energy search needs a population of 4 to 1000, a generation, and samples"));
     }
     if !(0.0..=1.0).contains(&options.mutation) || !(0.0..=1.0).contains(&options.crossover) {
         return Err(Error::input("the chances of the energy search must be from 0 to 1"));

@@ -63,9 +63,9 @@ const SWAPPED: f64 = 0.1;
 
 impl TopologicalOptions {
     fn check(&self) -> Result<()> {
-        if self.population < ELITE + 2 || self.generations == 0 || self.max_dim > 1 {
+        if !(ELITE + 2..=10_000).contains(&self.population) || self.generations == 0 || self.max_dim > 1 {
             return Err(Error::input(format!(
-                "the genetic search needs a population of {} at least, a generation, and dimension 0 or 1",
+                "the genetic search needs a population of {} to 10000, a generation, and dimension 0 or 1",
                 ELITE + 2
             )));
         }
