@@ -2,13 +2,16 @@
 #![cfg(feature = "nn")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
+mod common;
+
 use burn::tensor::{Tensor, TensorData};
+use common::StopAfter;
 use lacuna::Error;
 use lacuna::data::{DataSet, images};
 use lacuna::experiment::{Compare, Rival, compare};
 use lacuna::gpu::AdapterChoice;
 use lacuna::nn::{Activation, Arch, Compute, Init, Net, zoo};
-use lacuna::progress::{Unwatched, Watch};
+use lacuna::progress::Unwatched;
 use lacuna::prune::{Criterion, Curve, Plan, Schedule, Scoring, prune_run, sensitivity, shrink};
 use lacuna::topology::EngineKind;
 use lacuna::train::{Config, ModelKind, Optimiser, Run, Settings};
@@ -21,19 +24,6 @@ fn lacuna(arguments: &[&str]) -> Output {
 
 fn asset(name: &str) -> String {
     format!("{}/assets/{name}", env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Stops after so many questions whether to stop.
-struct StopAfter(std::cell::Cell<usize>);
-
-impl Watch for StopAfter {
-    fn at(&mut self, _: &str, _: u64, _: u64) {}
-    fn note(&mut self, _: &str) {}
-    fn stopped(&self) -> bool {
-        let left = self.0.get();
-        self.0.set(left.saturating_sub(1));
-        left == 0
-    }
 }
 
 fn small_images() -> DataSet {

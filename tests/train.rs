@@ -2,25 +2,15 @@
 #![cfg(feature = "nn")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
+mod common;
+
 use burn::tensor::{Tensor, TensorData};
+use common::StopAfter;
 use lacuna::Error;
 use lacuna::nn::{Activation, Compute, Init, Net};
-use lacuna::progress::{Unwatched, Watch};
+use lacuna::progress::Unwatched;
 use lacuna::prune::{BettiOptions, Criterion, Keep, Plan, Rule, cut, mask, prune_run, resume_prune};
 use lacuna::train::{Config, ModelKind, Optimiser, OptimiserKind, Run, Settings, load_data, logits};
-
-/// Stops after so many questions whether to stop.
-struct StopAfter(std::cell::Cell<usize>);
-
-impl Watch for StopAfter {
-    fn at(&mut self, _: &str, _: u64, _: u64) {}
-    fn note(&mut self, _: &str) {}
-    fn stopped(&self) -> bool {
-        let left = self.0.get();
-        self.0.set(left.saturating_sub(1));
-        left == 0
-    }
-}
 
 fn config(model: ModelKind, data: &str, epochs: usize, optimiser: Optimiser) -> Config {
     let settings = Settings::new(epochs, 100, optimiser, 7);

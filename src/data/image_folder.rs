@@ -53,7 +53,7 @@ pub fn read_image_folder(folder: &Path, side: usize) -> Result<DataSet> {
             let mut counts = vec![0; classes.len()];
             all.into_iter().partition(|(_, label)| {
                 counts[usize::from(*label)] += 1;
-                counts[usize::from(*label)] % TEST_OF != 0
+                !counts[usize::from(*label)].is_multiple_of(TEST_OF)
             })
         }
     };

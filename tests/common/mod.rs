@@ -120,3 +120,16 @@ fn augment(
     }
     false
 }
+
+/// Stops after so many questions whether to stop.
+pub struct StopAfter(pub std::cell::Cell<usize>);
+
+impl lacuna::progress::Watch for StopAfter {
+    fn at(&mut self, _: &str, _: u64, _: u64) {}
+    fn note(&mut self, _: &str) {}
+    fn stopped(&self) -> bool {
+        let left = self.0.get();
+        self.0.set(left.saturating_sub(1));
+        left == 0
+    }
+}

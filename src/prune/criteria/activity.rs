@@ -80,7 +80,7 @@ fn gathered(
     finish: impl Fn(&[f32], usize) -> Vec<f64>,
 ) -> Result<Vec<LayerScores>> {
     let which = scoring.chosen(options)?;
-    let places: Vec<(usize, usize)> = scoring.groups.iter().flat_map(|g| g.seen.iter().map(|&at| (at, g.filters))).collect();
+    let places = scoring.places();
     let mut rows: Vec<Vec<f32>> = vec![Vec::new(); places.len()];
     for (done, some) in which.chunks(super::BATCH).enumerate() {
         scoring.go_on()?;
@@ -96,15 +96,7 @@ fn gathered(
         }
         scoring.watch.at("looking at samples", (done * super::BATCH + some.len()) as u64, which.len() as u64);
     }
-    let scores: Vec<Vec<f64>> = rows.iter().zip(&places).map(|(r, &(_, filters))| finish(r, filters)).collect();
-    let mut next = scores.into_iter();
-    scoring.by_group(|group| {
-        let mut sums = vec![0.0; group.filters];
-        for scores in next.by_ref().take(group.seen.len()) {
-            sums.iter_mut().zip(scores).for_each(|(s, x)| *s += x / group.seen.len() as f64);
-        }
-        Ok(sums)
-    })
+    scoring.over_places(rows.iter().zip(&places).map(|(r, &(_, filters))| finish(r, filters)).collect())
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ const MOST_PIXELS: usize = 4032;
 /// Mean numbers of holes.
 pub(super) fn score(scoring: &mut Scoring<'_>, options: SampleOptions) -> Result<Vec<LayerScores>> {
     let which = scoring.chosen(options)?;
-    let places: Vec<(usize, usize)> = scoring.groups.iter().flat_map(|g| g.seen.iter().map(|&at| (at, g.filters))).collect();
+    let places = scoring.places();
     let mut sums: Vec<Vec<f64>> = places.iter().map(|&(_, filters)| vec![0.0; filters]).collect();
     let gpu = scoring.compute.engine.gpu().filter(|_| bridge::is_wgpu(&scoring.compute.device));
     let kernel = gpu
@@ -45,14 +45,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: SampleOptions) -> Result
         }
         scoring.watch.at("counting holes", (done * super::BATCH + some.len()) as u64, which.len() as u64);
     }
-    let mut next = sums.into_iter();
-    scoring.by_group(|group| {
-        let mut scores = vec![0.0; group.filters];
-        for sums in next.by_ref().take(group.seen.len()) {
-            scores.iter_mut().zip(sums).for_each(|(s, x)| *s += x / group.seen.len() as f64);
-        }
-        Ok(scores)
-    })
+    scoring.over_places(sums)
 }
 
 /// Holes of every map of `[samples, filters, height, width]`, natively.

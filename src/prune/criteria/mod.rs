@@ -144,6 +144,23 @@ impl Scoring<'_> {
         if self.watch.stopped() { Err(Error::Interrupted("stopped while scoring filters".into())) } else { Ok(()) }
     }
 
+    /// Where filters are seen, group after group: layer and number of filters.
+    pub(super) fn places(&self) -> Vec<(usize, usize)> {
+        self.groups.iter().flat_map(|g| g.seen.iter().map(|&at| (at, g.filters))).collect()
+    }
+
+    /// The scores of every group as means over its places, from those of [`Scoring::places`].
+    pub(super) fn over_places(&self, of_places: Vec<Vec<f64>>) -> Result<Vec<LayerScores>> {
+        let mut next = of_places.into_iter();
+        self.by_group(|group| {
+            let mut means = vec![0.0; group.filters];
+            for scores in next.by_ref().take(group.seen.len()) {
+                means.iter_mut().zip(scores).for_each(|(m, x)| *m += x / group.seen.len() as f64);
+            }
+            Ok(means)
+        })
+    }
+
     /// One score per filter of every group, from a function of the group.
     pub(super) fn by_group(&self, mut score: impl FnMut(&Group) -> Result<Vec<f64>>) -> Result<Vec<LayerScores>> {
         self.groups.iter().map(|g| Ok(LayerScores { layer: g.leader(), scores: score(g)?, scale: None })).collect()

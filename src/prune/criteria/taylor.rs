@@ -2,7 +2,7 @@
 //!
 //! Molchanov et al. ("Pruning convolutional neural networks for resource efficient inference", arXiv 1611.06440): the absolute value of the mean,
 //! over a filter's map, of activation times gradient, averaged over samples, and divided by the layer's Euclidean norm of such scores, so that
-//! layers can be compared. Coupled filters are the sum over the places where they are seen.
+//! layers can be compared. Coupled filters are averaged over the places where they are seen.
 
 use super::taps::{frozen, taps};
 use super::{LayerScores, SampleOptions, Scoring};
@@ -12,7 +12,7 @@ use crate::nn::bridge;
 /// Scores of every group.
 pub(super) fn score(scoring: &mut Scoring<'_>, options: SampleOptions) -> Result<Vec<LayerScores>> {
     let which = scoring.chosen(options)?;
-    let places: Vec<(usize, usize)> = scoring.groups.iter().flat_map(|g| g.seen.iter().map(|&at| (at, g.filters))).collect();
+    let places = scoring.places();
     let mut sums: Vec<Vec<f64>> = places.iter().map(|&(_, filters)| vec![0.0; filters]).collect();
     let net = frozen(scoring.net);
     for (done, some) in which.chunks(super::BATCH).enumerate() {
@@ -25,15 +25,14 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: SampleOptions) -> Result
         }
         scoring.watch.at("gradients of samples", (done * super::BATCH + some.len()) as u64, which.len() as u64);
     }
-    let mut next = sums.into_iter();
-    scoring.by_group(|group| {
-        let mut scores = vec![0.0; group.filters];
-        for sums in next.by_ref().take(group.seen.len()) {
-            scores.iter_mut().zip(sums).for_each(|(s, x)| *s += x);
+    let mut found = scoring.over_places(sums)?;
+    for layer in &mut found {
+        let norm = layer.scores.iter().map(|s| s * s).sum::<f64>().sqrt();
+        if norm > 0.0 {
+            layer.scores.iter_mut().for_each(|s| *s /= norm);
         }
-        let norm = scores.iter().map(|s| s * s).sum::<f64>().sqrt();
-        Ok(if norm > 0.0 { scores.iter().map(|s| s / norm).collect() } else { scores })
-    })
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
