@@ -50,7 +50,7 @@ pub fn read_image_folder(folder: &Path, side: usize) -> Result<DataSet> {
         Some(root) => (all, files(root)?),
         None => {
             // Every fifth of its class.
-            let mut counts = vec![0; classes.len()];
+            let mut counts = vec![0usize; classes.len()];
             all.into_iter().partition(|(_, label)| {
                 counts[usize::from(*label)] += 1;
                 !counts[usize::from(*label)].is_multiple_of(TEST_OF)

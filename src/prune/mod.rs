@@ -9,20 +9,25 @@ mod fold;
 mod outcome;
 mod plan;
 mod pruner;
+mod rule;
 mod schedule;
+mod scoring;
 mod search;
 mod sensitivity;
+mod shrink;
 mod surgery;
+mod weights;
 
 pub use cost::Cost;
-pub use criteria::{
-    BettiDimension, BettiOptions, Cloud, Criterion, FunctionalityOptions, LayerScores, SampleOptions, Scale, Scoring, count_holes,
-};
+pub use criteria::{BettiDimension, BettiOptions, Cloud, Criterion, FunctionalityOptions, Scale, count_holes};
 pub use fold::cut_and_fold;
 pub use outcome::{Outcome, Stage};
-pub use plan::{Limits, Plan, Rule};
+pub use plan::Plan;
 pub use pruner::{prune_run, resume_prune};
-pub use schedule::{Curve, Cut, Keeper, LayerRow, Schedule, Standing, score, shrink, shrink_kept};
+pub use rule::{Limits, Rule};
+pub use schedule::{Curve, Schedule};
+pub use scoring::{LayerRow, LayerScores, SampleOptions, Scoring};
 pub use search::{EnergyOptions, FilterPoints, TopologicalOptions, Topology};
 pub use sensitivity::{Point, Sensitivity, sensitivity};
+pub use shrink::{Cut, Keeper, Standing, score, shrink, shrink_kept};
 pub use surgery::{Keep, cut, mask};

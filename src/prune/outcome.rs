@@ -2,7 +2,7 @@
 
 use super::cost::Cost;
 use super::plan::Plan;
-use super::schedule::LayerRow;
+use super::scoring::LayerRow;
 use crate::report::{Pairs, Table};
 use crate::topology::EngineInfo;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,9 @@
 use super::cost::Cost;
 use super::outcome::{Outcome, Stage};
 use super::plan::Plan;
-use super::schedule::{Keeper, LayerRow, Schedule, Standing, shrink_kept};
+use super::schedule::Schedule;
+use super::scoring::LayerRow;
+use super::shrink::{Keeper, Standing, shrink_kept};
 use crate::data::DataSet;
 use crate::data::files::{create_folder, read_json, write_json, write_text};
 use crate::error::{Error, Result};

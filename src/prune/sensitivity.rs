@@ -1,7 +1,7 @@
 //! How much each layer alone can lose.
 
 use super::plan::Plan;
-use super::schedule::score;
+use super::shrink::score;
 use super::surgery::{Keep, cut};
 use crate::data::DataSet;
 use crate::data::files::{create_folder, read_json, write_json, write_text};

@@ -5,10 +5,13 @@ mod checkpoint;
 mod ensemble;
 mod optimiser;
 mod run;
+mod source;
 mod trainer;
 
 pub use ensemble::{Grown, Member, Recipe, train_ensemble};
 pub use optimiser::{Optimiser, OptimiserKind};
-pub use run::{Config, ModelKind, Normalisation, Run, load_data};
-pub(crate) use run::{LOADER, dense_data, refuse_taken};
+pub use run::{Config, ModelKind, Normalisation, Run};
+pub(crate) use run::{LOADER, refuse_taken};
+pub(crate) use source::dense_data;
+pub use source::load_data;
 pub use trainer::{EpochRecord, Settings, Trainer, accuracy, logits};

@@ -39,23 +39,6 @@ pub(super) fn universality(scoring: &mut Scoring<'_>, options: SampleOptions) ->
     })
 }
 
-/// For every group, the mean map of each filter over samples, row by row, and its number of pixels.
-pub(in crate::prune) fn means_of_maps(scoring: &mut Scoring<'_>, samples: usize, seed: u64) -> Result<Vec<(Vec<f32>, usize)>> {
-    let which = scoring.chosen(SampleOptions { samples, seed })?;
-    let mut sums: Vec<Option<Tensor<4>>> = vec![None; scoring.groups.len()];
-    for some in which.chunks(super::BATCH) {
-        scoring.go_on()?;
-        scoring.net.forward_with(scoring.rows(some), &mut |layer, flow| {
-            if let Some(g) = scoring.groups.iter().position(|g| g.seen[0] == layer) {
-                let sum = maps_of(flow.clone(), scoring.groups[g].filters).sum_dim(0) / samples as f64;
-                sums[g] = Some(sums[g].take().map_or(sum.clone(), |s| s + sum));
-            }
-            true
-        });
-    }
-    sums.into_iter().flatten().map(|s| (s.dims()[2] * s.dims()[3], s)).map(|(n, s)| Ok((bridge::read(s)?, n))).collect()
-}
-
 /// The mean of `number` over samples and places.
 fn averaged(
     scoring: &mut Scoring<'_>,

@@ -5,9 +5,10 @@
 //! the geometric median and go. The soft form, in which filters that are set to zero go on learning and may come back, is a schedule
 //! ([`crate::prune::Schedule::Soft`]) and works with every criterion.
 
-use super::{LayerScores, Scoring, taps::weights};
+use super::{LayerScores, Scoring};
 use crate::error::Result;
 use crate::nn::bridge;
+use crate::prune::weights::{distances, weights};
 
 /// Sums of distances to the other filters.
 pub(super) fn score(scoring: &Scoring<'_>) -> Result<Vec<LayerScores>> {
@@ -30,23 +31,6 @@ fn distance_sums(rows: &[f32], filters: usize, width: usize) -> Vec<f64> {
         }
     }
     sums
-}
-
-/// Distances between rows of `width` numbers, the strict lower triangle. Differences of rows, not of products, so that equal filters are
-/// at distance 0.
-pub(in crate::prune) fn distances(rows: &[f32], width: usize) -> Vec<f32> {
-    use rayon::prelude::*;
-    let row = |i: usize| &rows[i * width..(i + 1) * width];
-    let distance = |i: usize, j: usize| {
-        // Eight sums, so that the processor adds several numbers at a time.
-        let mut sums = [0.0f32; 8];
-        for (a, b) in row(i).chunks(8).zip(row(j).chunks(8)) {
-            sums.iter_mut().zip(a.iter().zip(b)).for_each(|(s, (x, y))| *s += (x - y) * (x - y));
-        }
-        sums.iter().sum::<f32>().sqrt()
-    };
-    let of_row = |i: usize| (0..i).map(|j| distance(i, j)).collect::<Vec<f32>>();
-    (0..rows.len() / width.max(1)).into_par_iter().map(of_row).collect::<Vec<_>>().concat()
 }
 
 #[cfg(test)]

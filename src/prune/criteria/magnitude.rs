@@ -1,8 +1,9 @@
 //! Norms of a filter's own weights. Coupled filters count together.
 
-use super::{LayerScores, Scoring, taps::weights};
+use super::{LayerScores, Scoring};
 use crate::error::Result;
 use crate::nn::bridge;
+use crate::prune::weights::weights;
 
 /// Sum of the absolute weights of each filter (Li et al., "Pruning filters for efficient convnets", arXiv 1608.08710).
 pub(super) fn l1(scoring: &Scoring<'_>) -> Result<Vec<LayerScores>> {

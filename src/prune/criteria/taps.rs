@@ -1,20 +1,13 @@
-//! Weights of a group's filters as rows, and gradients by what flows between layers.
+//! Gradients by what flows between layers.
 
 use super::{Scoring, maps_of};
 use crate::data::Samples;
 use crate::error::Result;
-use crate::nn::{Flow, Group, Net};
+use crate::nn::{Flow, Net};
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLoss;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::ops::ControlFlow;
-
-/// The weights of a group's filters, one row each; where several convolutions are coupled, one behind the other.
-pub(in crate::prune) fn weights(net: &Net, group: &Group) -> Tensor<2> {
-    let of_conv = |at: &usize| net.convs[crate::prune::surgery::nth(&net.arch, *at)].weight.val().flatten::<2>(1, 3);
-    let rows: Vec<Tensor<2>> = group.convs.iter().map(of_conv).collect();
-    Tensor::cat(rows, 1)
-}
 
 /// What came out of a layer, and the gradient of the loss by it, both `[samples, filters, height, width]`.
 pub(super) struct Tap {

@@ -12,7 +12,7 @@
 use super::scores;
 use crate::error::{Error, Result};
 use crate::nn::{Flow, bridge};
-use crate::prune::criteria::{LayerScores, SampleOptions, Scoring, maps_of};
+use crate::prune::scoring::{LayerScores, SampleOptions, Scoring, maps_of};
 use burn::tensor::{Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

@@ -9,7 +9,8 @@
 
 use super::scores;
 use crate::error::{Error, Result};
-use crate::prune::criteria::{LayerScores, Scoring, means_of_maps, weights};
+use crate::prune::scoring::{LayerScores, Scoring};
+use crate::prune::weights::{distances, means_of_maps, weights};
 use crate::topology::{Barcode, Cloud, DistanceMatrix, Engine, Options, wasserstein};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -148,7 +149,7 @@ impl<'a> Topology<'a> {
     /// Whatever the engine says of the points.
     pub fn new(rows: &[f32], width: usize, stays: usize, options: &TopologicalOptions, engine: &'a Engine) -> Result<Self> {
         options.check()?;
-        let distances = crate::prune::criteria::distances(rows, width);
+        let distances = distances(rows, width);
         let filters = rows.len() / width.max(1);
         let wanted = Options { max_dim: options.max_dim, ..Options::default() };
         let all: Cloud = DistanceMatrix::from_lower(filters, distances.clone())?.into();

@@ -1,0 +1,37 @@
+//! Which filters go, and which never do.
+
+use serde::{Deserialize, Serialize};
+
+/// Which filters go, given their scores.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// Those whose score is above this; for criteria whose high scores go.
+    Above(f64),
+    /// Those whose score is below this; for criteria whose low scores go.
+    Below(f64),
+    /// This share of each layer, the worst first.
+    Ratio(f64),
+    /// This share of all filters, the worst first, by their scores over the mean of their layer's.
+    Global(f64),
+}
+
+/// Which filters never go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Layers that stay whole: names of convolutions, or their beginnings up to a dot.
+    pub ignore: Vec<String>,
+    /// Shares of layers by such names, in place of the rule's.
+    pub ratios: Vec<(String, f64)>,
+    /// Every layer keeps so many filters at least.
+    pub minimum: usize,
+    /// Whether groups that residual additions couple are cut.
+    pub coupled: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { ignore: Vec::new(), ratios: Vec::new(), minimum: 1, coupled: true }
+    }
+}

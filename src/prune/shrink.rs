@@ -1,0 +1,236 @@
+//! From a network to a smaller one, in the steps of a schedule.
+
+use super::fold::cut_and_fold;
+use super::plan::Plan;
+use super::schedule::Schedule;
+use super::scoring::{LayerRow, LayerScores, Scoring};
+use super::surgery::{Keep, cut, silence};
+use crate::data::DataSet;
+use crate::error::{Error, Result};
+use crate::nn::{Compute, Net};
+use crate::progress::Watch;
+use crate::train::{Settings, Trainer};
+use std::time::Instant;
+
+/// What a schedule came to.
+#[derive(Debug)]
+pub struct Cut {
+    /// The smaller network.
+    pub net: Net,
+    /// Group by group, in the terms of the network before.
+    pub layers: Vec<LayerRow>,
+    /// Seconds for scoring, cutting, and training between.
+    pub seconds: [f64; 3],
+}
+
+/// Scores the filters of a network and says which stay.
+///
+/// # Errors
+/// [`Error::Input`] for a plan that makes no sense; whatever the criterion says.
+pub fn score(net: &Net, data: &DataSet, plan: &Plan, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<LayerRow>> {
+    plan.check(&net.arch)?;
+    let groups = plan.groups(&net.arch)?;
+    let stays = plan.sizes(&net.arch, &groups);
+    let mut scoring = Scoring { net, samples: &data.train, compute, groups: groups.clone(), stays, watch };
+    let scores = plan.criterion.score(&mut scoring)?;
+    if let Some(bad) = scores.iter().find(|s| s.scores.iter().any(|x| !x.is_finite())) {
+        return Err(Error::input(format!("the scores of layer {} are not finite: has the network diverged?", bad.layer)));
+    }
+    let kept = plan.choose(&net.arch, &groups, &scores);
+    let row = |((scores, kept), group): ((LayerScores, Vec<usize>), &crate::nn::Group)| {
+        let name = super::plan::names_of(&net.arch, group).into_iter().next().unwrap_or_default();
+        LayerRow { scores, kept, name }
+    };
+    Ok(scores.into_iter().zip(kept).zip(&groups).map(row).collect())
+}
+
+/// Where a schedule stands after some of its steps or epochs.
+#[derive(Debug)]
+pub struct Standing {
+    /// Steps or epochs that are through.
+    pub done: usize,
+    /// Group by group, in the terms of the network before.
+    pub layers: Vec<LayerRow>,
+    /// Seconds for scoring, cutting, and training between.
+    pub seconds: [f64; 3],
+    /// The network as it stands.
+    pub net: Net,
+}
+
+/// Keeps where a schedule stands, so that it can go on after an interruption.
+pub trait Keeper {
+    /// What was kept last, if anything.
+    ///
+    /// # Errors
+    /// Whatever reading says.
+    fn load(&mut self) -> Result<Option<Standing>>;
+    /// Keeps it.
+    ///
+    /// # Errors
+    /// Whatever writing says.
+    fn save(&mut self, standing: &Standing) -> Result<()>;
+}
+
+/// Keeps nothing.
+struct Forgetful;
+
+impl Keeper for Forgetful {
+    fn load(&mut self) -> Result<Option<Standing>> {
+        Ok(None)
+    }
+    fn save(&mut self, _: &Standing) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Cuts a network as a plan has it; training between steps is by `settings`.
+///
+/// # Errors
+/// As [`score`], and whatever training says.
+pub fn shrink(
+    net: &Net,
+    data: &DataSet,
+    plan: &Plan,
+    settings: &Settings,
+    compute: &Compute,
+    watch: &mut dyn Watch,
+) -> Result<Cut> {
+    shrink_kept(net, data, plan, settings, compute, watch, &mut Forgetful)
+}
+
+/// [`shrink`], going on from what `keeper` has and keeping every step.
+///
+/// # Errors
+/// As [`shrink`], and whatever the keeper says.
+pub fn shrink_kept(
+    net: &Net,
+    data: &DataSet,
+    plan: &Plan,
+    settings: &Settings,
+    compute: &Compute,
+    watch: &mut dyn Watch,
+    keeper: &mut dyn Keeper,
+) -> Result<Cut> {
+    plan.check(&net.arch)?;
+    let begin = || Standing { done: 0, layers: Vec::new(), seconds: [0.0; 3], net: net.clone() };
+    let mut now = keeper.load()?.unwrap_or_else(begin);
+    match plan.schedule {
+        Schedule::Soft { epochs } => {
+            while now.done < epochs {
+                train_between(&mut now, data, 1, settings, compute, watch)?;
+                let start = Instant::now();
+                now.layers = score(&now.net, data, plan, compute, watch)?;
+                now.net = silence(&now.net, &kept(&now.layers), &compute.device)?;
+                now.seconds[0] += start.elapsed().as_secs_f64();
+                now.done += 1;
+                keeper.save(&now)?;
+            }
+            // What is zero goes: scored again, filters that are zero might look well to some criteria.
+            let start = Instant::now();
+            now.net = cut_and_fold(&now.net, &kept(&now.layers), &compute.device)?;
+            now.seconds[1] += start.elapsed().as_secs_f64();
+        }
+        Schedule::OneShot | Schedule::Iterative { .. } => {
+            let whole: Vec<usize> = plan.groups(&net.arch)?.iter().map(|g| g.filters).collect();
+            let parts = plan.schedule.parts();
+            while now.done < parts.len() {
+                if let (Schedule::Iterative { between, .. }, true) = (plan.schedule, now.done > 0) {
+                    train_between(&mut now, data, between, settings, compute, watch)?;
+                }
+                let of_step = match plan.schedule {
+                    Schedule::Iterative { .. } => plan.step(&now.net.arch, &whole, parts[now.done])?,
+                    _ => plan.clone(),
+                };
+                let start = Instant::now();
+                let rows = score(&now.net, data, &of_step, compute, watch)?;
+                now.seconds[0] += start.elapsed().as_secs_f64();
+                let start = Instant::now();
+                now.net = cut(&now.net, &kept(&rows), &compute.device)?;
+                now.seconds[1] += start.elapsed().as_secs_f64();
+                if now.layers.is_empty() {
+                    now.layers = rows;
+                } else {
+                    for (all, step) in now.layers.iter_mut().zip(rows) {
+                        all.kept = step.kept.iter().map(|&k| all.kept[k]).collect();
+                    }
+                }
+                now.done += 1;
+                if now.done < parts.len() {
+                    keeper.save(&now)?;
+                }
+            }
+        }
+    }
+    Ok(Cut { net: now.net, layers: now.layers, seconds: now.seconds })
+}
+
+fn kept(rows: &[LayerRow]) -> Keep {
+    rows.iter().map(|l| (l.scores.layer, l.kept.clone())).collect()
+}
+
+/// Some epochs, each step with its own order of samples.
+fn train_between(
+    now: &mut Standing,
+    data: &DataSet,
+    epochs: usize,
+    settings: &Settings,
+    compute: &Compute,
+    watch: &mut dyn Watch,
+) -> Result<()> {
+    let start = Instant::now();
+    let settings = Settings { epochs, seed: settings.seed.wrapping_add(now.done as u64), ..*settings };
+    let mut trainer = Trainer::new(now.net.clone(), settings, &compute.device);
+    for _ in 0..epochs {
+        trainer.epoch(&data.train, watch)?;
+    }
+    now.net = trainer.network();
+    now.seconds[2] += start.elapsed().as_secs_f64();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::{Activation, Arch};
+    use crate::prune::{Criterion, Curve};
+    use crate::train::Optimiser;
+
+    /// Every schedule ends with the number of filters that the ratio says, and with a network that the kept filters make.
+    #[test]
+    fn schedules_end_at_the_ratio() {
+        let compute = Compute::cpu();
+        let samples = crate::prune::criteria::testing::waves(60);
+        let names = ["a", "b", "c"].map(String::from).to_vec();
+        let data = DataSet { name: "waves".into(), classes: names, train: samples.clone(), test: samples };
+        let arch = Arch::cnn([1, 8, 8], &[10, 8], 6, 3, Activation::parse("relu").unwrap()).unwrap();
+        let net = Net::new(&arch, 1, &compute.device).unwrap();
+        let settings = Settings::new(1, 20, Optimiser::adam(0.001), 0);
+        let plan = |schedule| Plan { schedule, ..Plan::ratio(Criterion::L1, 0.5) };
+        let run = |schedule| shrink(&net, &data, &plan(schedule), &settings, &compute, &mut crate::progress::Unwatched).unwrap();
+        let once = run(Schedule::OneShot);
+        assert_eq!(once.layers.iter().map(|l| l.kept.len()).collect::<Vec<_>>(), [5, 4]);
+        assert_eq!(once.layers[1].name, "layers.4");
+        // Without training between, steps by weights' norms find the same filters.
+        let steps = run(Schedule::Iterative { steps: 3, curve: Curve::Cubic, between: 0 });
+        assert_eq!(steps.layers[0].kept, once.layers[0].kept);
+        assert_eq!(steps.net.parameters(), once.net.parameters());
+        let soft = run(Schedule::Soft { epochs: 2 });
+        assert_eq!(soft.net.arch.groups().unwrap()[0].filters, 5);
+        assert_eq!(soft.layers.iter().map(|l| l.kept.len()).collect::<Vec<_>>(), [5, 4]);
+        assert!(soft.seconds[2] > 0.0);
+        // What was set to zero learns again, where the activation lets a gradient through.
+        let mut net = net;
+        for norm in &mut net.norms {
+            norm.beta = burn::module::Param::from_tensor(norm.beta.val() + 0.3);
+        }
+        let rows = score(&net, &data, &plan(Schedule::OneShot), &compute, &mut crate::progress::Unwatched).unwrap();
+        let silent = silence(&net, &kept(&rows), &compute.device).unwrap();
+        let norm = |net: &Net| -> Vec<f32> {
+            net.convs[0].weight.val().powi_scalar(2).flatten::<2>(1, 3).sum_dim(1).try_into_vec_as().unwrap()
+        };
+        assert_eq!(norm(&silent).iter().filter(|n| **n == 0.0).count(), 5);
+        let mut standing = Standing { done: 0, layers: rows, seconds: [0.0; 3], net: silent };
+        train_between(&mut standing, &data, 1, &settings, &compute, &mut crate::progress::Unwatched).unwrap();
+        assert!(norm(&standing.net).iter().all(|n| *n > 1e-8), "{:?}", norm(&standing.net));
+    }
+}
