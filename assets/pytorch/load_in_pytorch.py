@@ -20,6 +20,7 @@ def fold(x, a=1.0, centred=1.0):
 
 ACTIVATIONS = {
     "identity": lambda x: x, "relu": F.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "swish": F.silu, "fold": fold,
+    "elu": F.elu, "gelu": F.gelu, "clip": lambda x: x.clamp(0, 1),
     "leaky_relu": lambda x, a=0.2: F.leaky_relu(x, a), "sine": lambda x, g=1.0: torch.sin(g * x), "gcu": lambda x: x * torch.cos(x),
     "sine-plus-linear": lambda x, n=1.0: torch.sin(x) + n * x,
 }

@@ -53,11 +53,12 @@ impl CompareCommand {
     pub fn run(&self, quiet: bool) -> Result<()> {
         let run = Run::open(&self.run)?;
         self.criterion.check_for(&self.by)?;
+        let most = run.data()?.train.len().min(self.train.unwrap_or(usize::MAX));
         let mut rivals: Vec<Rival> = Vec::new();
         for name in &self.by {
             let (base, reverse) = name.strip_suffix(":reverse").map_or((name.as_str(), false), |base| (base, true));
             // Options are for the criteria that have them; the others go without.
-            let criterion = self.criterion.for_one_of_many(base)?;
+            let criterion = self.criterion.for_one_of_many(base, most)?;
             if rivals.iter().any(|r| r.label == *name) {
                 return Err(Error::input(format!("'{name}' is named twice")));
             }

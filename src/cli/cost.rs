@@ -24,12 +24,12 @@ pub struct Cost {
     /// A network of the literature: vgg11, vgg16 (-bn), resnet20, resnet56, basicnet
     #[arg(long)]
     model: Option<String>,
-    /// Channels, height and width of --model's images
-    #[arg(long, value_delimiter = ',', default_value = "3,32,32", value_name = "C,H,W")]
-    input: Vec<usize>,
-    /// Classes of --model
-    #[arg(long, default_value_t = 10)]
-    classes: usize,
+    /// Channels, height and width of --model's images [default: 3,32,32]
+    #[arg(long, value_delimiter = ',', value_name = "C,H,W", requires = "model")]
+    input: Option<Vec<usize>>,
+    /// Classes of --model [default: 10]
+    #[arg(long, requires = "model")]
+    classes: Option<usize>,
     /// Hidden fully connected layers of a VGG's head, as 512 or 512,512
     #[arg(long, value_delimiter = ',', requires = "model")]
     head: Vec<usize>,
@@ -53,12 +53,13 @@ pub struct Cost {
 impl Cost {
     fn arch(&self) -> Result<Arch> {
         if let Some(model) = &self.model {
-            let [c, h, w] = *self.input else { return Err(Error::input("--input takes channels, height and width")) };
-            if [c, h, w].iter().any(|n| !(1..=65_536).contains(n)) || !(1..=1_000_000).contains(&self.classes) {
+            let (input, classes) = (self.input.clone().unwrap_or_else(|| vec![3, 32, 32]), self.classes.unwrap_or(10));
+            let [c, h, w] = *input else { return Err(Error::input("--input takes channels, height and width")) };
+            if [c, h, w].iter().any(|n| !(1..=65_536).contains(n)) || !(1..=1_000_000).contains(&classes) {
                 return Err(Error::input("--input takes numbers from 1 to 65536, --classes from 1 to 1000000"));
             }
             let variant = zoo::Variant { head: self.head.clone(), head_norm: self.head_norm, conv_bias: self.conv_bias };
-            return zoo::variant(model, &variant, [c, h, w], self.classes, Activation::parse("relu")?);
+            return zoo::variant(model, &variant, [c, h, w], classes, Activation::parse("relu")?);
         }
         let path = self.arch.clone().unwrap_or_default();
         let path = if path.is_dir() { path.join("arch.json") } else { path };

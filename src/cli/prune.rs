@@ -87,7 +87,7 @@ impl CriterionArgs {
     }
 
     /// As [`CriterionArgs::criterion`], where options for other criteria are passed over.
-    pub fn for_one_of_many(&self, name: &str) -> Result<Criterion> {
+    pub fn for_one_of_many(&self, name: &str, most: usize) -> Result<Criterion> {
         let (betti, topological) = (name == "betti", name == "topological");
         let search = topological || name == "energy";
         let looks = !search && !matches!(name, "l1" | "l2" | "fpgm" | "bn-scale" | "random");
@@ -101,12 +101,12 @@ impl CriterionArgs {
             generations: self.generations.filter(|_| search),
             points: self.points.clone().filter(|_| topological),
         };
-        some.criterion(name, 0)
+        some.criterion(name, 0, most)
     }
 
-    /// The criterion of a name with these options.
-    pub fn criterion(&self, name: &str, seed: u64) -> Result<Criterion> {
-        let mut criterion = Criterion::named(name, self.samples.unwrap_or(512), seed)?;
+    /// The criterion of a name with these options; `most` samples can be had.
+    pub fn criterion(&self, name: &str, seed: u64, most: usize) -> Result<Criterion> {
+        let mut criterion = Criterion::named(name, self.samples.unwrap_or(most.min(512)), seed)?;
         let by_betti = matches!(criterion, Criterion::Betti(_));
         let search = matches!(criterion, Criterion::Topological(_) | Criterion::Energy(_));
         let looks = !search && !matches!(name, "l1" | "l2" | "fpgm" | "bn-scale" | "random");
@@ -146,7 +146,7 @@ impl CriterionArgs {
                 options.points = match self.points.as_deref() {
                     None | Some("weights") => FilterPoints::Weights,
                     Some("directions") => FilterPoints::Directions,
-                    Some("maps") => FilterPoints::Maps { samples: self.samples.unwrap_or(512) },
+                    Some("maps") => FilterPoints::Maps { samples: self.samples.unwrap_or(most.min(512)) },
                     Some(other) => {
                         return Err(Error::input(format!("--points '{other}': use weights, directions or maps")));
                     }
@@ -158,6 +158,7 @@ impl CriterionArgs {
             }
             _ => {}
         }
+        criterion.check_samples(most)?;
         Ok(criterion)
     }
 }
@@ -213,7 +214,7 @@ pub struct Prune {
     /// Remove this share of every layer's filters, the worst first [default for the others: 0.5]
     #[arg(long, allow_negative_numbers = true, conflicts_with = "global")]
     ratio: Option<f64>,
-    /// Remove this share of all filters, the worst of the network first
+    /// Remove this share of all filters, the worst of the network first (scores over their layer's mean, but for bn-scale, apoz and taylor)
     #[arg(long, allow_negative_numbers = true)]
     global: Option<f64>,
     /// Remove the best in place of the worst, as a control
@@ -224,7 +225,7 @@ pub struct Prune {
     round_to: usize,
     #[command(flatten)]
     limits: LimitArgs,
-    /// When filters go
+    /// When filters go; with linear and cubic the default is --ratio 0.5
     #[arg(long, value_enum, default_value = "one-shot")]
     schedule: When,
     /// Steps of a linear or cubic schedule [default: 3]
@@ -285,8 +286,8 @@ pub fn shares(text: &str) -> Result<Vec<f64>> {
 }
 
 impl Prune {
-    fn plan(&self) -> Result<Plan> {
-        let criterion = self.criterion.criterion(&self.by, self.seed.unwrap_or(0))?;
+    fn plan(&self, most: usize) -> Result<Plan> {
+        let criterion = self.criterion.criterion(&self.by, self.seed.unwrap_or(0), most)?;
         if self.seed.is_some() && !criterion.is_seeded() {
             return Err(Error::input(format!("--seed does not apply to --by {}", self.by)));
         }
@@ -324,7 +325,8 @@ impl Prune {
     }
 
     fn sensitivity(&self, run: &Run, quiet: bool) -> Result<()> {
-        let criterion = self.criterion.criterion(&self.by, self.seed.unwrap_or(0))?;
+        let mut data = run.data()?;
+        let criterion = self.criterion.criterion(&self.by, self.seed.unwrap_or(0), data.train.len())?;
         for (given, option) in [
             (self.round_to != 1, "--round-to"),
             (!self.limits.layer_ratio.is_empty(), "--layer-ratio"),
@@ -339,7 +341,6 @@ impl Prune {
         }
         let plan = Plan { limits: self.limits.limits()?, reverse: self.reverse, ..Plan::ratio(criterion, 0.5) };
         let ratios = shares(self.ratios.as_deref().unwrap_or("0.1..0.9"))?;
-        let mut data = run.data()?;
         if let Some(most) = self.test {
             data = data.with_at_most(data.train.len(), most, 0);
         }
@@ -363,8 +364,8 @@ impl Prune {
             let mut progress = Progress::new(quiet);
             (resume_prune(&run, &self.out, &compute, &mut progress)?.0, progress)
         } else {
-            let plan = self.plan()?;
             let data = run.data()?;
+            let plan = self.plan(data.train.len())?;
             let compute = self.engine.compute(quiet)?;
             let mut progress = Progress::new(quiet);
             (prune_run(&run, &plan, &self.out, &data, &compute, &mut progress)?.0, progress)
@@ -374,6 +375,6 @@ impl Prune {
         if self.json {
             return print_json(&outcome);
         }
-        print(&format!("{}\n{}", outcome.layer_table().markdown(), outcome.cost_table().markdown()))
+        print(&format!("{}\n\n{}\n{}", outcome.summary(), outcome.layer_table().markdown(), outcome.cost_table().markdown()))
     }
 }

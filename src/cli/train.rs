@@ -71,7 +71,7 @@ pub struct Train {
     #[arg(long)]
     momentum: Option<f64>,
     /// Regularisation: an L2 term of the gradient
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     weight_decay: f32,
     /// Take the weight decay off the weights after each step, in place of an L2 term
     #[arg(long)]

@@ -84,9 +84,13 @@ fn is_image(path: &Path) -> bool {
 
 /// Red, green and blue planes of an image.
 fn pixels(path: &Path, side: usize) -> Result<Vec<u8>> {
+    let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
+    // The decoder fills up what is missing of a JPEG with grey.
+    if bytes.starts_with(&[0xff, 0xd8]) && !bytes.windows(2).any(|w| w == [0xff, 0xd9]) {
+        return Err(Error::file(path, "is a JPEG that ends before its end: truncated"));
+    }
     // What a file is, its content says: endings lie.
-    let reader =
-        image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format).map_err(Error::io(path, "read"))?;
+    let reader = image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format().map_err(Error::io(path, "read"))?;
     let image = reader.decode().map_err(|e| Error::file(path, format!("is damaged or no image: {e}")))?;
     let scaled = image.resize_to_fill(side as u32, side as u32, FilterType::Triangle).to_rgb8();
     Ok((0..3).flat_map(|c| scaled.pixels().map(move |p| p.0[c])).collect())
@@ -140,5 +144,10 @@ mod tests {
         says("torn.png");
         std::fs::write(dir.path().join("b/torn.png"), b"not an image").unwrap();
         says("damaged or no image");
+        write(&dir.path().join("b/torn.jpg"), [1, 2, 3], 64, 64);
+        let bytes = std::fs::read(dir.path().join("b/torn.jpg")).unwrap();
+        std::fs::write(dir.path().join("b/torn.png"), &bytes[..bytes.len() / 2]).unwrap();
+        std::fs::remove_file(dir.path().join("b/torn.jpg")).unwrap();
+        says("ends before its end");
     }
 }

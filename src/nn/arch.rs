@@ -36,7 +36,7 @@ fn is_one(n: &usize) -> bool {
 
 /// One layer. Layers stand in the order of computing; each takes what the one before gives, unless it says otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Layer {
     /// Square convolution with zeros around the plane.
     Conv {

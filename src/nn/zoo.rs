@@ -71,6 +71,13 @@ pub fn variant(name: &str, variant: &Variant, input: [usize; 3], classes: usize,
             )));
         }
     };
+    let pools = plan.iter().filter(|w| **w == POOL).count();
+    if input[1].min(input[2]) >> pools == 0 {
+        let (h, w, side) = (input[1], input[2], 1usize << pools);
+        return Err(Error::input(format!(
+            "{base} halves images {pools} times: {side} x {side} pixels are needed at least, these have {h} x {w}"
+        )));
+    }
     let mut variant = variant.clone();
     if base == "basicnet" && variant.head.is_empty() {
         variant.head.push(scaled(512));

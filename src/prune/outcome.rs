@@ -2,6 +2,7 @@
 
 use super::cost::Cost;
 use super::plan::Plan;
+use super::rule::Rule;
 use super::scoring::LayerRow;
 use crate::report::{Pairs, Table};
 use crate::topology::EngineInfo;
@@ -41,6 +42,25 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// By what filters went, which, and how many; why, if none did.
+    pub fn summary(&self) -> String {
+        let all: usize = self.layers.iter().map(|l| l.scores.scores.len()).sum();
+        let gone = all - self.layers.iter().map(|l| l.kept.len()).sum::<usize>();
+        let high = self.plan.criterion.high_goes() != self.plan.reverse;
+        let rule = match self.plan.rule {
+            Rule::Above(limit) => format!("scores above {limit} go"),
+            Rule::Below(limit) => format!("scores below {limit} go"),
+            Rule::Ratio(share) => {
+                format!("{share} of each layer goes, the {} scores first", if high { "highest" } else { "lowest" })
+            }
+            Rule::Global(share) => format!("{share} of all goes, the {} scores first", if high { "highest" } else { "lowest" }),
+        };
+        let scores = || self.layers.iter().flat_map(|l| l.scores.scores.iter().copied());
+        let (low, most) = (scores().fold(f64::INFINITY, f64::min), scores().fold(f64::NEG_INFINITY, f64::max));
+        let why = if gone == 0 { format!(": scores are from {low:.4} to {most:.4}") } else { String::new() };
+        format!("By {}, {rule}: {gone} of {all} filters removed{why}.", self.plan.criterion.name())
+    }
+
     /// Filters of every layer before and after, with the spread of their scores.
     pub fn layer_table(&self) -> Table {
         let mut table = Table::new(&["layer", "filters", "kept", "lowest score", "median", "highest", "scale"]);

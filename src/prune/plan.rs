@@ -192,7 +192,9 @@ impl Plan {
     fn global(&self, share: f64, scores: &[LayerScores], worth: &impl Fn(f64) -> f64) -> Vec<usize> {
         let mut all: Vec<(f64, usize)> = Vec::new();
         for (g, layer) in scores.iter().enumerate() {
+            let alike = matches!(self.criterion, Criterion::BnScale | Criterion::Apoz(_) | Criterion::Taylor(_));
             let mean = layer.scores.iter().map(|s| s.abs()).sum::<f64>() / layer.scores.len().max(1) as f64;
+            let mean = if alike { 1.0 } else { mean };
             all.extend(layer.scores.iter().map(|&s| (worth(s) / mean.max(f64::MIN_POSITIVE), g)));
         }
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -254,6 +256,8 @@ mod tests {
         let scores = [layer([1.0, 1.1, 0.9, 1.0]), layer([1.0, 1.0, 19.0, 19.0])];
         let kept = plan(Criterion::L1, Rule::Global(0.25), 1).choose(&arch, &arch.groups().unwrap(), &scores);
         assert_eq!(kept, [vec![0, 1, 2, 3], vec![2, 3]]);
+        let slim = plan(Criterion::BnScale, Rule::Global(0.25), 1).choose(&arch, &arch.groups().unwrap(), &scores);
+        assert_eq!(slim, [vec![0, 1], vec![0, 1, 2, 3]], "scales are compared as they are");
         let mut own = plan(Criterion::L1, Rule::Global(0.25), 1);
         own.limits.ratios.push(("layers.0".into(), 0.5));
         assert_eq!(own.choose(&arch, &arch.groups().unwrap(), &scores)[0], [0, 1]);

@@ -12,7 +12,8 @@ pub enum Rule {
     Below(f64),
     /// This share of each layer, the worst first.
     Ratio(f64),
-    /// This share of all filters, the worst first, by their scores over the mean of their layer's.
+    /// This share of all filters, the worst first: by their scores as they are for scales of norms (network slimming), shares of zeros and Taylor
+    /// terms, which mean the same in every layer; by their scores over the mean of their layer's for all others.
     Global(f64),
 }
 

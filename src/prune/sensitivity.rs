@@ -113,6 +113,9 @@ pub fn sensitivity(
     if data.test.is_empty() {
         return Err(Error::input("at least one test sample is needed"));
     }
+    if out.join("config.json").exists() {
+        return Err(Error::input(format!("{} holds a run: use another --out for results", out.display())));
+    }
     create_folder(out)?;
     let path = out.join("sensitivity.json");
     let net = run.network(compute)?;

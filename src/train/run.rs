@@ -313,7 +313,10 @@ impl Run {
 /// [`Error::Input`].
 pub(crate) fn refuse_taken(folder: &Path) -> Result<()> {
     if folder.join("config.json").exists() {
-        return Err(Error::input(format!("{} holds a run already: go on with --resume, or use another --out", folder.display())));
+        return Err(Error::input(format!(
+            "{} holds a run already: use another --out (train and prune go on with --resume)",
+            folder.display()
+        )));
     }
     Ok(())
 }
