@@ -68,7 +68,6 @@ impl CompareCommand {
             return Err(Error::input("at least one seed is needed"));
         }
         let mut options = Compare::new(&run, rivals);
-        options.run = std::fs::canonicalize(&run.folder).unwrap_or(options.run);
         options.ratios = shares(&self.ratios)?;
         (options.seeds, options.recover, options.train, options.test) = (self.seeds, self.recover, self.train, self.test);
         (options.round_to, options.limits) = (self.round_to, self.limits.limits()?);

@@ -45,7 +45,7 @@ pub fn betti_pruning(options: &Pruning, compute: &Compute, watch: &mut dyn Watch
     let run = subject(options, compute, watch)?;
     let (data, net) = (run.data()?, run.network(compute)?);
     same_engine(&options.out, compute)?;
-    same_subject(&options.out, &(std::fs::canonicalize(&run.folder).unwrap_or(run.folder.clone()), run.fingerprint()?))?;
+    same_subject(&options.out, &(run.arch.title(), run.fingerprint()?))?;
     let before = Cost::of(&net, accuracy(&net, &data.test, &compute.device, watch)?, &compute.device)?;
     let betti = || Criterion::Betti(BettiOptions::default());
     watch.note("scoring every filter by the Betti number of the cloud that it makes of 512 samples");

@@ -197,7 +197,8 @@ fn setting(
         let mut old: Setting = read_json(&path)?;
         // Criteria, shares and seeds may be added to what is there; what was asked before stays in the report.
         let known = old.compare.clone();
-        let rest = |c: &Compare| Compare { rivals: Vec::new(), ratios: Vec::new(), seeds: 0, ..c.clone() };
+        // Where the run lies is no matter; its weights are.
+        let rest = |c: &Compare| Compare { run: PathBuf::new(), rivals: Vec::new(), ratios: Vec::new(), seeds: 0, ..c.clone() };
         let changed = options.rivals.iter().any(|r| known.rivals.iter().any(|k| k.label == r.label && k != r));
         if rest(&known) != rest(options) || changed || old.weights != run.fingerprint()? {
             return Err(Error::input(format!(

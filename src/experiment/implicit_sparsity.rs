@@ -139,7 +139,7 @@ pub fn implicit_sparsity(options: &ImplicitSparsity, compute: &Compute, watch: &
         0,
     );
     same_engine(&options.out, compute)?;
-    same_subject(&options.out, &(&options.network, &options.data, options.samples, options.epochs, options.batch))?;
+    same_subject(&options.out, &(&options.network, &options.data.0, options.samples, options.epochs, options.batch))?;
     let mut ledger = Ledger::<SparsityRow>::open(&options.out.join("sparsity.jsonl"))?;
     let mut wanted = Vec::new();
     for &(kind, momentum, rate) in &options.rules {

@@ -91,7 +91,6 @@ fn grid(options: &Pruning, names: &[&str], run: &Run) -> Result<Compare> {
     let samples = options.train.unwrap_or(SAMPLES).min(SAMPLES);
     let rivals = names.iter().map(|n| Rival::named(n, samples)).collect::<Result<_>>()?;
     let mut c = Compare::new(run, rivals);
-    c.run = std::fs::canonicalize(&run.folder).unwrap_or(c.run);
     c.seeds = options.seeds.unwrap_or(if options.quick { 1 } else { 3 });
     c.ratios = options.ratios.clone().unwrap_or_else(|| if options.quick { vec![0.3, 0.5, 0.7] } else { c.ratios });
     c.recover = options.limit.unwrap_or(if options.quick { 1 } else { 40 });
