@@ -56,13 +56,12 @@ impl CompareCommand {
         let most = run.data()?.train.len().min(self.train.unwrap_or(usize::MAX));
         let mut rivals: Vec<Rival> = Vec::new();
         for name in &self.by {
-            let (base, reverse) = name.strip_suffix(":reverse").map_or((name.as_str(), false), |base| (base, true));
             // Options are for the criteria that have them; the others go without.
-            let criterion = self.criterion.for_one_of_many(base, most)?;
+            let rival = Rival::labelled(name, |base| self.criterion.for_one_of_many(base, most))?;
             if rivals.iter().any(|r| r.label == *name) {
                 return Err(Error::input(format!("'{name}' is named twice")));
             }
-            rivals.push(Rival { label: name.clone(), criterion, reverse });
+            rivals.push(rival);
         }
         if self.seeds == 0 {
             return Err(Error::input("at least one seed is needed"));

@@ -64,42 +64,46 @@ pub struct CriterionArgs {
 }
 
 impl CriterionArgs {
+    /// Every option: whether it is given, its name, and which criteria take it.
+    fn options(&self) -> [(bool, &'static str, &'static [&'static str]); 8] {
+        const LOOK: &[&str] = &["betti", "holes", "apoz", "mean-activation", "selectivity", "taylor", "functionality"];
+        const LOOK_AND_MAPS: &[&str] =
+            &["betti", "holes", "apoz", "mean-activation", "selectivity", "taylor", "functionality", "topological"];
+        let looking = if self.points.as_deref() == Some("maps") { LOOK_AND_MAPS } else { LOOK };
+        [
+            (self.samples.is_some(), "--samples", looking),
+            (self.betti.is_some(), "--betti", &["betti"]),
+            (self.scale.is_some(), "--scale", &["betti"]),
+            (self.hops.is_some(), "--hops", &["betti"]),
+            (self.per_class, "--per-class", &["betti"]),
+            (self.population.is_some(), "--population", &["topological", "energy"]),
+            (self.generations.is_some(), "--generations", &["topological", "energy"]),
+            (self.points.is_some(), "--points", &["topological"]),
+        ]
+    }
+
     /// An error for an option that none of the criteria takes.
     pub fn check_for(&self, names: &[String]) -> Result<()> {
-        let any = |of: &[&str]| names.iter().any(|n| of.contains(&n.trim_end_matches(":reverse")));
-        let looks = ["betti", "holes", "apoz", "mean-activation", "selectivity", "taylor", "functionality"];
-        let searches = ["topological", "energy"];
-        for (given, option, fits) in [
-            (self.samples.is_some(), "--samples", any(&looks) || self.points.as_deref() == Some("maps")),
-            (self.betti.is_some(), "--betti", any(&["betti"])),
-            (self.scale.is_some(), "--scale", any(&["betti"])),
-            (self.hops.is_some(), "--hops", any(&["betti"])),
-            (self.per_class, "--per-class", any(&["betti"])),
-            (self.population.is_some(), "--population", any(&searches)),
-            (self.generations.is_some(), "--generations", any(&searches)),
-            (self.points.is_some(), "--points", any(&["topological"])),
-        ] {
-            if given && !fits {
-                return Err(Error::input(format!("{option} applies to none of the criteria")));
-            }
+        let taken = |by: &[&str]| names.iter().any(|n| by.contains(&n.trim_end_matches(":reverse")));
+        match self.options().iter().find(|(given, _, by)| *given && !taken(by)) {
+            Some((_, option, _)) => Err(Error::input(format!("{option} applies to none of the criteria"))),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// As [`CriterionArgs::criterion`], where options for other criteria are passed over.
     pub fn for_one_of_many(&self, name: &str, most: usize) -> Result<Criterion> {
-        let (betti, topological) = (name == "betti", name == "topological");
-        let search = topological || name == "energy";
-        let looks = !search && !matches!(name, "l1" | "l2" | "fpgm" | "bn-scale" | "random");
+        let options = self.options();
+        let takes = |option: &str| options.iter().any(|(_, o, by)| *o == option && by.contains(&name));
         let some = Self {
-            samples: self.samples.filter(|_| looks || topological && self.points.as_deref() == Some("maps")),
-            betti: self.betti.filter(|_| betti),
-            scale: self.scale.filter(|_| betti),
-            hops: self.hops.filter(|_| betti),
-            per_class: self.per_class && betti,
-            population: self.population.filter(|_| search),
-            generations: self.generations.filter(|_| search),
-            points: self.points.clone().filter(|_| topological),
+            samples: self.samples.filter(|_| takes("--samples")),
+            betti: self.betti.filter(|_| takes("--betti")),
+            scale: self.scale.filter(|_| takes("--scale")),
+            hops: self.hops.filter(|_| takes("--hops")),
+            per_class: self.per_class && takes("--per-class"),
+            population: self.population.filter(|_| takes("--population")),
+            generations: self.generations.filter(|_| takes("--generations")),
+            points: self.points.clone().filter(|_| takes("--points")),
         };
         some.criterion(name, 0, most)
     }
@@ -107,23 +111,8 @@ impl CriterionArgs {
     /// The criterion of a name with these options; `most` samples can be had.
     pub fn criterion(&self, name: &str, seed: u64, most: usize) -> Result<Criterion> {
         let mut criterion = Criterion::named(name, self.samples.unwrap_or(most.min(512)), seed)?;
-        let by_betti = matches!(criterion, Criterion::Betti(_));
-        let search = matches!(criterion, Criterion::Topological(_) | Criterion::Energy(_));
-        let looks = !search && !matches!(name, "l1" | "l2" | "fpgm" | "bn-scale" | "random");
-        let maps = self.points.as_deref() == Some("maps");
-        for (given, option, fits) in [
-            (self.samples.is_some(), "--samples", looks || maps),
-            (self.betti.is_some(), "--betti", by_betti),
-            (self.scale.is_some(), "--scale", by_betti),
-            (self.hops.is_some(), "--hops", by_betti),
-            (self.per_class, "--per-class", by_betti),
-            (self.population.is_some(), "--population", search),
-            (self.generations.is_some(), "--generations", search),
-            (self.points.is_some(), "--points", name == "topological"),
-        ] {
-            if given && !fits {
-                return Err(Error::input(format!("{option} does not apply to --by {name}")));
-            }
+        if let Some((_, option, _)) = self.options().iter().find(|(given, _, by)| *given && !by.contains(&name)) {
+            return Err(Error::input(format!("{option} does not apply to --by {name}")));
         }
         match &mut criterion {
             Criterion::Betti(options) => {

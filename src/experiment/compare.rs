@@ -30,8 +30,16 @@ impl Rival {
     /// # Errors
     /// As [`Criterion::named`].
     pub fn named(name: &str, samples: usize) -> Result<Self> {
+        Self::labelled(name, |base| Criterion::named(base, samples, 0))
+    }
+
+    /// As [`Rival::named`], with the criterion that `make` gives for the name without `:reverse`.
+    ///
+    /// # Errors
+    /// Whatever `make` returns.
+    pub fn labelled(name: &str, make: impl FnOnce(&str) -> Result<Criterion>) -> Result<Self> {
         let (base, reverse) = name.strip_suffix(":reverse").map_or((name, false), |base| (base, true));
-        Ok(Self { label: name.into(), criterion: Criterion::named(base, samples, 0)?, reverse })
+        Ok(Self { label: name.into(), criterion: make(base)?, reverse })
     }
 
     /// Chance is run with three seeds at least: it is what the others are compared with.

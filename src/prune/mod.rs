@@ -30,4 +30,5 @@ pub use scoring::{LayerRow, LayerScores, SampleOptions, Scoring};
 pub use search::{EnergyOptions, FilterPoints, TopologicalOptions, Topology};
 pub use sensitivity::{Point, Sensitivity, sensitivity};
 pub use shrink::{Cut, Keeper, Standing, score, shrink, shrink_kept};
+pub(crate) use surgery::nth;
 pub use surgery::{Keep, cut, mask};

@@ -35,7 +35,7 @@ fn chosen<'a>(arch: &Arch, keep: &'a Keep) -> Result<Vec<(Group, &'a [usize])>> 
 }
 
 /// Which of the tensors of its kind layer `at` owns.
-pub(super) fn nth(arch: &Arch, at: usize) -> usize {
+pub(crate) fn nth(arch: &Arch, at: usize) -> usize {
     let kind = std::mem::discriminant(&arch.layers[at]);
     arch.layers[..at].iter().filter(|l| std::mem::discriminant(*l) == kind).count()
 }

@@ -14,4 +14,5 @@ pub use run::{Config, ModelKind, Normalisation, Run};
 pub(crate) use run::{LOADER, refuse_taken};
 pub(crate) use source::dense_data;
 pub use source::load_data;
+pub(crate) use trainer::labelled;
 pub use trainer::{EpochRecord, Settings, Trainer, accuracy, logits};

@@ -145,7 +145,7 @@ impl Trainer {
                     self.progress.epochs + 1
                 )));
             }
-            let (mut x, y) = self.batch(train, which);
+            let (mut x, y) = labelled(train, which, &self.device);
             if let (true, &[c, h, w]) = (self.settings.augment, train.shape.as_slice()) {
                 let seed = Settings::epoch_seed(self.settings.seed, self.progress.epochs).wrapping_add(step as u64) ^ 0xA06;
                 x = augmented(x, [c, h, w], seed);
@@ -200,12 +200,13 @@ impl Trainer {
         }
         Ok(())
     }
+}
 
-    fn batch(&self, samples: &Samples, which: &[usize]) -> (Tensor<2>, Tensor<1, Int>) {
-        let labels: Vec<i32> = which.iter().map(|&i| i32::from(samples.labels[i])).collect();
-        let x = Tensor::from_data(TensorData::new(samples.gather(which), [which.len(), samples.width()]), &self.device);
-        (x, Tensor::from_data(TensorData::new(labels, [which.len()]), &self.device))
-    }
+/// Some samples and their labels on a device.
+pub(crate) fn labelled(samples: &Samples, which: &[usize], device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
+    let labels: Vec<i32> = which.iter().map(|&i| i32::from(samples.labels[i])).collect();
+    let x = Tensor::from_data(TensorData::new(samples.gather(which), [which.len(), samples.width()]), device);
+    (x, Tensor::from_data(TensorData::new(labels, [which.len()]), device))
 }
 
 /// Logits of all samples, one row of classes after the other.

@@ -1,12 +1,12 @@
 //! Gradients by what flows between layers.
 
 use super::{Scoring, maps_of};
-use crate::data::Samples;
 use crate::error::Result;
 use crate::nn::{Flow, Net};
+use crate::train::labelled;
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLoss;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 use std::ops::ControlFlow;
 
 /// What came out of a layer, and the gradient of the loss by it, both `[samples, filters, height, width]`.
@@ -41,10 +41,4 @@ pub(super) fn taps(frozen: &Net, scoring: &Scoring<'_>, which: &[usize], at: &[(
         Tap { values, gradient }
     };
     Ok(seen.into_iter().flatten().map(tap).collect())
-}
-
-fn labelled(samples: &Samples, which: &[usize], device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
-    let labels: Vec<i32> = which.iter().map(|&i| i32::from(samples.labels[i])).collect();
-    let x = Tensor::from_data(TensorData::new(samples.gather(which), [which.len(), samples.width()]), device);
-    (x, Tensor::from_data(TensorData::new(labels, [which.len()]), device))
 }
