@@ -93,15 +93,19 @@ impl Filtration {
 
     /// A key with about `count` edges up to it: the limit if there are not so many.
     pub fn key_after(&mut self, count: usize) -> i32 {
+        self.take_sample();
+        let at = (count / self.stride).max(self.sample.partition_point(|&k| k <= self.ranked));
+        self.sample.get(at).map_or(self.limit, |&k| k)
+    }
+
+    /// Samples the keys, once. Both triangles, for their rows are of one length; ranked pairs count as the shortest.
+    fn take_sample(&mut self) {
         if self.sample.is_empty() {
             let pairs = self.n * self.n / 2;
             self.stride = (pairs / 4096).max(self.n / 8) | 1;
-            // Both triangles, for their rows are of one length; ranked pairs count as the shortest.
             self.sample.extend(self.table.iter().step_by(2 * self.stride).copied().filter(|&k| k <= self.limit));
             self.sample.sort_unstable();
         }
-        let at = (count / self.stride).max(self.sample.partition_point(|&k| k <= self.ranked));
-        self.sample.get(at).map_or(self.limit, |&k| k)
     }
 
     /// Gives ranks to all edges with keys up to `upto`; those of one key are never parted.
@@ -110,47 +114,95 @@ impl Filtration {
         if upto <= self.ranked {
             return;
         }
-        let (n, above) = (self.n, self.ranked);
-        let table = &self.table;
-        let of_rows = |first: usize, last: usize| {
-            let mut found: Vec<u64> = Vec::new();
+        let above = std::mem::replace(&mut self.ranked, upto);
+        if parallel {
+            return self.extend_in_parallel(above, upto);
+        }
+        let (n, table) = (self.n, &self.table);
+        let mut found: Vec<u64> = Vec::new();
+        wide(|| {
+            for i in 0..n {
+                collect(&table[i * n..i * n + i], (i as u32) << 16, above, upto, |edge| found.push(edge));
+            }
+        });
+        sort_by_key(&mut found);
+        self.keys.reserve_exact(found.len());
+        self.edges.reserve_exact(found.len());
+        for edge in found {
+            let (i, j) = ends_of(edge as u32);
+            let entry = entry_of_rank(self.edges.len() as u32);
+            self.table[i * n + j] = entry;
+            self.table[j * n + i] = entry;
+            self.keys.push((edge >> 32) as u32);
+            self.edges.push(edge as u32);
+        }
+    }
+
+    /// [`Filtration::extend`] in three steps, each by all threads: rows deal their edges into ranges of keys, ranges are sorted, and bands of
+    /// the table are given the ranks.
+    fn extend_in_parallel(&mut self, above: i32, upto: i32) {
+        self.take_sample();
+        let (n, table) = (self.n, &self.table);
+        let threads = rayon::current_num_threads();
+        let inside = &self.sample[self.sample.partition_point(|&k| k <= above)..self.sample.partition_point(|&k| k <= upto)];
+        let wanted = (inside.len() * self.stride / RANGE).max(2 * threads).min(MOST_RANGES);
+        let ranges = wanted.min(inside.len() + 1);
+        let cuts: Vec<u32> = (1..ranges).map(|r| inside[r * inside.len() / ranges] as u32).collect();
+        // Rows grow: cut them where the triangle's area is even.
+        let parts = 2 * threads;
+        let cut = |p: usize| (n as f64 * (p as f64 / parts as f64).sqrt()).round() as usize;
+        let deal = |p: usize| {
+            let mut dealt = vec![Vec::new(); ranges];
             wide(|| {
-                for i in first..last {
-                    collect(&table[i * n..i * n + i], (i as u32) << 16, above, upto, &mut found);
+                for i in cut(p)..cut(p + 1) {
+                    collect(&table[i * n..i * n + i], (i as u32) << 16, above, upto, |edge| {
+                        let key = (edge >> 32) as u32;
+                        dealt[cuts.iter().map(|&c| usize::from(c <= key)).sum::<usize>()].push(edge);
+                    });
                 }
             });
-            found
+            dealt
         };
-        let sorted = if parallel {
-            // Rows grow: cut them where the triangle's area is even.
-            let parts = 4 * rayon::current_num_threads();
-            let cut = |p: usize| (n as f64 * (p as f64 / parts as f64).sqrt()).round() as usize;
-            sort_parts((0..parts).into_par_iter().map(|p| of_rows(cut(p), cut(p + 1))).collect(), above, upto)
-        } else {
-            let mut found = of_rows(0, n);
-            sort_by_key(&mut found);
-            vec![found]
-        };
-        self.ranked = upto;
-        let more: usize = sorted.iter().map(Vec::len).sum();
-        self.keys.reserve_exact(more);
-        self.edges.reserve_exact(more);
-        for range in sorted {
-            for edge in range {
-                let (i, j) = ends_of(edge as u32);
-                let entry = entry_of_rank(self.edges.len() as u32);
-                self.table[i * n + j] = entry;
-                self.table[j * n + i] = entry;
-                self.keys.push((edge >> 32) as u32);
-                self.edges.push(edge as u32);
-            }
+        let dealt: Vec<Vec<Vec<u64>>> = (0..parts).into_par_iter().with_max_len(1).map(deal).collect();
+        let counts: Vec<usize> = (0..ranges).map(|r| dealt.iter().map(|part| part[r].len()).sum()).collect();
+        let first = self.edges.len();
+        let end = first + counts.iter().sum::<usize>();
+        self.keys.resize(end, 0);
+        self.edges.resize(end, 0);
+        let (mut keys, mut edges) = (&mut self.keys[first..], &mut self.edges[first..]);
+        let mut places = Vec::with_capacity(ranges);
+        for (r, &count) in counts.iter().enumerate() {
+            places.push((r, keys.split_off_mut(..count).unwrap_or_default(), edges.split_off_mut(..count).unwrap_or_default()));
         }
+        places.into_par_iter().with_max_len(1).for_each(|(r, keys, edges)| {
+            let mut mine: Vec<u64> = Vec::with_capacity(keys.len());
+            dealt.iter().for_each(|part| mine.extend_from_slice(&part[r]));
+            sort_by_key(&mut mine);
+            for ((edge, key), name) in mine.into_iter().zip(keys).zip(edges) {
+                (*key, *name) = ((edge >> 32) as u32, edge as u32);
+            }
+        });
+        // Each band takes what is its own out of all edges: to read them is cheap, to write all over the table is not. What is another's goes to
+        // a place on the diagonal, for which nobody asks meanwhile: to write it in vain costs less than to guess wrongly whose it is.
+        let edges = &self.edges[first..];
+        let rows = n.div_ceil(threads).max(1);
+        self.table.par_chunks_mut(rows * n).enumerate().with_max_len(1).for_each(|(band, table)| {
+            let (top, rows) = (band * rows, table.len() / n);
+            let place = |i: usize, j: usize| if i.wrapping_sub(top) < rows { (i - top) * n + j } else { top };
+            for (at, &edge) in edges.iter().enumerate() {
+                let (i, j) = ends_of(edge);
+                let entry = entry_of_rank((first + at) as u32);
+                table[place(i, j)] = entry;
+                table[place(j, i)] = entry;
+            }
+            table[top] = NO_PAIR;
+        });
     }
 }
 
-/// Adds the pairs of a row with keys in `above + 1 ..= upto` as `key << 32 | index`.
+/// Takes the pairs of a row with keys in `above + 1 ..= upto` as `key << 32 | index`.
 #[inline(always)]
-fn collect(row: &[i32], index: u32, above: i32, upto: i32, found: &mut Vec<u64>) {
+fn collect(row: &[i32], index: u32, above: i32, upto: i32, mut take: impl FnMut(u64)) {
     for (block, keys) in row.chunks(32).enumerate() {
         let mut mask = 0u32;
         for (at, &k) in keys.iter().enumerate() {
@@ -159,42 +211,15 @@ fn collect(row: &[i32], index: u32, above: i32, upto: i32, found: &mut Vec<u64>)
         while mask != 0 {
             let at = mask.trailing_zeros();
             mask &= mask - 1;
-            found.push((keys[at as usize] as u64) << 32 | u64::from(index + 32 * block as u32 + at));
+            take((keys[at as usize] as u64) << 32 | u64::from(index + 32 * block as u32 + at));
         }
     }
 }
 
-/// Sorts pairs that were collected part by part, in parallel: cut into ranges of keys, each sorted on its own. The ranges in order.
-fn sort_parts(found: Vec<Vec<u64>>, above: i32, upto: i32) -> Vec<Vec<u64>> {
-    let total: usize = found.iter().map(Vec::len).sum();
-    if total < 1 << 13 {
-        let mut all = found.concat();
-        sort_by_key(&mut all);
-        return vec![all];
-    }
-    let mut sample: Vec<u32> = found.iter().flatten().step_by((total / 1024).max(1)).map(|e| (e >> 32) as u32).collect();
-    sample.sort_unstable();
-    let ranges = (2 * rayon::current_num_threads()).min(16);
-    let cuts: Vec<u32> = (1..ranges).map(|r| sample[r * sample.len() / ranges]).collect();
-    debug_assert!(cuts.iter().all(|&c| (above + 1..=upto).contains(&(c as i32))));
-    let dealt = |part: Vec<u64>| {
-        let mut dealt = vec![Vec::with_capacity(2 * part.len() / ranges); ranges];
-        for e in part {
-            let key = (e >> 32) as u32;
-            dealt[cuts.iter().map(|&c| usize::from(c <= key)).sum::<usize>()].push(e);
-        }
-        dealt
-    };
-    let dealt: Vec<Vec<Vec<u64>>> = found.into_par_iter().map(dealt).collect();
-    let of_range = |r: usize| {
-        let mut mine: Vec<u64> = Vec::with_capacity(dealt.iter().map(|part| part[r].len()).sum());
-        dealt.iter().for_each(|part| mine.extend_from_slice(&part[r]));
-        sort_by_key(&mut mine);
-        mine
-    };
-    (0..ranges).into_par_iter().map(of_range).collect()
-}
-
+/// Edges of a range of keys that is sorted apart, about: they shall fit a core's cache.
+const RANGE: usize = 1 << 15;
+/// Ranges at the most: every edge is compared with all their ends.
+const MOST_RANGES: usize = 16;
 /// Bits of a key that one pass of the sort looks at.
 const DIGIT: u32 = 11;
 

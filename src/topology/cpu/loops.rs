@@ -110,40 +110,37 @@ impl Loops {
         let roles = &self.roles;
         let columns = &mut self.columns;
         let killed = &mut self.killed;
-        // Few columns are not worth waking anybody.
-        if !parallel || critical.len() < 64 {
-            wide(|| {
-                for triangle in critical {
-                    scratch.expand(f, roles, triangle, words);
-                    killed.push(columns.reduce(triangle.rank, &mut scratch.column).is_some());
-                    if columns.all_dead() {
-                        break;
+        let mut rest = critical;
+        while !rest.is_empty() && !columns.all_dead() {
+            // Few columns are not worth sharing, and none is needed after the last death: no more at once than may well be.
+            let alive = columns.killer.len() - columns.deaths;
+            let (some, later) = rest.split_at(rest.len().min((2 * alive).clamp(32, 512)));
+            rest = later;
+            if !parallel || some.len() < 64 {
+                wide(|| {
+                    for triangle in some {
+                        scratch.expand(f, roles, triangle, words);
+                        killed.push(columns.reduce(triangle.rank, &mut scratch.column).is_some());
+                        if columns.all_dead() {
+                            break;
+                        }
                     }
-                }
+                });
+                continue;
+            }
+            let mut bits = vec![0u64; some.len() * words];
+            bits.par_chunks_mut(words).zip(some).with_min_len(16).for_each_init(Expansion::default, |s, (column, triangle)| {
+                wide(|| s.expand(f, roles, triangle, words));
+                column.copy_from_slice(&s.column);
             });
-            return;
-        }
-        // A few hundred at a time: their bits take memory, and none is needed after the last death.
-        for critical in critical.chunks(512) {
-            let mut bits = vec![0u64; critical.len() * words];
-            bits.par_chunks_mut(words).zip(critical).with_min_len(32).for_each_init(
-                Expansion::default,
-                |s, (column, triangle)| {
-                    wide(|| s.expand(f, roles, triangle, words));
-                    column.copy_from_slice(&s.column);
-                },
-            );
             wide(|| {
-                for (column, triangle) in bits.chunks_mut(words).zip(critical) {
+                for (column, triangle) in bits.chunks_mut(words).zip(some) {
                     killed.push(columns.reduce(triangle.rank, column).is_some());
                     if columns.all_dead() {
                         break;
                     }
                 }
             });
-            if columns.all_dead() {
-                return;
-            }
         }
     }
 

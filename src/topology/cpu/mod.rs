@@ -11,6 +11,7 @@
 //! collapse least, links are 2.7 to 270 times faster still. Cross-polytopes are the one family found where cohomology wins (four times at 128
 //! points), and no rule that would catch them is worth what it would cost where it is wrong (`docs/engine.md` has the times).
 
+mod awake;
 mod cohomology;
 mod collapse;
 mod columns;
@@ -153,7 +154,11 @@ pub(crate) fn pairs(
     let largest = clouds.iter().map(Source::len).max().unwrap_or(0);
     let together = threads as u64 * bytes(largest, max_dim);
     if clouds.len() == 1 || threads > 1 && (clouds.len() < 2 * threads || together > SIDE_BY_SIDE_BYTES) {
-        return clouds.iter().try_for_each(|c| one(c, threads > 1, task).map(&mut *take));
+        for cloud in clouds {
+            let found = if threads > 1 { awake::awake(|| one(cloud, true, task)) } else { one(cloud, false, task) };
+            take(found?);
+        }
+        return Ok(());
     }
     let quiet = task.quiet();
     let mut done = 0;

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use std::collections::{BinaryHeap, HashMap};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// What is known of the links of all edges.
 #[derive(Clone, Copy)]
@@ -46,6 +46,7 @@ pub(super) fn pairs(
     let opens: Vec<&Critical> = links.critical.iter().zip(links.killed).filter(|(_, k)| !**k).map(|(c, _)| c).collect();
     let mut columns = Columns::new(opens.len())?;
     let triangles = Triangles::new(f, near, links);
+    let spare = Mutex::default();
     let mut adjacency = Adjacency::new(f.n);
     let mut entered = 0;
     let mut block = 0..0;
@@ -59,7 +60,7 @@ pub(super) fn pairs(
         entered = ranks.end;
         let open = &links.open[block.clone()];
         let found = task.stage("collapses", || cells(f, near, &mut adjacency, ranks, open, parallel))?;
-        task.stage("voids", || reduce(&triangles, &found, &mut columns, parallel));
+        task.stage("voids", || reduce(&triangles, &found, &mut columns, &spare, parallel));
     }
     Ok(opens.iter().zip(&columns.killer).map(|(c, k)| (f.keys[c.rank as usize], k.map(|r| f.keys[r as usize]))).collect())
 }
@@ -100,31 +101,33 @@ fn cells(
     Ok(parts?.into_iter().flatten().collect())
 }
 
-fn reduce(triangles: &Triangles<'_>, cells: &[Cell], columns: &mut Columns, parallel: bool) {
+/// Cells that a thread expands before it looks whether there is other work.
+const CELLS: usize = 4;
+
+/// Expands and reduces cells in order. `spare` is working memory, which outlives a block because it knows every edge.
+fn reduce(triangles: &Triangles<'_>, cells: &[Cell], columns: &mut Columns, spare: &Mutex<Vec<Expansion>>, parallel: bool) {
     let words = columns.words();
-    if parallel {
-        for cells in cells.chunks(4096) {
-            let mut bits = vec![0u64; cells.len() * words];
-            bits.par_chunks_mut(words).zip(cells).with_min_len(32).for_each_init(Expansion::default, |s, (column, cell)| {
-                wide(|| triangles.expand(cell, column, s));
-            });
-            for (column, cell) in bits.chunks_mut(words).zip(cells) {
-                columns.reduce(cell.rank, column);
-            }
+    let take = || spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+    let give_back = |s: Expansion| spare.lock().unwrap_or_else(PoisonError::into_inner).push(s);
+    let mut rest = cells;
+    while !rest.is_empty() && !columns.all_dead() {
+        // No more at once than may well be needed before the last death.
+        let alive = columns.killer.len() - columns.deaths;
+        let (some, later) = rest.split_at(rest.len().min((4 * alive).clamp(64, 4096)));
+        rest = later;
+        let mut bits = vec![0u64; some.len() * words];
+        let expand = |(bits, cells): (&mut [u64], &[Cell])| {
+            let mut s = take();
+            wide(|| bits.chunks_mut(words).zip(cells).for_each(|(column, cell)| triangles.expand(cell, column, &mut s)));
+            give_back(s);
+        };
+        if parallel && some.len() > CELLS {
+            bits.par_chunks_mut(CELLS * words).zip(some.par_chunks(CELLS)).for_each(expand);
+        } else {
+            expand((&mut bits, some));
         }
-        return;
+        wide(|| bits.chunks_mut(words).zip(some).for_each(|(column, cell)| _ = columns.reduce(cell.rank, column)));
     }
-    let (mut column, mut s) = (vec![0; words], Expansion::default());
-    wide(|| {
-        for cell in cells {
-            column.fill(0);
-            triangles.expand(cell, &mut column, &mut s);
-            columns.reduce(cell.rank, &mut column);
-            if columns.all_dead() {
-                return;
-            }
-        }
-    });
 }
 
 /// Nothing is known about the link of an edge yet.
