@@ -78,8 +78,7 @@ impl Cost {
         let names: std::collections::BTreeMap<usize, String> = arch.weight_names().into_iter().collect();
         let name = |at: usize| names.get(&at).cloned().unwrap_or_else(|| format!("layer {at}"));
         if self.json {
-            let of =
-                |(at, c): (usize, &Count)| serde_json::json!({ "layer": name(at), "parameters": c.parameters, "macs": c.macs });
+            let of = |(at, c): (usize, &Count)| serde_json::json!({ "layer": name(at), "parameters": c.parameters, "macs": c.macs, "flops": 2 * c.macs });
             let layers: Vec<_> = counts.iter().enumerate().map(of).collect();
             return print_json(&serde_json::json!({
                 "network": arch.title(), "parameters": sum.parameters, "macs": sum.macs, "flops": 2 * sum.macs, "layers": layers,

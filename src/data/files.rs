@@ -72,6 +72,29 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_slice(&bytes).map_err(|e| Error::line(path, e.line(), e.to_string()))
 }
 
+/// What differs between two values, for messages: `name: before, now NOW`, three of them at most.
+pub(crate) fn differences(before: &impl serde::Serialize, now: &impl serde::Serialize) -> String {
+    use serde_json::Value;
+    fn collect(name: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
+        if let (Value::Object(b), Value::Object(n)) = (before, now) {
+            let names: std::collections::BTreeSet<&String> = b.keys().chain(n.keys()).collect();
+            for key in names {
+                let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                collect(&name, b.get(key).unwrap_or(&Value::Null), n.get(key).unwrap_or(&Value::Null), found);
+            }
+        } else if before != now {
+            found.push(format!("{name}: {before}, now {now}"));
+        }
+    }
+    let value = |v: serde_json::Result<Value>| v.unwrap_or(Value::Null);
+    let mut found = Vec::new();
+    collect("", &value(serde_json::to_value(before)), &value(serde_json::to_value(now)), &mut found);
+    let more = found.len().saturating_sub(3);
+    found.truncate(3);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!("{}{more}", found.join("; "))
+}
+
 /// Makes a folder and those above it.
 ///
 /// # Errors
@@ -96,6 +119,16 @@ mod tests {
         assert_eq!(failed.unwrap_err().exit_code(), 1);
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn differences_are_named() {
+        let old = serde_json::json!({ "a": { "lr": 0.1, "by": "l1" }, "seeds": 3, "same": [1, 2] });
+        let new = serde_json::json!({ "a": { "lr": 0.2, "by": "l1" }, "same": [1, 2], "more": true });
+        assert_eq!(differences(&old, &new), "a.lr: 0.1, now 0.2; more: null, now true; seeds: 3, now null");
+        assert_eq!(differences(&old, &old), "");
+        let many = serde_json::json!({ "a": 1, "b": 2, "c": 3, "d": 4 });
+        assert!(differences(&many, &serde_json::json!({})).ends_with("; and 1 more"));
     }
 
     #[cfg(unix)]

@@ -3,7 +3,7 @@
 use super::compare_report::report;
 use super::ledger::{Ledger, same, same_engine};
 use crate::data::DataSet;
-use crate::data::files::{read_json, write_json};
+use crate::data::files::{differences, read_json, write_json};
 use crate::error::{Error, Result};
 use crate::nn::{Compute, Net};
 use crate::progress::{Unwatched, Watch};
@@ -207,11 +207,16 @@ fn setting(
         let known = old.compare.clone();
         // Where the run lies is no matter; its weights are.
         let rest = |c: &Compare| Compare { run: PathBuf::new(), rivals: Vec::new(), ratios: Vec::new(), seeds: 0, ..c.clone() };
-        let changed = options.rivals.iter().any(|r| known.rivals.iter().any(|k| k.label == r.label && k != r));
-        if rest(&known) != rest(options) || changed || old.weights != run.fingerprint()? {
+        let weights = run.fingerprint()?;
+        let twin = |r: &Rival| known.rivals.iter().find(|k| k.label == r.label && *k != r).cloned();
+        let changed: Vec<(Rival, &Rival)> = options.rivals.iter().filter_map(|r| Some((twin(r)?, r))).collect();
+        if rest(&known) != rest(options) || !changed.is_empty() || old.weights != weights {
+            let (before, now): (Vec<Rival>, Vec<Rival>) = changed.into_iter().map(|(b, n)| (b, n.clone())).unzip();
+            let told = |options: Compare, weights: &str, criteria: &[Rival]| serde_json::json!({ "options": options, "weights": weights, "criteria": criteria });
             return Err(Error::input(format!(
-                "{} holds a comparison with other options or of other weights: use another --out",
-                out.display()
+                "{} holds a comparison with other options or of other weights ({}): use another --out",
+                out.display(),
+                differences(&told(rest(&known), &old.weights, &before), &told(rest(options), &weights, &now))
             )));
         }
         old.compare.rivals.extend(options.rivals.iter().filter(|r| !known.rivals.contains(r)).cloned());

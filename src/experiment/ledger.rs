@@ -1,6 +1,6 @@
 //! Raw results as lines of JSON, written one by one, so that an experiment that was stopped goes on where it was.
 
-use crate::data::files::{create_folder, read_json, write_json};
+use crate::data::files::{create_folder, differences, read_json, write_json};
 use crate::error::{Error, Result};
 use crate::nn::Compute;
 use crate::topology::EngineInfo;
@@ -47,10 +47,12 @@ pub(super) fn same_subject(folder: &Path, subject: &impl Serialize) -> Result<()
     let path = folder.join("settings.json");
     let now = serde_json::to_value(subject).map_err(|e| Error::Internal(e.to_string()))?;
     if path.exists() {
-        if read_json::<serde_json::Value>(&path)? != now {
+        let before: serde_json::Value = read_json(&path)?;
+        if before != now {
             return Err(Error::input(format!(
-                "{} holds results with other options or of other weights: use another --out",
-                folder.display()
+                "{} holds results with other options or of other weights ({}): use another --out",
+                folder.display(),
+                differences(&before, &now)
             )));
         }
         return Ok(());

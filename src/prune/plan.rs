@@ -104,6 +104,14 @@ impl Plan {
                 return Err(Error::input(format!("no convolution is called '{given}': there are {}", names.join(", "))));
             }
         }
+        for (given, _) in &self.limits.ratios {
+            let mut of_name = groups.iter().filter(|g| names_of(arch, g).iter().any(|n| is_under(n, given)));
+            if !self.limits.coupled && of_name.all(Group::is_coupled) {
+                return Err(Error::input(format!(
+                    "--inner keeps '{given}' whole, which is coupled: it can have no --layer-ratio"
+                )));
+            }
+        }
         self.schedule.check(&self.rule)
     }
 
@@ -272,6 +280,11 @@ mod tests {
         assert_eq!(plan.groups(&arch).unwrap().len(), 8, "the stage's own group has a convolution there too");
         plan.limits = Limits { coupled: false, ..Limits::default() };
         assert_eq!(plan.groups(&arch).unwrap().len(), 9);
+        plan.limits.ratios = vec![("layer1.0".into(), 0.5)];
+        plan.check(&arch).unwrap();
+        plan.limits.ratios = vec![("layer1.0.conv2".into(), 0.5)];
+        assert!(plan.check(&arch).unwrap_err().to_string().contains("coupled"), "it would do nothing");
+        plan.limits.ratios.clear();
         plan.limits.ignore = vec!["layer1.0.conv".into()];
         assert!(plan.check(&arch).unwrap_err().to_string().contains("layer1.0.conv1"));
     }

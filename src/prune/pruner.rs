@@ -7,7 +7,7 @@ use super::schedule::Schedule;
 use super::scoring::LayerRow;
 use super::shrink::{Keeper, Standing, shrink_kept};
 use crate::data::DataSet;
-use crate::data::files::{create_folder, read_json, write_json, write_text};
+use crate::data::files::{create_folder, differences, read_json, write_json, write_text};
 use crate::error::{Error, Result};
 use crate::nn::{Arch, Compute, Net};
 use crate::progress::Watch;
@@ -45,12 +45,7 @@ pub fn prune_run(
         weights: run.fingerprint()?,
         device: compute.device.clone(),
     };
-    if steps.path().exists() && !steps.are_of_this()? {
-        return Err(Error::input(format!(
-            "{} holds steps of a pruning with other options or of other weights: finish that by its own command, or remove the folder",
-            partial.display()
-        )));
-    }
+    steps.refuse_others()?;
     create_folder(&partial)?;
     let cut = cut_into(&mut steps, run, plan, data, compute, watch)
         .and_then(|cut| std::fs::rename(&partial, out).map_err(Error::io(out, "create")).map(|()| cut));
@@ -138,13 +133,21 @@ impl Steps {
         self.folder.join(format!("step-{done}.safetensors"))
     }
 
-    /// Whether what is kept belongs to this plan and run.
-    fn are_of_this(&self) -> Result<bool> {
+    /// Refuses to go on with what another plan or run has left.
+    fn refuse_others(&self) -> Result<()> {
         if !self.path().exists() {
-            return Ok(false);
+            return Ok(());
         }
         let kept: Kept = read_json(&self.path())?;
-        Ok(kept.plan == self.plan && kept.from == self.from && kept.weights == self.weights)
+        if kept.plan == self.plan && kept.from == self.from && kept.weights == self.weights {
+            return Ok(());
+        }
+        let told = |plan: &Plan, run: &str, weights: &str| serde_json::json!({ "plan": plan, "run": run, "weights": weights });
+        Err(Error::input(format!(
+            "{} holds steps of a pruning with other options or of other weights ({}): finish that by its own command, or remove the folder",
+            self.folder.display(),
+            differences(&told(&kept.plan, &kept.from, &kept.weights), &told(&self.plan, &self.from, &self.weights))
+        )))
     }
 
     /// Removes what was kept.

@@ -4,7 +4,7 @@ use super::plan::Plan;
 use super::shrink::score;
 use super::surgery::{Keep, cut};
 use crate::data::DataSet;
-use crate::data::files::{create_folder, read_json, write_json, write_text};
+use crate::data::files::{create_folder, differences, read_json, write_json, write_text};
 use crate::error::{Error, Result};
 use crate::nn::Compute;
 use crate::progress::Watch;
@@ -121,10 +121,13 @@ pub fn sensitivity(
     let net = run.network(compute)?;
     let mut found = if path.exists() {
         let old: Sensitivity = read_json(&path)?;
-        if old.plan != *plan || old.samples != data.test.len() || old.weights != run.fingerprint()? {
+        let weights = run.fingerprint()?;
+        if old.plan != *plan || old.samples != data.test.len() || old.weights != weights {
+            let told = |plan: &Plan, samples: usize, weights: &str| serde_json::json!({ "plan": plan, "samples": samples, "weights": weights });
             return Err(Error::input(format!(
-                "{} holds an analysis with other options or of other weights: use another --out",
-                out.display()
+                "{} holds an analysis with other options or of other weights ({}): use another --out",
+                out.display(),
+                differences(&told(&old.plan, old.samples, &old.weights), &told(plan, data.test.len(), &weights))
             )));
         }
         watch.note(&format!("going on after {} points", old.points.len()));
