@@ -124,7 +124,7 @@ impl Engine {
         self.tuning = wgsl::Tuning {
             columns_per_loop: 1,
             columns_spare: 0,
-            list_places: 2,
+            list_places: 3,
             graph_edges: 4,
             growth: 0.02,
             batch_bytes: 1 << 18,

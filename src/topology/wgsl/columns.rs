@@ -27,7 +27,7 @@ const ROUNDS: u32 = 8;
 
 /// Words of scratch memory that a stage needs for each cloud at the least, where the widest has rows of `quads` times four words.
 pub(super) fn scratch_words(quads: u32, tuning: Tuning) -> u64 {
-    64 * u64::from((12 * quads).max(2 * tuning.list_places))
+    64 * u64::from((12 * quads).max(tuning.list_places))
 }
 
 /// The longest edge of the block that begins with `record.low`: up to the last birth, then a part more each time, but no more than
@@ -121,7 +121,7 @@ impl Columns {
         // Small clouds are looked at only once, and with what registers hold.
         let looks_twice = u32::from(voids || row > 2);
         let floods_each = (SCRATCH_WORDS / (4 * sets * row * clouds)).clamp(64, 16_384) / 64 * 64;
-        let lists_each = (SCRATCH_WORDS / (2 * tuning.list_places * clouds)).clamp(64, 4096) / 64 * 64;
+        let lists_each = (SCRATCH_WORDS / (tuning.list_places * clouds)).clamp(64, 4096) / 64 * 64;
         Ok(Self {
             levels: zeroed(gpu, "levels", 4 * quads as usize)?,
             columns: zeroed(gpu, "columns", 4 * columns as usize)?,
@@ -132,7 +132,7 @@ impl Columns {
             progress: zeroed(gpu, "rounds", ROUNDS as usize)?,
             pending: zeroed(gpu, "pending edges", looks_twice as usize * batch.pairs())?,
             scratch: zeroed(gpu, "lune bits", (looks_twice * 4 * sets * row * floods_each * clouds) as usize)?,
-            lists: zeroed(gpu, "column lists", (2 * tuning.list_places * lists_each * clouds) as usize)?,
+            lists: zeroed(gpu, "column lists", (tuning.list_places * lists_each * clouds) as usize)?,
             floods_each,
             alive: Vec::new(),
             open: if voids { Some(zeroed(gpu, "open links", batch.pairs())?) } else { None },
@@ -265,15 +265,10 @@ impl Columns {
         let (clouds, cloud_state, columns, bits, owners) =
             (all(&batch.clouds), all(&batch.state), all(&self.columns), all(&self.bits), all(&self.owners));
         let work = Work { groups, clouds: self.alive.len() as u32, a: 0, b: 0, cost: 256.0, most_groups: 0 };
-        let expand = Work {
-            a: self.tuning.list_places,
-            b: self.lists_each,
-            cost: 64.0 * 256.0,
-            most_groups: self.lists_each / 64,
-            ..work
-        };
+        let expand =
+            Work { a: self.tuning.list_places, b: self.lists_each, cost: 64.0 * 64.0, most_groups: self.lists_each / 64, ..work };
         let pivots = all(&self.pivots);
-        let bindings = [clouds, all(&batch.table), all(&batch.roles), cloud_state, columns, bits, all(&self.lists), pivots];
+        let bindings = [clouds, all(&batch.roles), cloud_state, columns, bits, all(&self.lists), pivots];
         recorder.dispatch(kernel!(batch, "columns"), &bindings, expand)?;
         let row_cost = f64::from(3 * batch.most(|r| r.bit_quads) + 8);
         if batch.most(|r| r.births) > SMALL {

@@ -71,7 +71,7 @@ pub(crate) struct Tuning {
     pub columns_per_loop: u32,
     /// ... and this many more.
     pub columns_spare: u32,
-    /// Edges that a column may hold while it is expanded.
+    /// Edges that a column may hold while it is expanded, at least three.
     pub list_places: u32,
     /// Edges of the relative neighbourhood graph that there is room for, per point.
     pub graph_edges: u32,
@@ -88,7 +88,7 @@ impl Default for Tuning {
         Self {
             columns_per_loop: 4,
             columns_spare: 256,
-            list_places: 128,
+            list_places: 64,
             graph_edges: 24,
             growth: 0.4,
             batch_bytes: 512 << 20,
