@@ -121,7 +121,9 @@ fn an_interrupted_comparison_goes_on() {
     }
     // Other options do not go into the same folder; more criteria do.
     let other = Compare { recover: 2, ..options.clone() };
-    assert_eq!(compare(&other, &out, &compute, &mut Unwatched).unwrap_err().exit_code(), 2);
+    let refused = compare(&other, &out, &compute, &mut Unwatched).unwrap_err();
+    assert_eq!(refused.exit_code(), 2);
+    assert!(refused.to_string().contains(&format!("options.recover: {}, now 2", options.recover)), "{refused}");
     let more = Compare { rivals: vec![Rival::named("l2", 64).unwrap()], ..options };
     assert_eq!(compare(&more, &out, &compute, &mut Unwatched).unwrap().len(), 12);
     assert!(std::fs::read_to_string(out.join("report.md")).unwrap().contains("l1:reverse"));
@@ -320,6 +322,18 @@ fn the_program_counts_imports_and_prunes() {
     let first = after_cut.split('|').nth(2).unwrap().trim().trim_end_matches('%').trim().to_string();
     assert_eq!(accuracy(&told_again, "parameters, "), Some(first), "{told_again} {told}");
     assert!(Path::new(&path("b/load_in_pytorch.py")).is_file());
+    // A pruned run is where another one may begin.
+    let further =
+        ["train", "--from", &path("b"), "--lr", "0.0001", "--batch", "500", "--engine", "cpu", "--quiet", "--out", &path("d")];
+    says(&[&further[..], &["--epochs", "1"]].concat());
+    says(&["train", "--resume", "--epochs", "2", "--engine", "cpu", "--quiet", "--out", &path("d")]);
+    let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+    let of = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+    let epochs: Vec<_> = read("d/metrics.jsonl").lines().map(of).collect();
+    assert_eq!((epochs.len(), read("d/arch.json")), (2, read("b/arch.json")));
+    let left_at = of(read("a/metrics.jsonl").lines().last().unwrap())["train_loss"].as_f64().unwrap();
+    let drawn = 10f64.ln();
+    assert!(epochs[0]["train_loss"].as_f64().unwrap() < 0.5 * (left_at + drawn), "it began anew: {epochs:?}, {left_at}");
     let tiny = [
         "experiment",
         "implicit-sparsity",

@@ -4,12 +4,13 @@ use super::engine::EngineArgs;
 use super::print;
 use super::progress::Progress;
 use clap::Args;
-use lacuna::nn::{Activation, Init};
+use lacuna::data::DataSet;
+use lacuna::nn::{Activation, Compute, Init};
 use lacuna::progress::Watch;
 use lacuna::report::{Lines, Picture};
 use lacuna::train::{Config, ModelKind, Normalisation, Optimiser, OptimiserKind, Run, Settings, load_data};
 use lacuna::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, Args)]
 pub struct Train {
@@ -22,6 +23,11 @@ pub struct Train {
         "weight_decay", "batch", "seed",
     ])]
     resume: bool,
+    /// Begin with the network, the weights and the data of another run, whole or pruned, in place of a network that is drawn
+    #[arg(long, value_name = "RUN", conflicts_with_all = [
+        "resume", "data", "data_dir", "model", "filters", "hidden", "depth", "width", "no_norm", "activation", "learn_activation", "init", "mean", "deviation",
+    ])]
+    from: Option<PathBuf>,
     /// fashion-mnist (a part is bundled), mnist, cifar-10, cat-vs-dog (of CIFAR-10, or a folder), images (a folder of train/CLASS/*.jpg; images:64 scales to 64 pixels), or a shape of `lacuna data list`, as disks:75
     #[arg(long, default_value = "fashion-mnist")]
     data: String,
@@ -102,7 +108,7 @@ pub fn normalisation(mean: &[f32], deviation: &[f32]) -> Option<Normalisation> {
 }
 
 impl Train {
-    fn config(&self) -> Result<Config> {
+    fn settings(&self) -> Result<Settings> {
         let known = OptimiserKind::ALL.iter().find(|(_, name, _)| *name == self.optimiser);
         let &(kind, name, usual) = known.ok_or_else(|| {
             let names: Vec<_> = OptimiserKind::ALL.iter().map(|o| o.1).collect();
@@ -122,6 +128,11 @@ impl Train {
         if epochs == 0 {
             return Err(Error::input("at least one epoch is needed"));
         }
+        Ok(Settings { augment: self.augment, ..Settings::new(epochs, self.batch, optimiser, self.seed) })
+    }
+
+    fn config(&self) -> Result<Config> {
+        let settings = self.settings()?;
         // Another directory must not lead to other data.
         let data_dir = self.data_dir.as_ref().map(|d| std::fs::canonicalize(d).unwrap_or_else(|_| d.clone()));
         Ok(Config {
@@ -132,7 +143,7 @@ impl Train {
             activation: Activation::parse(&self.activation)?,
             init: Init::parse(&self.init)?,
             learn_activation: self.learn_activation,
-            settings: Settings { augment: self.augment, ..Settings::new(epochs, self.batch, optimiser, self.seed) },
+            settings,
         })
     }
 
@@ -165,9 +176,26 @@ impl Train {
         }
     }
 
+    /// A new run that begins with what another one has learnt.
+    fn begin_from(&self, other: &Path, compute: &Compute) -> Result<(Run, DataSet)> {
+        let other = Run::open(other)?;
+        let config = Config { model: ModelKind::Given, settings: self.settings()?, ..other.config.clone() };
+        let like = Run { folder: self.out.clone(), config, arch: other.arch.clone() };
+        let data = like.data()?;
+        if self.trace {
+            self.procedure.check(&data)?;
+        }
+        let net = other.network(compute)?;
+        let run = Run::create_with(&like.folder, like.config, like.arch)?;
+        net.save(&run.folder.join("weights.safetensors"))?;
+        Ok((run, data))
+    }
+
     pub fn run(&self, quiet: bool) -> Result<()> {
         let compute = self.engine.compute(quiet)?;
-        let (run, data) = if self.resume {
+        let (run, data) = if let Some(other) = &self.from {
+            self.begin_from(other, &compute)?
+        } else if self.resume {
             let mut run = Run::open(&self.out)?;
             if run.folder.join("prune.json").exists() {
                 return Err(Error::input("this run was made by `lacuna prune`: go on with its --resume"));
