@@ -71,7 +71,7 @@ impl Outcome {
                 x.map_or(String::new(), |x| format!("{x:.4}").trim_end_matches('0').trim_end_matches('.').into())
             };
             table.row([
-                row.name.clone(),
+                row.title(),
                 sorted.len().to_string(),
                 row.kept.len().to_string(),
                 number(sorted.first()),

@@ -44,6 +44,16 @@ pub struct LayerRow {
     /// Name of the convolution, or of the first of those that are coupled.
     #[serde(default)]
     pub name: String,
+    /// Names of the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coupled: Vec<String>,
+}
+
+impl LayerRow {
+    /// Its name, with the number of convolutions that are coupled with it.
+    pub fn title(&self) -> String {
+        if self.coupled.is_empty() { self.name.clone() } else { format!("{} (+ {} coupled)", self.name, self.coupled.len()) }
+    }
 }
 
 /// What criteria work with.

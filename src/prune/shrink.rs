@@ -38,8 +38,8 @@ pub fn score(net: &Net, data: &DataSet, plan: &Plan, compute: &Compute, watch: &
     }
     let kept = plan.choose(&net.arch, &groups, &scores);
     let row = |((scores, kept), group): ((LayerScores, Vec<usize>), &crate::nn::Group)| {
-        let name = super::plan::names_of(&net.arch, group).into_iter().next().unwrap_or_default();
-        LayerRow { scores, kept, name }
+        let mut names = super::plan::names_of(&net.arch, group).into_iter();
+        LayerRow { scores, kept, name: names.next().unwrap_or_default(), coupled: names.collect() }
     };
     Ok(scores.into_iter().zip(kept).zip(&groups).map(row).collect())
 }
