@@ -8,7 +8,7 @@ use lacuna::data::DataSet;
 use lacuna::nn::{Activation, Compute, Init};
 use lacuna::progress::Watch;
 use lacuna::report::{Lines, Picture};
-use lacuna::train::{Config, ModelKind, Normalisation, Optimiser, OptimiserKind, Run, Settings, load_data};
+use lacuna::train::{Config, ModelKind, Normalisation, Optimiser, OptimiserKind, Run, Settings, is_generated, load_data};
 use lacuna::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -58,9 +58,9 @@ pub struct Train {
     /// A cnn without batch norms
     #[arg(long)]
     no_norm: bool,
-    /// Activation function, as NAME or NAME:P1,P2; `lacuna activations` lists them
-    #[arg(long, default_value = "relu")]
-    activation: String,
+    /// Activation function, as NAME or NAME:P1,P2; `lacuna activations` lists them [default: cabs for shapes, relu for images]
+    #[arg(long)]
+    activation: Option<String>,
     /// Learn the activation's parameters too, each layer's own
     #[arg(long)]
     learn_activation: bool,
@@ -133,6 +133,8 @@ impl Train {
 
     fn config(&self) -> Result<Config> {
         let settings = self.settings()?;
+        // Each where docs/activations.md found it the best.
+        let usual = if is_generated(&self.data) { "cabs" } else { "relu" };
         // Another directory must not lead to other data.
         let data_dir = self.data_dir.as_ref().map(|d| std::fs::canonicalize(d).unwrap_or_else(|_| d.clone()));
         Ok(Config {
@@ -140,7 +142,7 @@ impl Train {
             data_dir,
             normalisation: normalisation(&self.mean, &self.deviation),
             model: self.model_kind()?,
-            activation: Activation::parse(&self.activation)?,
+            activation: Activation::parse(self.activation.as_deref().unwrap_or(usual))?,
             init: Init::parse(&self.init)?,
             learn_activation: self.learn_activation,
             settings,

@@ -13,6 +13,6 @@ pub use optimiser::{Optimiser, OptimiserKind};
 pub use run::{Config, ModelKind, Normalisation, Run};
 pub(crate) use run::{LOADER, refuse_taken};
 pub(crate) use source::dense_data;
-pub use source::load_data;
+pub use source::{is_generated, load_data};
 pub(crate) use trainer::labelled;
 pub use trainer::{EpochRecord, Settings, Trainer, accuracy, logits};

@@ -7,13 +7,19 @@ use crate::data::{DataSet, disks};
 use crate::error::{Error, Result};
 use std::path::Path;
 
+/// Whether a name is that of points whose Betti numbers are known, with or without a number of copies.
+pub fn is_generated(name: &str) -> bool {
+    let shape = name.split_once(':').map_or(name, |(shape, _)| shape);
+    generate::SHAPES.iter().any(|s| s.name == shape)
+}
+
 /// The data set of a name, from a folder if there is one.
 ///
 /// # Errors
 /// [`Error::Input`] for an unknown name, [`Error::File`] for a folder that does not hold it.
 pub fn load_data(name: &str, folder: Option<&Path>, seed: u64) -> Result<DataSet> {
     let (shape, copies) = name.split_once(':').map_or((name, None), |(shape, copies)| (shape, Some(copies)));
-    if generate::SHAPES.iter().any(|s| s.name == shape) {
+    if is_generated(name) {
         if folder.is_some() {
             return Err(Error::input(format!("the {shape} are generated: drop --data-dir")));
         }
