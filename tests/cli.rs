@@ -428,6 +428,26 @@ fn activations_are_listed() {
     assert!(String::from_utf8_lossy(&o.stderr).contains("leaky_relu"));
 }
 
+/// The activation that is taken unasked is the one found best for the data, with its initialisation.
+#[cfg(feature = "nn")]
+#[test]
+fn the_default_activation_goes_by_the_data() {
+    let f = Folder::new();
+    let small = ["--epochs", "1", "--batch", "500", "--engine", "cpu", "--quiet"];
+    for (name, what, activation, init) in [
+        ("a", ["--data", "disks", "--model", "mlp"].as_slice(), "fold:1,1", "own"),
+        ("b", &["--model", "cnn", "--filters", "2", "--hidden", "4"], "fold:0.2,1", "edge"),
+        ("c", &["--model", "cnn", "--filters", "2", "--hidden", "4", "--activation", "relu"], "relu", "own"),
+        ("d", &["--model", "mlp", "--depth", "2", "--width", "4"], "relu", "own"),
+    ] {
+        let out = f.path(name);
+        let o = run(&[&["train"], what, &small, &["--out", out.to_str().unwrap()]].concat());
+        assert!(o.status.success(), "{}", String::from_utf8_lossy(&o.stderr));
+        let config: serde_json::Value = serde_json::from_str(&fs::read_to_string(out.join("config.json")).unwrap()).unwrap();
+        assert_eq!((config["activation"].as_str(), config["init"].as_str()), (Some(activation), Some(init)), "{name}");
+    }
+}
+
 #[cfg(feature = "nn")]
 #[test]
 fn a_run_is_traced_after_every_epoch_and_afterwards() {

@@ -58,15 +58,15 @@ pub struct Train {
     /// A cnn without batch norms
     #[arg(long)]
     no_norm: bool,
-    /// Activation function, as NAME or NAME:P1,P2; `lacuna activations` lists them [default: cabs for shapes, relu for images]
+    /// Activation function, as NAME or NAME:P1,P2; `lacuna activations` lists them [default: cabs for shapes; for a cnn of images fold:0.2,1, with --init edge; else relu]
     #[arg(long)]
     activation: Option<String>,
     /// Learn the activation's parameters too, each layer's own
     #[arg(long)]
     learn_activation: bool,
-    /// How weights are drawn: own (the activation's), edge (of chaos), glorot, or a variance times fan-in
-    #[arg(long, default_value = "own")]
-    init: String,
+    /// How weights are drawn: own (the activation's), edge (of chaos), glorot, or a variance times fan-in [default: own]
+    #[arg(long)]
+    init: Option<String>,
     /// adam, amsgrad, sgd, adagrad, adadelta or rmsprop
     #[arg(long, default_value = "adam")]
     optimiser: String,
@@ -134,7 +134,12 @@ impl Train {
     fn config(&self) -> Result<Config> {
         let settings = self.settings()?;
         // Each where docs/activations.md found it the best.
-        let usual = if is_generated(&self.data) { "cabs" } else { "relu" };
+        let (activation, init) = match (&self.activation, self.model.as_str()) {
+            (Some(given), _) => (given.as_str(), "own"),
+            (None, _) if is_generated(&self.data) => ("cabs", "own"),
+            (None, "cnn") => ("fold:0.2,1", "edge"),
+            (None, _) => ("relu", "own"),
+        };
         // Another directory must not lead to other data.
         let data_dir = self.data_dir.as_ref().map(|d| std::fs::canonicalize(d).unwrap_or_else(|_| d.clone()));
         Ok(Config {
@@ -142,8 +147,8 @@ impl Train {
             data_dir,
             normalisation: normalisation(&self.mean, &self.deviation),
             model: self.model_kind()?,
-            activation: Activation::parse(self.activation.as_deref().unwrap_or(usual))?,
-            init: Init::parse(&self.init)?,
+            activation: Activation::parse(activation)?,
+            init: Init::parse(self.init.as_deref().unwrap_or(init))?,
             learn_activation: self.learn_activation,
             settings,
         })
