@@ -73,6 +73,7 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
 }
 
 /// What differs between two values, for messages: `name: before, now NOW`, three of them at most.
+#[cfg(feature = "nn")]
 pub(crate) fn differences(before: &impl serde::Serialize, now: &impl serde::Serialize) -> String {
     use serde_json::Value;
     fn collect(name: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
@@ -121,6 +122,7 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
+    #[cfg(feature = "nn")]
     #[test]
     fn differences_are_named() {
         let old = serde_json::json!({ "a": { "lr": 0.1, "by": "l1" }, "seeds": 3, "same": [1, 2] });
