@@ -10,12 +10,12 @@
 @group(0) @binding(3) var<storage, read> state: array<u32>;
 @group(0) @binding(4) var<storage, read_write> sample: array<u32>;
 
-const THREADS: u32 = 64u;
+override THREADS: u32 = 64u;
 const MOST_SAMPLED: u32 = 2048u;
 
 var<workgroup> keys: array<u32, MOST_SAMPLED>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let c = clouds[slice.cloud + group.z];
     let index = c.index;
