@@ -4,24 +4,26 @@
 //! threads fall asleep in those gaps, and to wake one takes longer than many a step. So here they go on looking for work,
 //! for as long as a gap may last that is worth it, as the threads of OpenMP do.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// A thread that has found nothing to do for this long may sleep.
 const PATIENCE: Duration = Duration::from_millis(3);
 
-/// Runs `work` on a thread of the pool, while the others stand by.
+/// Runs `work` on a thread of the pool, while the others stand by. Nothing waits for a thread that is busy elsewhere: when it comes to stand by, it
+/// finds the work done.
 pub(super) fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    let done = AtomicBool::new(false);
-    rayon::scope(|scope| {
-        let (worker, done) = (rayon::current_thread_index(), &done);
-        scope.spawn_broadcast(move |_, context| {
+    rayon::scope(|_| {
+        let done = Arc::new(AtomicBool::new(false));
+        let (worker, theirs) = (rayon::current_thread_index(), done.clone());
+        rayon::spawn_broadcast(move |context| {
             if Some(context.index()) != worker {
-                stand_by(done);
+                stand_by(&theirs);
             }
         });
-        // Also when `work` panics: nobody waits for ever.
-        let _end = OnDrop(done);
+        // Also when `work` panics: nobody stands by for longer.
+        let _end = OnDrop(&done);
         work()
     })
 }
@@ -66,5 +68,25 @@ mod tests {
             assert!(caught.is_err());
             assert_eq!(awake(|| awake(rayon::current_num_threads)), 4);
         });
+    }
+
+    /// A short cloud does not wait until a thread is free that is busy with something long.
+    #[test]
+    fn nobody_waits_for_a_busy_thread() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let (busy, leave) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (is_busy, may_leave) = (busy.clone(), leave.clone());
+        pool.spawn(move || {
+            is_busy.store(true, Relaxed);
+            while !may_leave.load(Relaxed) {
+                std::thread::yield_now();
+            }
+        });
+        while !busy.load(Relaxed) {
+            std::thread::yield_now();
+        }
+        // The other thread leaves only after this is through.
+        assert_eq!(pool.install(|| awake(|| 7)), 7);
+        leave.store(true, Relaxed);
     }
 }
