@@ -88,7 +88,7 @@ fn every_criterion_cuts_what_it_should() {
     let (data, net) = (small_images(), run.network(&compute).unwrap());
     for name in Criterion::NAMES {
         let plan = Plan::ratio(Criterion::named(name, 64, 0).unwrap(), 0.5);
-        let cut = shrink(&net, &data, &plan, &run.config.settings, &compute, &mut Unwatched).unwrap();
+        let cut = shrink(&net, &data, &plan, &run.config.settings, &compute, &mut Unwatched, &mut ()).unwrap();
         assert_eq!(cut.layers.iter().map(|l| l.kept.len()).collect::<Vec<_>>(), [3, 4], "{name}");
         assert_eq!(cut.layers[0].name, "layers.0");
     }
@@ -225,8 +225,9 @@ fn pytorch_loads_what_was_pruned() {
         let net = Net::new(&arch, 1, &compute.device).unwrap();
         let data = images::bundled().unwrap();
         let plan = Plan::ratio(Criterion::L1, 0.4);
-        let cut =
-            shrink(&net, &data, &plan, &Settings::new(0, 1, Optimiser::adam(0.1), 0), &compute, &mut Unwatched).unwrap().net;
+        let cut = shrink(&net, &data, &plan, &Settings::new(0, 1, Optimiser::adam(0.1), 0), &compute, &mut Unwatched, &mut ())
+            .unwrap()
+            .net;
         std::fs::write(dir.path().join("arch.json"), serde_json::to_string(&cut.arch).unwrap()).unwrap();
         cut.save(&dir.path().join("weights.safetensors")).unwrap();
         std::fs::copy(asset("pytorch/load_in_pytorch.py"), dir.path().join("load_in_pytorch.py")).unwrap();

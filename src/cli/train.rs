@@ -8,7 +8,7 @@ use lacuna::data::DataSet;
 use lacuna::nn::{Activation, Compute, Init};
 use lacuna::progress::Watch;
 use lacuna::report::{Lines, Picture};
-use lacuna::train::{Config, ModelKind, Normalisation, Optimiser, OptimiserKind, Run, Settings, is_generated, load_data};
+use lacuna::train::{Config, ModelKind, Normalisation, Optimiser, OptimiserKind, Run, Settings, is_generated};
 use lacuna::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -219,10 +219,7 @@ impl Train {
             (run, data)
         } else {
             let config = self.config()?;
-            let mut data = load_data(&config.data, config.data_dir.as_deref(), config.settings.seed)?;
-            if let Some(by) = &config.normalisation {
-                data.normalise(&by.mean, &by.deviation)?;
-            }
+            let data = config.data_set()?;
             if self.trace {
                 self.procedure.check(&data)?;
             }

@@ -79,7 +79,7 @@ pub fn betti_pruning(options: &Pruning, compute: &Compute, watch: &mut dyn Watch
                     "betti" | "betti:reverse" => Plan { reverse: by != "betti", ..Plan::same_counts(betti(), &rows) },
                     _ => Plan::same_counts(Criterion::named(by, 512, seed)?, &rows),
                 };
-                let cut = shrink(&net, &data, &rival, &run.config.settings, compute, &mut Unwatched)?;
+                let cut = shrink(&net, &data, &rival, &run.config.settings, compute, &mut Unwatched, &mut ())?;
                 let right = accuracy(&cut.net, &data.test, &compute.device, &mut Unwatched)?;
                 watch.note(&format!("above {threshold}: {gone} filters go by {by}, seed {seed}: {:.2} %", 100.0 * right));
                 ledger.add(ThresholdRow {

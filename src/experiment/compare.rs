@@ -256,7 +256,7 @@ fn cell(
         return Err(stopped());
     }
     let settings = Settings { epochs: options.recover, seed, ..options.settings };
-    let cut = shrink(net, data, &plan(options, rival, ratio, seed), &settings, compute, watch)?;
+    let cut = shrink(net, data, &plan(options, rival, ratio, seed), &settings, compute, watch, &mut ())?;
     let after = accuracy(&cut.net, &data.test, &compute.device, &mut Unwatched)?;
     let cost = Cost::of(&cut.net, after, &compute.device)?;
     let mut trainer = Trainer::new(cut.net, settings, &compute.device);

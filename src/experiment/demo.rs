@@ -142,7 +142,7 @@ fn controls(run: &Run, outcome: &Outcome, data: &DataSet, seed: u64, compute: &C
     let net = run.network(compute)?;
     for criterion in [Criterion::L1, Criterion::Random { seed }] {
         let plan = Plan::same_counts(criterion.clone(), &outcome.layers);
-        let rival = shrink(&net, data, &plan, &run.config.settings, compute, &mut Unwatched)?;
+        let rival = shrink(&net, data, &plan, &run.config.settings, compute, &mut Unwatched, &mut ())?;
         let right = accuracy(&rival.net, &data.test, &compute.device, &mut Unwatched)?;
         table.row([criterion.name().into(), format!("{:.2} %", 100.0 * right)]);
     }

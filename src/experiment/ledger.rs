@@ -4,6 +4,7 @@ use crate::data::files::{create_folder, differences, read_json, write_json};
 use crate::error::{Error, Result};
 use crate::nn::Compute;
 use crate::topology::EngineInfo;
+use crate::train::refuse_run;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{File, OpenOptions};
@@ -21,9 +22,7 @@ pub(super) fn same(a: f64, b: f64) -> bool {
 /// [`Error::Input`] when there are results of the other engine: rows of both would be reported as of one.
 pub(super) fn same_engine(folder: &Path, compute: &Compute) -> Result<()> {
     let (path, info) = (folder.join("engine.json"), compute.engine.info());
-    if folder.join("config.json").exists() {
-        return Err(Error::input(format!("{} holds a run: use another --out for results", folder.display())));
-    }
+    refuse_run(folder)?;
     if path.exists() {
         let before: EngineInfo = read_json(&path)?;
         if before.kind != info.kind {

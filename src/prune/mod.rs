@@ -29,6 +29,6 @@ pub use schedule::{Curve, Schedule};
 pub use scoring::{LayerRow, LayerScores, SampleOptions, Scoring};
 pub use search::{EnergyOptions, FilterPoints, TopologicalOptions, Topology};
 pub use sensitivity::{Point, Sensitivity, sensitivity};
-pub use shrink::{Cut, Keeper, Standing, score, shrink, shrink_kept};
+pub use shrink::{Cut, Keeper, Standing, score, shrink};
 pub(crate) use surgery::nth;
 pub use surgery::{Keep, cut, mask};

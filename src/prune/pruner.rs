@@ -5,7 +5,7 @@ use super::outcome::{Outcome, Stage};
 use super::plan::Plan;
 use super::schedule::Schedule;
 use super::scoring::LayerRow;
-use super::shrink::{Keeper, Standing, shrink_kept};
+use super::shrink::{Keeper, Standing, shrink};
 use crate::data::DataSet;
 use crate::data::files::{create_folder, differences, read_json, write_json, write_text};
 use crate::error::{Error, Result};
@@ -195,7 +195,7 @@ fn cut_into(
 ) -> Result<(Outcome, Net)> {
     let net = run.network(compute)?;
     let before = Cost::of(&net, accuracy(&net, &data.test, &compute.device, watch)?, &compute.device)?;
-    let found = shrink_kept(&net, data, plan, &run.config.settings, compute, watch, steps)?;
+    let found = shrink(&net, data, plan, &run.config.settings, compute, watch, steps)?;
     let (cut, layers, [scored, cut_seconds, between]) = (found.net, found.layers, found.seconds);
     let after_cut = Cost::of(&cut, accuracy(&cut, &data.test, &compute.device, watch)?, &compute.device)?;
     let outcome = Outcome {

@@ -10,7 +10,7 @@ use crate::nn::Compute;
 use crate::progress::Watch;
 use crate::prune::{Criterion, Rule};
 use crate::report::{Lines, Picture, Table};
-use crate::train::{Run, accuracy};
+use crate::train::{Run, accuracy, refuse_run};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -113,9 +113,7 @@ pub fn sensitivity(
     if data.test.is_empty() {
         return Err(Error::input("at least one test sample is needed"));
     }
-    if out.join("config.json").exists() {
-        return Err(Error::input(format!("{} holds a run: use another --out for results", out.display())));
-    }
+    refuse_run(out)?;
     create_folder(out)?;
     let path = out.join("sensitivity.json");
     let net = run.network(compute)?;

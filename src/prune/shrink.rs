@@ -72,9 +72,7 @@ pub trait Keeper {
 }
 
 /// Keeps nothing.
-struct Forgetful;
-
-impl Keeper for Forgetful {
+impl Keeper for () {
     fn load(&mut self) -> Result<Option<Standing>> {
         Ok(None)
     }
@@ -83,26 +81,12 @@ impl Keeper for Forgetful {
     }
 }
 
-/// Cuts a network as a plan has it; training between steps is by `settings`.
+/// Cuts a network as a plan has it; training between steps is by `settings`. Goes on from what `keeper` has and keeps every step; `()` keeps
+/// nothing.
 ///
 /// # Errors
-/// As [`score`], and whatever training says.
+/// As [`score`], and whatever training and the keeper say.
 pub fn shrink(
-    net: &Net,
-    data: &DataSet,
-    plan: &Plan,
-    settings: &Settings,
-    compute: &Compute,
-    watch: &mut dyn Watch,
-) -> Result<Cut> {
-    shrink_kept(net, data, plan, settings, compute, watch, &mut Forgetful)
-}
-
-/// [`shrink`], going on from what `keeper` has and keeping every step.
-///
-/// # Errors
-/// As [`shrink`], and whatever the keeper says.
-pub fn shrink_kept(
     net: &Net,
     data: &DataSet,
     plan: &Plan,
@@ -206,7 +190,9 @@ mod tests {
         let net = Net::new(&arch, 1, &compute.device).unwrap();
         let settings = Settings::new(1, 20, Optimiser::adam(0.001), 0);
         let plan = |schedule| Plan { schedule, ..Plan::ratio(Criterion::L1, 0.5) };
-        let run = |schedule| shrink(&net, &data, &plan(schedule), &settings, &compute, &mut crate::progress::Unwatched).unwrap();
+        let run = |schedule| {
+            shrink(&net, &data, &plan(schedule), &settings, &compute, &mut crate::progress::Unwatched, &mut ()).unwrap()
+        };
         let once = run(Schedule::OneShot);
         assert_eq!(once.layers.iter().map(|l| l.kept.len()).collect::<Vec<_>>(), [5, 4]);
         assert_eq!(once.layers[1].name, "layers.4");

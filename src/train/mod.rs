@@ -11,7 +11,7 @@ mod trainer;
 pub use ensemble::{Grown, Member, Recipe, train_ensemble};
 pub use optimiser::{Optimiser, OptimiserKind};
 pub use run::{Config, ModelKind, Normalisation, Run};
-pub(crate) use run::{LOADER, refuse_taken};
+pub(crate) use run::{LOADER, refuse_run, refuse_taken};
 pub(crate) use source::dense_data;
 pub use source::{is_generated, load_data};
 pub(crate) use trainer::labelled;

@@ -80,6 +80,20 @@ pub struct Config {
     pub settings: Settings,
 }
 
+impl Config {
+    /// Its data, normalised as it says.
+    ///
+    /// # Errors
+    /// As [`load_data`]; [`Error::Input`] when the normalisation does not fit.
+    pub fn data_set(&self) -> Result<DataSet> {
+        let mut data = load_data(&self.data, self.data_dir.as_deref(), self.settings.seed)?;
+        if let Some(by) = &self.normalisation {
+            data.normalise(&by.mean, &by.deviation)?;
+        }
+        Ok(data)
+    }
+}
+
 impl Run {
     /// A number that stands for the weights as they are now, so that results can tell whether they are of these.
     ///
@@ -150,10 +164,7 @@ impl Run {
     /// # Errors
     /// As [`load_data`]; [`Error::Input`] when it does not fit the network.
     pub fn data(&self) -> Result<DataSet> {
-        let mut data = load_data(&self.config.data, self.config.data_dir.as_deref(), self.config.settings.seed)?;
-        if let Some(by) = &self.config.normalisation {
-            data.normalise(&by.mean, &by.deviation)?;
-        }
+        let data = self.config.data_set()?;
         if data.train.shape != self.arch.input {
             return Err(Error::input(format!(
                 "samples of {} have the shape {:?}, the network takes {:?}",
@@ -305,6 +316,17 @@ impl Run {
     pub fn write_engine(&self, info: &EngineInfo) -> Result<()> {
         write_json(&self.folder.join("engine.json"), info)
     }
+}
+
+/// An error if a folder that is to hold results holds a run.
+///
+/// # Errors
+/// [`Error::Input`].
+pub(crate) fn refuse_run(folder: &Path) -> Result<()> {
+    if folder.join("config.json").exists() {
+        return Err(Error::input(format!("{} holds a run: use another --out for results", folder.display())));
+    }
+    Ok(())
 }
 
 /// An error if a folder holds a run.

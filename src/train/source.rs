@@ -7,10 +7,14 @@ use crate::data::{DataSet, disks};
 use crate::error::{Error, Result};
 use std::path::Path;
 
+/// A name without the number behind its colon, and that number if there is one.
+fn parts(name: &str) -> (&str, Option<&str>) {
+    name.split_once(':').map_or((name, None), |(shape, copies)| (shape, Some(copies)))
+}
+
 /// Whether a name is that of points whose Betti numbers are known, with or without a number of copies.
 pub fn is_generated(name: &str) -> bool {
-    let shape = name.split_once(':').map_or(name, |(shape, _)| shape);
-    generate::SHAPES.iter().any(|s| s.name == shape)
+    generate::SHAPES.iter().any(|s| s.name == parts(name).0)
 }
 
 /// The data set of a name, from a folder if there is one.
@@ -18,7 +22,7 @@ pub fn is_generated(name: &str) -> bool {
 /// # Errors
 /// [`Error::Input`] for an unknown name, [`Error::File`] for a folder that does not hold it.
 pub fn load_data(name: &str, folder: Option<&Path>, seed: u64) -> Result<DataSet> {
-    let (shape, copies) = name.split_once(':').map_or((name, None), |(shape, copies)| (shape, Some(copies)));
+    let (shape, copies) = parts(name);
     if is_generated(name) {
         if folder.is_some() {
             return Err(Error::input(format!("the {shape} are generated: drop --data-dir")));
@@ -73,7 +77,7 @@ fn generated(shape: &str, copies: Option<&str>, seed: u64) -> Result<DataSet> {
 /// # Errors
 /// As [`load_data`].
 pub(crate) fn dense_data(name: &str) -> Result<DataSet> {
-    let (shape, copies) = name.split_once(':').map_or((name, None), |(shape, copies)| (shape, Some(copies)));
+    let (shape, copies) = parts(name);
     if shape == "disks" && copies.is_none() {
         return disks(15_000, 0);
     }

@@ -43,9 +43,14 @@ impl Columns {
         self.words
     }
 
+    /// Classes that have not died yet.
+    pub fn alive(&self) -> usize {
+        self.killer.len() - self.deaths
+    }
+
     /// Whether every class has died.
     pub fn all_dead(&self) -> bool {
-        self.deaths == self.killer.len()
+        self.alive() == 0
     }
 
     /// The cycle that dies with a class that has died, as a column up to its pivot.

@@ -113,8 +113,7 @@ impl Loops {
         let mut rest = critical;
         while !rest.is_empty() && !columns.all_dead() {
             // Few columns are not worth sharing, and none is needed after the last death: no more at once than may well be.
-            let alive = columns.killer.len() - columns.deaths;
-            let (some, later) = rest.split_at(rest.len().min((2 * alive).clamp(32, 512)));
+            let (some, later) = rest.split_at(rest.len().min((2 * columns.alive()).clamp(32, 512)));
             rest = later;
             if !parallel || some.len() < 64 {
                 wide(|| {

@@ -112,8 +112,8 @@ fn reduce(triangles: &Triangles<'_>, cells: &[Cell], columns: &mut Columns, spar
     let mut rest = cells;
     while !rest.is_empty() && !columns.all_dead() {
         // No more at once than may well be needed before the last death.
-        let alive = columns.killer.len() - columns.deaths;
-        let (some, later) = rest.split_at(rest.len().min((4 * alive).clamp(64, 4096)));
+        let most = if parallel { (4 * columns.alive()).clamp(64, 4096) } else { CELLS };
+        let (some, later) = rest.split_at(rest.len().min(most));
         rest = later;
         let mut bits = vec![0u64; some.len() * words];
         let expand = |(bits, cells): (&mut [u64], &[Cell])| {
