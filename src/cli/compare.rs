@@ -3,7 +3,7 @@
 use super::engine::EngineArgs;
 use super::print;
 use super::progress::Progress;
-use super::prune::{CriterionArgs, LimitArgs, shares};
+use super::prune::{CompensateArgs, CriterionArgs, LimitArgs, RecoveryArgs, shares};
 use clap::Args;
 use lacuna::experiment::{Compare, Rival, compare};
 use lacuna::train::Run;
@@ -17,8 +17,9 @@ pub struct CompareCommand {
     /// Folder of the results; what is there is gone on with
     #[arg(long, short)]
     out: PathBuf,
-    /// Criteria, as `lacuna prune --by` names them; NAME:reverse removes the best, as a control
-    #[arg(long, value_delimiter = ',', default_value = "betti,l1,l2,fpgm,random")]
+    /// Criteria, as `lacuna prune --by` names them; NAME:reverse removes the best, as a control, and barcode:AIM has another aim: barcode always brings
+    /// barcode:logits along, its control without topology
+    #[arg(long, value_delimiter = ',', default_value = "effect,barcode,samples-h0,l1,l2,fpgm,taylor,random")]
     by: Vec<String>,
     /// Shares of each layer's filters, as 0.1..0.9 (steps of 0.1) or a list
     #[arg(long, default_value = "0.1..0.9")]
@@ -35,7 +36,14 @@ pub struct CompareCommand {
     /// Test samples [default: all]
     #[arg(long, value_name = "N")]
     test: Option<usize>,
-    /// Learning rate of the recovery [default: the run's]
+    #[command(flatten)]
+    compensate: CompensateArgs,
+    /// In place of epochs, steps of gentle training of 128 images each
+    #[arg(long, value_name = "STEPS", conflicts_with_all = ["recover", "lr", "as_trained"])]
+    recover_steps: Option<usize>,
+    #[command(flatten)]
+    recovery: RecoveryArgs,
+    /// Learning rate of a recovery as the run was trained [default: the run's]
     #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
     /// Keep a multiple of this many filters per layer
@@ -53,9 +61,20 @@ impl CompareCommand {
     pub fn run(&self, quiet: bool) -> Result<()> {
         let run = Run::open(&self.run)?;
         self.criterion.check_for(&self.by)?;
-        let most = run.data()?.train.len().min(self.train.unwrap_or(usize::MAX));
+        let data = run.data()?;
+        let most = data.train.len().min(self.train.unwrap_or(usize::MAX));
+        let compensate = self.compensate.compensation(&data.train.shape, most, 0)?;
+        let recovery = self.recovery.recovery(compensate.is_some() || self.recover_steps.is_some());
+        if self.lr.is_some() && recovery.is_some() {
+            return Err(Error::input("--lr is for a recovery as the run was trained: give --as-trained, or --recover-rate"));
+        }
         let mut rivals: Vec<Rival> = Vec::new();
-        for name in &self.by {
+        let mut names = self.by.clone();
+        // A topological measure is never shown without its control.
+        if let (Some(at), false) = (names.iter().position(|n| n == "barcode"), names.iter().any(|n| n == "barcode:logits")) {
+            names.insert(at + 1, "barcode:logits".into());
+        }
+        for name in &names {
             // Options are for the criteria that have them; the others go without.
             let rival = Rival::labelled(name, |base| self.criterion.for_one_of_many(base, most))?;
             if rivals.iter().any(|r| r.label == *name) {
@@ -70,6 +89,7 @@ impl CompareCommand {
         options.ratios = shares(&self.ratios)?;
         (options.seeds, options.recover, options.train, options.test) = (self.seeds, self.recover, self.train, self.test);
         (options.round_to, options.limits) = (self.round_to, self.limits.limits()?);
+        (options.compensate, options.recovery, options.recover_steps) = (compensate, recovery, self.recover_steps);
         options.settings.optimiser.rate = self.lr.unwrap_or(options.settings.optimiser.rate);
         options.settings.optimiser.check()?;
         let compute = self.engine.compute(quiet)?;

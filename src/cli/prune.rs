@@ -5,8 +5,8 @@ use super::progress::Progress;
 use super::{print, print_json};
 use clap::{Args, ValueEnum};
 use lacuna::prune::{
-    BettiDimension, Cloud, Criterion, Curve, FilterPoints, Limits, Plan, Rule, Scale, Schedule, Sensitivity, prune_run,
-    resume_prune, sensitivity,
+    Aim, BettiDimension, Budget, Cloud, Compensation, Criterion, Curve, FilterPoints, Limits, Plan, Recover, Recovery, Rule,
+    Scale, Schedule, Sensitivity, Shares, prune_run, resume_prune, sensitivity,
 };
 use lacuna::report::Picture;
 use lacuna::train::Run;
@@ -20,6 +20,14 @@ enum Dimension {
     #[value(name = "1")]
     One,
     Sum,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ShareBy {
+    /// Every layer loses the same share
+    Same,
+    /// Filter by filter, the least effect for what is saved first
+    Effect,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -61,15 +69,30 @@ pub struct CriterionArgs {
     /// Filters as points of the topological search: weights, directions, or maps [default: weights]
     #[arg(long)]
     points: Option<String>,
+    /// What `barcode` keeps of the samples' answers: their barcode of components (barcode) or of loops (loops), the edges where classes merge (seams), or the
+    /// logits themselves (logits), the control without topology [default: barcode]
+    #[arg(long)]
+    aim: Option<String>,
 }
 
 impl CriterionArgs {
     /// Every option: whether it is given, its name, and which criteria take it.
-    fn options(&self) -> [(bool, &'static str, &'static [&'static str]); 8] {
-        const LOOK: &[&str] = &["betti", "holes", "apoz", "mean-activation", "selectivity", "taylor", "functionality"];
-        const LOOK_AND_MAPS: &[&str] =
-            &["betti", "holes", "apoz", "mean-activation", "selectivity", "taylor", "functionality", "topological"];
-        let looking = if self.points.as_deref() == Some("maps") { LOOK_AND_MAPS } else { LOOK };
+    fn options(&self) -> [(bool, &'static str, &'static [&'static str]); 9] {
+        const LOOK_AND_MAPS: &[&str] = &[
+            "topological",
+            "betti",
+            "holes",
+            "apoz",
+            "mean-activation",
+            "selectivity",
+            "taylor",
+            "effect",
+            "barcode",
+            "samples-h0",
+            "samples-h1",
+            "functionality",
+        ];
+        let looking = if self.points.as_deref() == Some("maps") { LOOK_AND_MAPS } else { &LOOK_AND_MAPS[1..] };
         [
             (self.samples.is_some(), "--samples", looking),
             (self.betti.is_some(), "--betti", &["betti"]),
@@ -79,12 +102,13 @@ impl CriterionArgs {
             (self.population.is_some(), "--population", &["topological", "energy"]),
             (self.generations.is_some(), "--generations", &["topological", "energy"]),
             (self.points.is_some(), "--points", &["topological"]),
+            (self.aim.is_some(), "--aim", &["barcode"]),
         ]
     }
 
     /// An error for an option that none of the criteria takes.
     pub fn check_for(&self, names: &[String]) -> Result<()> {
-        let taken = |by: &[&str]| names.iter().any(|n| by.contains(&n.trim_end_matches(":reverse")));
+        let taken = |by: &[&str]| names.iter().any(|n| by.contains(&n.split(':').next().unwrap_or(n)));
         match self.options().iter().find(|(given, _, by)| *given && !taken(by)) {
             Some((_, option, _)) => Err(Error::input(format!("{option} applies to none of the criteria"))),
             None => Ok(()),
@@ -104,6 +128,7 @@ impl CriterionArgs {
             population: self.population.filter(|_| takes("--population")),
             generations: self.generations.filter(|_| takes("--generations")),
             points: self.points.clone().filter(|_| takes("--points")),
+            aim: self.aim.clone().filter(|_| takes("--aim")),
         };
         some.criterion(name, 0, most)
     }
@@ -111,6 +136,9 @@ impl CriterionArgs {
     /// The criterion of a name with these options; `most` samples can be had.
     pub fn criterion(&self, name: &str, seed: u64, most: usize) -> Result<Criterion> {
         let mut criterion = Criterion::named(name, self.samples.unwrap_or(most.min(512)), seed)?;
+        if let (Criterion::SamplesBarcode(options), Some(samples)) = (&mut criterion, self.samples) {
+            options.samples = samples;
+        }
         if let Some((_, option, _)) = self.options().iter().find(|(given, _, by)| *given && !by.contains(&name)) {
             return Err(Error::input(format!("{option} does not apply to --by {name}")));
         }
@@ -140,6 +168,11 @@ impl CriterionArgs {
                         return Err(Error::input(format!("--points '{other}': use weights, directions or maps")));
                     }
                 };
+            }
+            Criterion::Barcode(options) => {
+                if let Some(name) = &self.aim {
+                    options.aim = Aim::named(name)?;
+                }
             }
             Criterion::Energy(options) => {
                 options.population = self.population.unwrap_or(options.population);
@@ -184,6 +217,75 @@ impl LimitArgs {
     }
 }
 
+/// How what is left is fitted to the whole network.
+#[derive(Clone, Debug, Args)]
+pub struct CompensateArgs {
+    /// After the cut, fit the weights that are left to what the whole network gives for so many training images, without labels [default: 512 where the
+    /// samples are images; 0 fits nothing]
+    #[arg(long, value_name = "IMAGES")]
+    compensate: Option<usize>,
+    /// Pull towards the weights that are there [default: 0.1]
+    #[arg(long, allow_negative_numbers = true)]
+    ridge: Option<f64>,
+    /// Places of each image at which a convolution is fitted [default: 32]
+    #[arg(long, value_name = "N")]
+    places: Option<usize>,
+}
+
+impl CompensateArgs {
+    /// What they say for samples of a shape, of which there are `most`.
+    pub fn compensation(&self, shape: &[usize], most: usize, seed: u64) -> Result<Option<Compensation>> {
+        let usual = Compensation::default();
+        let images = match self.compensate {
+            Some(0) => {
+                for (given, option) in [(self.ridge.is_some(), "--ridge"), (self.places.is_some(), "--places")] {
+                    if given {
+                        return Err(Error::input(format!("{option} is for a compensation, which --compensate 0 turns off")));
+                    }
+                }
+                return Ok(None);
+            }
+            Some(images) if images < 2 || images > most => {
+                return Err(Error::input(format!("--compensate {images}: between 2 and {most} training images can be had")));
+            }
+            Some(images) => images,
+            None if shape.len() == 3 => usual.images.min(most),
+            None => return Ok(None),
+        };
+        let (ridge, places) = (self.ridge.unwrap_or(usual.ridge), self.places.unwrap_or(usual.places));
+        let found = Compensation { images, places, ridge, seed };
+        found.check()?;
+        Ok(Some(found))
+    }
+}
+
+/// How a network learns after a cut.
+#[derive(Clone, Debug, Args)]
+pub struct RecoveryArgs {
+    /// Learn the whole network's answers in place of the labels, gently: norms keep their statistics, SGD with a rate that falls to 0 [default after a
+    /// compensation]
+    #[arg(long, conflicts_with = "as_trained")]
+    distill: bool,
+    /// Learn gently from the labels
+    #[arg(long, conflicts_with_all = ["as_trained", "distill"])]
+    labels: bool,
+    /// Learn as the run was trained: its optimiser at its rate, norms measured batch by batch [default without a compensation]
+    #[arg(long)]
+    as_trained: bool,
+    /// Learning rate that a gentle recovery begins with [default: 0.001]
+    #[arg(long, value_name = "RATE", conflicts_with = "as_trained", allow_negative_numbers = true)]
+    recover_rate: Option<f64>,
+}
+
+impl RecoveryArgs {
+    /// What they say after a cut that is compensated or not.
+    pub fn recovery(&self, compensated: bool) -> Option<Recovery> {
+        let usual = Recovery::default();
+        let gentle = self.distill || self.labels || self.recover_rate.is_some() || (compensated && !self.as_trained);
+        gentle.then(|| Recovery { rate: self.recover_rate.unwrap_or(usual.rate), distill: !self.labels })
+    }
+}
+
 #[derive(Clone, Debug, Args)]
 pub struct Prune {
     /// Folder of the trained run
@@ -191,8 +293,9 @@ pub struct Prune {
     /// Folder for the smaller one
     #[arg(long, short)]
     out: PathBuf,
-    /// What a filter is worth: betti, holes, l1, l2, fpgm, bn-scale, apoz, mean-activation, selectivity, taylor, functionality, topological, energy, random
-    #[arg(long, default_value = "betti")]
+    /// What a filter is worth: effect, barcode, samples-h0, samples-h1, betti, holes, l1, l2, fpgm, bn-scale, apoz, mean-activation, selectivity, taylor,
+    /// functionality, topological, energy, random
+    #[arg(long, default_value = "effect")]
     by: String,
     /// Remove filters whose score is above this [default for betti: 300]
     #[arg(long, conflicts_with_all = ["ratio", "below", "global"], allow_negative_numbers = true)]
@@ -206,6 +309,13 @@ pub struct Prune {
     /// Remove this share of all filters, the worst of the network first (scores over their layer's mean, but for bn-scale, apoz and taylor)
     #[arg(long, allow_negative_numbers = true)]
     global: Option<f64>,
+    /// Remove filters until this share of the cost is left: macs=0.5 or parameters=0.3
+    #[arg(long, value_name = "COST=SHARE", conflicts_with_all = ["above", "below", "ratio", "global"])]
+    target: Option<String>,
+    /// How a --target is shared among the layers: the same share of each, or filter by filter where the effect on the answers is least for what is saved,
+    /// which is better in deep networks and worse in shallow ones
+    #[arg(long, value_enum, requires = "target")]
+    shares: Option<ShareBy>,
     /// Remove the best in place of the worst, as a control
     #[arg(long)]
     reverse: bool,
@@ -223,16 +333,23 @@ pub struct Prune {
     /// Epochs of training between steps, or of a soft schedule [default: 1]
     #[arg(long, value_name = "EPOCHS")]
     between: Option<usize>,
+    #[command(flatten)]
+    compensate: CompensateArgs,
     /// Epochs of training after the cut
     #[arg(long, default_value_t = 0, value_name = "EPOCHS")]
     recover: usize,
+    /// Steps of gentle training after the cut, of 128 images each
+    #[arg(long, value_name = "STEPS", conflicts_with_all = ["recover", "as_trained"])]
+    recover_steps: Option<usize>,
+    #[command(flatten)]
+    recovery: RecoveryArgs,
     #[command(flatten)]
     criterion: CriterionArgs,
     /// Decides what is left to chance [default: 0]
     #[arg(long)]
     seed: Option<u64>,
     /// In place of pruning: the accuracy when each layer alone loses a share, into sensitivity.csv and .svg
-    #[arg(long, conflicts_with_all = ["above", "below", "ratio", "global", "recover", "resume"])]
+    #[arg(long, conflicts_with_all = ["above", "below", "ratio", "global", "target", "recover", "recover_steps", "distill", "labels", "as_trained", "recover_rate", "resume"])]
     sensitivity: bool,
     /// Shares for --sensitivity, as 0.1..0.9 (steps of 0.1) or a list
     #[arg(long, requires = "sensitivity")]
@@ -243,7 +360,7 @@ pub struct Prune {
     /// Go on with a recovery that was interrupted, by its own options
     #[arg(long, conflicts_with_all = [
         "by", "above", "below", "ratio", "global", "reverse", "round_to", "ignore", "layer_ratio", "min_filters", "inner", "schedule", "steps",
-        "between", "recover", "samples", "betti", "scale", "hops", "per_class", "population", "generations", "points", "seed",
+        "between", "recover", "recover_steps", "distill", "labels", "as_trained", "recover_rate", "compensate", "ridge", "places", "target", "shares", "aim", "samples", "betti", "scale", "hops", "per_class", "population", "generations", "points", "seed",
     ])]
     resume: bool,
     /// Print prune.json instead of tables
@@ -275,16 +392,35 @@ pub fn shares(text: &str) -> Result<Vec<f64>> {
 }
 
 impl Prune {
-    fn plan(&self, most: usize) -> Result<Plan> {
-        let criterion = self.criterion.criterion(&self.by, self.seed.unwrap_or(0), most)?;
-        if self.seed.is_some() && !criterion.is_seeded() {
+    /// What `--target` says.
+    fn target(&self) -> Result<Option<Rule>> {
+        let Some(text) = &self.target else { return Ok(None) };
+        let bad =
+            || Error::input(format!("--target '{text}': write it as macs=0.5 or parameters=0.3, the share that is to be left"));
+        let (what, share) = text.split_once('=').ok_or_else(bad)?;
+        let budget = [Budget::Macs, Budget::Parameters].into_iter().find(|b| b.name() == what.trim()).ok_or_else(bad)?;
+        let share = share.trim().parse().map_err(|_| bad())?;
+        let shares = match self.shares {
+            Some(ShareBy::Effect) => Shares::Effect,
+            Some(ShareBy::Same) | None => Shares::Same,
+        };
+        Ok(Some(Rule::Target { budget, share, shares }))
+    }
+
+    fn plan(&self, shape: &[usize], most: usize) -> Result<Plan> {
+        let seed = self.seed.unwrap_or(0);
+        let criterion = self.criterion.criterion(&self.by, seed, most)?;
+        let compensate = self.compensate.compensation(shape, most, seed)?;
+        if self.seed.is_some() && !criterion.is_seeded() && compensate.is_none() {
             return Err(Error::input(format!("--seed does not apply to --by {}", self.by)));
         }
+        let target = self.target()?;
         let rule = match (self.above, self.below, self.ratio, self.global) {
             (Some(limit), ..) => Rule::Above(limit),
             (_, Some(limit), ..) => Rule::Below(limit),
             (_, _, Some(ratio), _) => Rule::Ratio(ratio),
             (.., Some(ratio)) => Rule::Global(ratio),
+            _ if target.is_some() => target.unwrap_or(Rule::Ratio(0.5)),
             _ => match (&criterion, self.schedule) {
                 (Criterion::Betti(_), When::OneShot | When::Soft) => Rule::Above(300.0),
                 (Criterion::BnScale, When::OneShot | When::Soft) => Rule::Below(1e-3),
@@ -310,7 +446,10 @@ impl Prune {
             }
         };
         let limits = self.limits.limits()?;
-        Ok(Plan { criterion, rule, round_to: self.round_to, recover: self.recover, limits, schedule, reverse: self.reverse })
+        let recover = self.recover_steps.map_or(Recover::Epochs(self.recover), |steps| Recover::Steps { steps });
+        let recovery = self.recovery.recovery(compensate.is_some() || self.recover_steps.is_some());
+        let (round_to, reverse) = (self.round_to, self.reverse);
+        Ok(Plan { criterion, rule, round_to, recover, recovery, compensate, limits, schedule, reverse })
     }
 
     fn sensitivity(&self, run: &Run, quiet: bool) -> Result<()> {
@@ -328,7 +467,8 @@ impl Prune {
                 return Err(Error::input(format!("{option} does not apply to --sensitivity by {}", self.by)));
             }
         }
-        let plan = Plan { limits: self.limits.limits()?, reverse: self.reverse, ..Plan::ratio(criterion, 0.5) };
+        let compensate = self.compensate.compensation(&data.train.shape, data.train.len(), self.seed.unwrap_or(0))?;
+        let plan = Plan { limits: self.limits.limits()?, reverse: self.reverse, compensate, ..Plan::ratio(criterion, 0.5) };
         let ratios = shares(self.ratios.as_deref().unwrap_or("0.1..0.9"))?;
         if let Some(most) = self.test {
             data = data.with_at_most(data.train.len(), most, 0);
@@ -354,7 +494,7 @@ impl Prune {
             (resume_prune(&run, &self.out, &compute, &mut progress)?.0, progress)
         } else {
             let data = run.data()?;
-            let plan = self.plan(data.train.len())?;
+            let plan = self.plan(&data.train.shape, data.train.len())?;
             let compute = self.engine.compute(quiet)?;
             let mut progress = Progress::new(quiet);
             (prune_run(&run, &plan, &self.out, &data, &compute, &mut progress)?.0, progress)

@@ -181,7 +181,7 @@ pub fn live(run: &Run, data: &DataSet, args: &ProcedureArgs, compute: &Compute, 
             return Err(Error::file(&path, "was made by another procedure: go on with the same options, or move it away"));
         }
     }
-    let net = run.train_observed(None, data, compute, progress, &mut |record, net| {
+    let net = run.train_observed(None, None, data, compute, progress, &mut |record, net| {
         let mut snapshot = Snapshot::take(net, data, &classes, record.epoch, &procedure, compute)?;
         snapshot.accuracy = record.test_accuracy;
         trace.snapshots.retain(|s| s.epoch < record.epoch);

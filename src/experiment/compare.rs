@@ -7,7 +7,7 @@ use crate::data::files::{differences, read_json, write_json};
 use crate::error::{Error, Result};
 use crate::nn::{Compute, Net};
 use crate::progress::{Unwatched, Watch};
-use crate::prune::{Cost, Criterion, Limits, Plan, shrink};
+use crate::prune::{Aim, Compensation, Cost, Criterion, Limits, Plan, Recover, Recovery, shrink};
 use crate::train::{Run, Settings, Trainer, accuracy};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -25,7 +25,8 @@ pub struct Rival {
 }
 
 impl Rival {
-    /// A criterion by its name, with `:reverse` behind it as the control in which the best go.
+    /// A criterion by its name, with `:reverse` behind it as the control in which the best go, or behind `barcode` with another of its aims, as in
+    /// `barcode:logits`, the control without topology.
     ///
     /// # Errors
     /// As [`Criterion::named`].
@@ -39,7 +40,15 @@ impl Rival {
     /// Whatever `make` returns.
     pub fn labelled(name: &str, make: impl FnOnce(&str) -> Result<Criterion>) -> Result<Self> {
         let (base, reverse) = name.strip_suffix(":reverse").map_or((name, false), |base| (base, true));
-        Ok(Self { label: name.into(), criterion: make(base)?, reverse })
+        let (base, aim) = match base.split_once(':') {
+            Some(("barcode", aim)) => ("barcode", Some(Aim::named(aim)?)),
+            _ => (base, None),
+        };
+        let mut criterion = make(base)?;
+        if let (Criterion::Barcode(options), Some(aim)) = (&mut criterion, aim) {
+            options.aim = aim;
+        }
+        Ok(Self { label: name.into(), criterion, reverse })
     }
 
     /// Chance is run with three seeds at least: it is what the others are compared with.
@@ -73,6 +82,15 @@ pub struct Compare {
     pub slack: f64,
     /// How the recovery learns; its number of epochs is [`Compare::recover`].
     pub settings: Settings,
+    /// How what is left is fitted to the whole network after each cut, if it is. Each seed draws images of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensate: Option<Compensation>,
+    /// A gentle recovery in place of one by `settings`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
+    /// Steps of a gentle recovery, in place of epochs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recover_steps: Option<usize>,
 }
 
 impl Compare {
@@ -90,6 +108,9 @@ impl Compare {
             limits: Limits::default(),
             slack: 0.005,
             settings: run.config.settings,
+            compensate: None,
+            recovery: None,
+            recover_steps: None,
         }
     }
 }
@@ -187,7 +208,17 @@ pub fn compare(options: &Compare, out: &Path, compute: &Compute, watch: &mut dyn
 
 fn plan(options: &Compare, rival: &Rival, ratio: f64, seed: u64) -> Plan {
     let criterion = rival.criterion.clone().seeded(seed);
-    Plan { round_to: options.round_to, limits: options.limits.clone(), reverse: rival.reverse, ..Plan::ratio(criterion, ratio) }
+    let compensate = options.compensate.map(|c| Compensation { seed, ..c });
+    let recover = options.recover_steps.map_or(Recover::Epochs(options.recover), |steps| Recover::Steps { steps });
+    Plan {
+        round_to: options.round_to,
+        limits: options.limits.clone(),
+        reverse: rival.reverse,
+        compensate,
+        recover,
+        recovery: options.recovery,
+        ..Plan::ratio(criterion, ratio)
+    }
 }
 
 /// The network before, measured once, and a guard against results of other options.
@@ -255,13 +286,14 @@ fn cell(
     if watch.stopped() {
         return Err(stopped());
     }
-    let settings = Settings { epochs: options.recover, seed, ..options.settings };
-    let cut = shrink(net, data, &plan(options, rival, ratio, seed), &settings, compute, watch, &mut ())?;
+    let plan = plan(options, rival, ratio, seed);
+    let settings = plan.recovery_settings(&Settings { seed, ..options.settings }, data.train.len());
+    let cut = shrink(net, data, &plan, &settings, compute, watch, &mut ())?;
     let after = accuracy(&cut.net, &data.test, &compute.device, &mut Unwatched)?;
     let cost = Cost::of(&cut.net, after, &compute.device)?;
-    let mut trainer = Trainer::new(cut.net, settings, &compute.device);
+    let mut trainer = Trainer::new(cut.net, settings, &compute.device).taught_by(net);
     let (mut recovery, mut seconds) = (Vec::new(), 0.0);
-    for _ in 0..options.recover {
+    for _ in 0..settings.epochs {
         match trainer.epoch(&data.train, watch) {
             Ok(record) => seconds += record.seconds,
             // A loss that is not finite any more is a result too.

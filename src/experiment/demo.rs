@@ -5,7 +5,7 @@ use crate::data::{DataSet, disks, images};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Arch, Compute, Init, Net};
 use crate::progress::{Unwatched, Watch};
-use crate::prune::{BettiOptions, Criterion, Outcome, Plan, Rule, prune_run, shrink};
+use crate::prune::{BettiOptions, Criterion, Outcome, Plan, Recover, Rule, prune_run, shrink};
 use crate::report::{Lines, Page, Persistence, Table};
 use crate::topology::{Barcode, Options, PointCloud};
 use crate::trace::{LayerBetti, Procedure, trace_class};
@@ -83,7 +83,11 @@ fn tell(options: &DemoOptions, compute: &Compute, watch: &mut dyn Watch) -> Resu
     run.train(None, &fashion, compute, watch)?;
     run.write_engine(&compute.engine.info())?;
     watch.note("scoring every filter by the Betti number of the cloud that it makes of 512 images");
-    let plan = Plan { rule: Rule::Above(300.0), recover: 1, ..Plan::ratio(Criterion::Betti(BettiOptions::default()), 0.0) };
+    let plan = Plan {
+        rule: Rule::Above(300.0),
+        recover: Recover::Epochs(1),
+        ..Plan::ratio(Criterion::Betti(BettiOptions::default()), 0.0)
+    };
     let (outcome, _) = prune_run(&run, &plan, &out.join("cnn-pruned"), &fashion, compute, watch)?;
 
     let controls = controls(&run, &outcome, &fashion, options.seed, compute)?;

@@ -12,7 +12,7 @@ use crate::data::{DataSet, Samples};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Compute, Flow, Net, bridge, zoo};
 use crate::progress::Watch;
-use crate::prune::{Keep, cut_and_fold, nth};
+use crate::prune::{Keep, cut_and_fold};
 use crate::report::{Lines, Page, Picture, Table};
 use crate::train::{Optimiser, OptimiserKind, Settings, Trainer, accuracy, load_data};
 use burn::tensor::{Tensor, TensorData};
@@ -246,7 +246,7 @@ fn off(net: &Net, samples: &Samples, compute: &Compute) -> Result<(Vec<Off>, Kee
         let always_on = group.norms.is_empty() || !group.into.is_empty();
         let mut scales = vec![if always_on { f32::INFINITY } else { 0.0 }; group.filters];
         for &at in &group.norms {
-            let gamma = bridge::read(net.norms[nth(&net.arch, at)].gamma.val())?;
+            let gamma = bridge::read(net.norms[net.arch.nth(at)].gamma.val())?;
             scales.iter_mut().zip(gamma).for_each(|(s, g)| *s = s.max(g.abs()));
         }
         let most = largest.map(bridge::read).transpose()?.unwrap_or_default();

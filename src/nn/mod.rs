@@ -10,6 +10,7 @@ mod groups;
 mod init;
 pub mod mean_field;
 mod net;
+mod pass;
 mod weights;
 pub mod zoo;
 
@@ -23,4 +24,5 @@ pub use groups::{Group, Reader};
 pub use init::Init;
 pub(crate) use init::draw;
 pub use net::{Flow, Net};
+pub use pass::Pass;
 pub use weights::StateDict;

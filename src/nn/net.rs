@@ -4,7 +4,6 @@ use super::{Arch, Init, Layer, counts::parameters_of, draw};
 use crate::error::{Error, Result};
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::pool::MaxPool2dConfig;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
@@ -126,58 +125,16 @@ impl Net {
 
     /// [`Net::forward`], where `change` may put something of the same shape in the place of what comes out of a layer, or end the pass.
     pub fn forward_changed(&self, x: Tensor<2>, change: &mut dyn FnMut(usize, Flow) -> ControlFlow<Flow, Flow>) -> Tensor<2> {
-        let batch = x.dims()[0];
-        let mut flow = match *self.arch.input {
-            [c, h, w] => Flow::Maps(x.reshape([batch, c, h, w])),
-            _ => Flow::Flat(x),
-        };
-        let (mut convs, mut norms, mut linears) = (self.convs.iter(), self.norms.iter(), self.linears.iter());
-        let mut shapes = self.shapes.iter();
-        let activation = &self.arch.activation;
-        // What shortcuts come back to.
-        let mut kept: Vec<Option<Flow>> = vec![None; self.arch.layers.len()];
-        let asked_for = |at: usize| {
-            self.arch.layers[at..].iter().any(|l| matches!(l, Layer::Branch { from: i } | Layer::Add { with: i } if *i == at))
-        };
-        for (at, layer) in self.arch.layers.iter().enumerate() {
-            flow = match (layer, flow) {
-                (Layer::Conv { .. }, Flow::Maps(x)) => Flow::Maps(convs.next().map_or(x.clone(), |c| c.forward(x))),
-                (Layer::BatchNorm { .. }, Flow::Maps(x)) => Flow::Maps(norms.next().map_or(x.clone(), |n| n.forward(x))),
-                (Layer::BatchNorm { .. }, Flow::Flat(x)) => Flow::Flat(norms.next().map_or(x.clone(), |n| n.forward(x))),
-                (Layer::Linear { .. }, Flow::Flat(x)) => Flow::Flat(linears.next().map_or(x.clone(), |l| l.forward(x))),
-                (Layer::Activation, Flow::Maps(x)) => Flow::Maps(match shapes.next() {
-                    Some(learnt) => activation.maps_learnt(&learnt.val(), x),
-                    None => activation.maps(x),
-                }),
-                (Layer::Activation, Flow::Flat(x)) => Flow::Flat(match shapes.next() {
-                    Some(learnt) => activation.flat_learnt(&learnt.val(), x),
-                    None => activation.flat(x),
-                }),
-                (Layer::MaxPool { size }, Flow::Maps(x)) => {
-                    Flow::Maps(MaxPool2dConfig::new([*size, *size]).with_strides([*size, *size]).init().forward(x))
-                }
-                (Layer::GlobalMean, Flow::Maps(x)) => Flow::Flat(x.mean_dim(3).mean_dim(2).flatten(1, 3)),
-                (Layer::Flatten, Flow::Maps(x)) => Flow::Flat(x.flatten(1, 3)),
-                (Layer::Branch { from }, flow) => kept[*from].clone().unwrap_or(flow),
-                (Layer::Shortcut { input, stride, channels }, Flow::Maps(x)) => {
-                    Flow::Maps(shortcut(x, *input, *stride, channels))
-                }
-                (Layer::Add { with }, flow) => match (flow, &kept[*with]) {
-                    (Flow::Maps(x), Some(Flow::Maps(y))) => Flow::Maps(x + y.clone()),
-                    (Flow::Flat(x), Some(Flow::Flat(y))) => Flow::Flat(x + y.clone()),
-                    (flow, _) => flow,
-                },
-                (_, flow) => flow,
-            };
-            flow = match change(at, flow) {
-                ControlFlow::Continue(flow) => flow,
+        let mut pass = self.begin(x);
+        while pass.next < self.arch.layers.len() {
+            let at = pass.next;
+            let flow = self.apply(at, pass.flow, &|earlier| pass.kept.get(&earlier).cloned());
+            pass = match change(at, flow) {
+                ControlFlow::Continue(flow) => self.behind(at, flow, pass.kept),
                 ControlFlow::Break(flow) => return flow.flat(),
             };
-            if asked_for(at) {
-                kept[at] = Some(flow.clone());
-            }
         }
-        flow.flat()
+        pass.flow.flat()
     }
 
     /// What comes out of layer `at`, for a batch.
@@ -206,10 +163,19 @@ impl Flow {
             Flow::Maps(x) => x.flatten(1, 3),
         }
     }
+
+    /// The sum of two of one shape.
+    pub fn plus(self, other: Flow) -> Flow {
+        match (self, other) {
+            (Flow::Maps(x), Flow::Maps(y)) => Flow::Maps(x + y),
+            (Flow::Flat(x), Flow::Flat(y)) => Flow::Flat(x + y),
+            (flow, _) => flow,
+        }
+    }
 }
 
 /// [`Layer::Shortcut`] as a convolution with a kernel of one pixel, of zeros and ones.
-fn shortcut(x: Tensor<4>, input: usize, stride: usize, channels: &[Option<usize>]) -> Tensor<4> {
+pub(super) fn shortcut(x: Tensor<4>, input: usize, stride: usize, channels: &[Option<usize>]) -> Tensor<4> {
     let mut kernel = vec![0.0f32; channels.len() * input];
     for (out, from) in channels.iter().enumerate() {
         if let Some(from) = from {

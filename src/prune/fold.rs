@@ -5,7 +5,7 @@
 //! into the next layer's bias, or into the running mean of the norm behind it: exact for fully connected readers and where the constant is zero
 //! (as with ReLU and a shift below zero), and away from the zeros around the plane for convolutions.
 
-use super::surgery::{Keep, cut, nth};
+use super::surgery::{Keep, cut};
 use crate::error::Result;
 use crate::nn::{Group, Layer, Net, Reader, bridge};
 use burn::module::{Module, Param, RunningState};
@@ -41,14 +41,14 @@ pub fn cut_and_fold(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
 /// What each filter would give before the activation if it were constant: the shift of its norm where the scale rules, or what the norm
 /// (or the bias alone) makes of weights that are all zero.
 fn constants(net: &Net, group: &Group) -> Result<Vec<f64>> {
-    let conv = &net.convs[nth(&net.arch, group.convs[0])];
+    let conv = &net.convs[net.arch.nth(group.convs[0])];
     let sizes = bridge::read(conv.weight.val().abs().flatten::<2>(1, 3).sum_dim(1))?;
     let biases = match &conv.bias {
         Some(bias) => bridge::read(bias.val())?,
         None => vec![0.0; group.filters],
     };
     let Some(&at) = group.norms.first() else { return Ok(biases.into_iter().map(f64::from).collect()) };
-    let norm = &net.norms[nth(&net.arch, at)];
+    let norm = &net.norms[net.arch.nth(at)];
     let [scale, shift] = [&norm.gamma, &norm.beta].map(|p| bridge::read(p.val()));
     let [mean, variance] = [&norm.running_mean, &norm.running_var].map(|p| bridge::read(p.value_sync()));
     let (scale, shift, mean, variance) = (scale?, shift?, mean?, variance?);
@@ -65,7 +65,7 @@ fn absorb(net: &mut Net, group: &Group, reader: Reader, gone: &[(usize, f64)], d
         |numbers: Vec<f64>| Tensor::<1>::from_data(numbers.iter().map(|&x| x as f32).collect::<Vec<_>>().as_slice(), device);
     match reader {
         Reader::Conv(at) => {
-            let conv = nth(&net.arch, at);
+            let conv = net.arch.nth(at);
             let [outputs, inputs, height, width] = net.convs[conv].weight.val().dims();
             let weights = bridge::read(net.convs[conv].weight.val())?;
             let pixels = height * width;
@@ -77,13 +77,13 @@ fn absorb(net: &mut Net, group: &Group, reader: Reader, gone: &[(usize, f64)], d
             if let Some(bias) = &mut net.convs[conv].bias {
                 *bias = Param::from_tensor(bias.val() + given);
             } else if let Some(Layer::BatchNorm { .. }) = net.arch.layers.get(at + 1) {
-                let norm = nth(&net.arch, at + 1);
+                let norm = net.arch.nth(at + 1);
                 let mean = net.norms[norm].running_mean.value_sync();
                 net.norms[norm].running_mean = RunningState::new(mean - given);
             }
         }
         Reader::Linear(at, plane) => {
-            let linear = nth(&net.arch, at);
+            let linear = net.arch.nth(at);
             let [_, outputs] = net.linears[linear].weight.val().dims();
             let weights = bridge::read(net.linears[linear].weight.val())?;
             let given = |o: usize| {

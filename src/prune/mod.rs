@@ -3,10 +3,14 @@
 //! Filters that share their channels are a [`crate::nn::Group`]. A criterion gives every filter of every group a score; a [`Rule`] turns scores into
 //! filters that go, never the last of a group; [`cut`] removes them physically; a [`Schedule`] does so in one step or in several.
 
+mod budget;
+mod compensate;
 mod cost;
 mod criteria;
 mod fold;
+mod gram;
 mod outcome;
+mod patches;
 mod plan;
 mod pruner;
 mod rule;
@@ -18,11 +22,16 @@ mod shrink;
 mod surgery;
 mod weights;
 
+pub use budget::{Budget, Shares};
+pub use compensate::{Compensation, Refit, compensate};
 pub use cost::Cost;
-pub use criteria::{BettiDimension, BettiOptions, Cloud, Criterion, FunctionalityOptions, Scale, count_holes};
+pub use criteria::{
+    Aim, BettiDimension, BettiOptions, Cloud, Criterion, FunctionalityOptions, ReconstructionOptions, SamplesOptions, Scale,
+    count_holes,
+};
 pub use fold::cut_and_fold;
 pub use outcome::{Outcome, Stage};
-pub use plan::Plan;
+pub use plan::{Plan, Recover, Recovery};
 pub use pruner::{prune_run, resume_prune};
 pub use rule::{Limits, Rule};
 pub use schedule::{Curve, Schedule};
@@ -30,5 +39,4 @@ pub use scoring::{LayerRow, LayerScores, SampleOptions, Scoring};
 pub use search::{EnergyOptions, FilterPoints, TopologicalOptions, Topology};
 pub use sensitivity::{Point, Sensitivity, sensitivity};
 pub use shrink::{Cut, Keeper, Standing, score, shrink};
-pub(crate) use surgery::nth;
-pub use surgery::{Keep, cut, mask};
+pub use surgery::{Keep, cut, cut_arch, mask};

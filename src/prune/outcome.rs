@@ -1,5 +1,6 @@
 //! What a pruning came to.
 
+use super::compensate::Refit;
 use super::cost::Cost;
 use super::plan::Plan;
 use super::rule::Rule;
@@ -29,6 +30,9 @@ pub struct Outcome {
     pub engine: EngineInfo,
     /// Layer by layer.
     pub layers: Vec<LayerRow>,
+    /// What the compensation made of each layer that it fitted; none without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refits: Vec<Refit>,
     /// The network before.
     pub before: Cost,
     /// Right after the cut.
@@ -52,6 +56,10 @@ impl Outcome {
             Rule::Below(limit) => format!("scores below {limit} go"),
             Rule::Ratio(share) => {
                 format!("{share} of each layer goes, the {} scores first", if high { "highest" } else { "lowest" })
+            }
+            Rule::Target { budget, share, .. } => {
+                let order = if high { "highest" } else { "lowest" };
+                format!("until {share} of the {} are left, the {order} scores first", budget.name())
             }
             Rule::Global(share) => format!("{share} of all goes, the {} scores first", if high { "highest" } else { "lowest" }),
         };

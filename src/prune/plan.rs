@@ -1,11 +1,14 @@
 //! How a network is pruned: by what, which filters go, which never do.
 
+use super::budget::Shares;
+use super::compensate::Compensation;
 use super::criteria::Criterion;
 use super::rule::{Limits, Rule};
 use super::schedule::Schedule;
 use super::scoring::{LayerRow, LayerScores};
 use crate::error::{Error, Result};
 use crate::nn::{Arch, Group};
+use crate::train::{Gentle, Optimiser, OptimiserKind, Settings};
 use serde::{Deserialize, Serialize};
 
 /// How a run is pruned.
@@ -17,8 +20,14 @@ pub struct Plan {
     pub rule: Rule,
     /// Filters kept per layer are a multiple of this where the layer has that many.
     pub round_to: usize,
-    /// Epochs of training after the cut.
-    pub recover: usize,
+    /// How much training follows the cut.
+    pub recover: Recover,
+    /// How that training goes; as the run was trained if not given.
+    #[serde(default)]
+    pub recovery: Option<Recovery>,
+    /// How what is left is fitted to the whole network after every cut, if it is.
+    #[serde(default)]
+    pub compensate: Option<Compensation>,
     /// Which never go.
     #[serde(default)]
     pub limits: Limits,
@@ -29,6 +38,45 @@ pub struct Plan {
     #[serde(default)]
     pub reverse: bool,
 }
+
+/// How much training follows a cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Recover {
+    /// Passes over the training samples.
+    Epochs(usize),
+    /// Steps of one batch each.
+    Steps {
+        /// How many.
+        steps: usize,
+    },
+}
+
+impl Recover {
+    /// Whether there is none.
+    pub fn is_none(self) -> bool {
+        matches!(self, Recover::Epochs(0) | Recover::Steps { steps: 0 })
+    }
+}
+
+/// Training after a cut that does not harm what was compensated: see [`crate::train::Gentle`]. By SGD with momentum 0.9, a weight decay of 0.0001,
+/// batches of 128.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// The learning rate that it begins with.
+    pub rate: f64,
+    /// Whether the answers of the whole network are learnt, in place of the labels.
+    pub distill: bool,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self { rate: 0.001, distill: true }
+    }
+}
+
+/// Samples of a step of [`Recovery`].
+const RECOVERY_BATCH: usize = 128;
 
 /// Names of a group's convolutions.
 pub(super) fn names_of(arch: &Arch, group: &Group) -> Vec<String> {
@@ -44,7 +92,45 @@ impl Plan {
     /// A share of each layer by a criterion, in one step, without recovery.
     pub fn ratio(criterion: Criterion, share: f64) -> Self {
         let (limits, schedule) = (Limits::default(), Schedule::OneShot);
-        Self { criterion, rule: Rule::Ratio(share), round_to: 1, recover: 0, limits, schedule, reverse: false }
+        Self {
+            criterion,
+            rule: Rule::Ratio(share),
+            round_to: 1,
+            recover: Recover::Epochs(0),
+            recovery: None,
+            compensate: None,
+            limits,
+            schedule,
+            reverse: false,
+        }
+    }
+
+    /// The same with what is left fitted to the whole network, and gentle training.
+    pub fn compensated(self, by: Compensation) -> Self {
+        Self { compensate: Some(by), recovery: Some(Recovery::default()), ..self }
+    }
+
+    /// How the training after the cut goes, for a run that was trained by `settings` on so many samples.
+    pub fn recovery_settings(&self, settings: &Settings, samples: usize) -> Settings {
+        let mut learnt = match self.recovery {
+            None => Settings { gentle: None, ..*settings },
+            Some(by) => {
+                let sgd = Optimiser { momentum: 0.9, weight_decay: 1e-4, ..Optimiser::new(OptimiserKind::Sgd, by.rate) };
+                let gentle = Some(Gentle { distill: by.distill, steps: 0 });
+                Settings { gentle, augment: settings.augment, ..Settings::new(0, RECOVERY_BATCH, sgd, settings.seed) }
+            }
+        };
+        match (self.recover, &mut learnt.gentle) {
+            (Recover::Epochs(epochs), _) => learnt.epochs = epochs,
+            (Recover::Steps { steps }, gentle) => {
+                let batch = if learnt.batch == 0 { samples } else { learnt.batch };
+                learnt.epochs = steps.div_ceil(samples.div_ceil(batch).max(1));
+                if let Some(gentle) = gentle {
+                    gentle.steps = steps;
+                }
+            }
+        }
+        learnt
     }
 
     /// As many filters of each layer as another pruning took, by a criterion.
@@ -80,10 +166,25 @@ impl Plan {
                 return Err(Error::input("--above and --below must be numbers"));
             }
             Rule::Ratio(r) | Rule::Global(r) => share(r)?,
+            Rule::Target { share, .. } if !(share > 0.0 && share <= 1.0) => {
+                return Err(Error::input(format!("the target {share} must be above 0 and at most 1: the share that is left")));
+            }
             _ => {}
         }
-        if matches!(self.criterion, Criterion::Topological(_)) && !matches!(self.rule, Rule::Ratio(_)) {
+        let sized = matches!(self.rule, Rule::Ratio(_) | Rule::Target { shares: Shares::Same, .. });
+        if matches!(self.criterion, Criterion::Topological(_)) && !sized {
             return Err(Error::input("the topological search looks for sets of a given size: give a --ratio"));
+        }
+        if let Some(by) = &self.compensate {
+            by.check()?;
+        }
+        if let Some(by) = self.recovery
+            && !(by.rate > 0.0 && by.rate.is_finite())
+        {
+            return Err(Error::input("the learning rate of the recovery must be a number above 0"));
+        }
+        if let (Recover::Steps { .. }, None) = (self.recover, self.recovery) {
+            return Err(Error::input("--recover-steps is for gentle recoveries: give --recover EPOCHS, or --distill"));
         }
         if self.reverse && matches!(self.criterion, Criterion::Topological(_) | Criterion::Energy(_)) {
             return Err(Error::input(format!("{name} finds a set, not an order: there is no reverse of it")));
@@ -93,6 +194,9 @@ impl Plan {
         }
         for (_, r) in &self.limits.ratios {
             share(*r)?;
+        }
+        if matches!(self.rule, Rule::Target { shares: Shares::Effect, .. }) && !self.limits.ratios.is_empty() {
+            return Err(Error::input("--shares effect decides what each layer loses: drop --layer-ratio"));
         }
         let groups = arch.groups()?;
         if groups.is_empty() {
@@ -154,17 +258,47 @@ impl Plan {
             .min(filters)
     }
 
-    /// One step of an iterative schedule: what takes a network to where a part of every share is gone of the `whole` numbers of filters that
-    /// the groups began with.
-    pub(super) fn step(&self, now: &Arch, whole: &[usize], part: f64) -> Result<Self> {
-        let mut step = Self { rule: Rule::Ratio(0.0), ..self.clone() };
-        let of_group = |(group, &whole): (&Group, &usize)| {
-            let stays = self.stays(whole, goes(part * self.share_of(now, group).unwrap_or(0.0), whole));
-            let name = names_of(now, group).into_iter().next().unwrap_or_default();
-            (name, 1.0 - stays.min(group.filters) as f64 / group.filters as f64)
+    /// One step of an iterative schedule: what takes a network to where a part of every share is gone of what the `original` one had.
+    pub(super) fn step(&self, now: &Arch, original: &Arch, part: f64) -> Result<Self> {
+        if let Rule::Target { budget, share, shares } = self.rule {
+            // The same budget as a share of what the network has now.
+            let share = budget.of(original)? * (1.0 - part * (1.0 - share)) / budget.of(now)?;
+            return Ok(Self { rule: Rule::Target { budget, share: share.min(1.0), shares }, ..self.clone() });
+        }
+        let (groups, whole) = (self.groups(now)?, self.groups(original)?);
+        let stays = groups.iter().zip(&whole).map(|(group, whole)| {
+            let gone = goes(part * self.share_of(now, group).unwrap_or(0.0), whole.filters);
+            self.stays(whole.filters, gone).min(group.filters)
+        });
+        Ok(self.keeping(now, &groups, &stays.collect::<Vec<_>>()))
+    }
+
+    /// The plan with so many filters of each group to stay.
+    fn keeping(&self, arch: &Arch, groups: &[Group], stays: &[usize]) -> Self {
+        let mut plan = Self { rule: Rule::Ratio(0.0), ..self.clone() };
+        let of_group = |(group, &stays): (&Group, &usize)| {
+            let name = names_of(arch, group).into_iter().next().unwrap_or_default();
+            (name, 1.0 - stays as f64 / group.filters as f64)
         };
-        step.limits.ratios = self.groups(now)?.iter().zip(whole).map(of_group).collect();
-        Ok(step)
+        plan.limits.ratios = groups.iter().zip(stays).map(of_group).collect();
+        plan
+    }
+
+    /// Where a budget rules, the plan with the share of each group that brings the network within it. Where effects decide and `effects` are not
+    /// there yet, nothing changes.
+    pub(super) fn within_budget(&self, arch: &Arch, groups: &[Group], effects: Option<&[LayerScores]>) -> Result<Self> {
+        let Rule::Target { budget, share, shares } = self.rule else { return Ok(self.clone()) };
+        let limit = share * budget.of(arch)?;
+        let stays = match (shares, effects) {
+            (Shares::Same, _) => budget.same_shares(arch, groups, limit, &|group, share| {
+                self.stays(group.filters, goes(self.share_of(arch, group).unwrap_or(share), group.filters))
+            })?,
+            (Shares::Effect, Some(effects)) => {
+                budget.by_effect(arch, groups, effects, limit, self.round_to, &|group| self.limits.minimum.min(group.filters))?
+            }
+            (Shares::Effect, None) => return Ok(self.clone()),
+        };
+        Ok(self.keeping(arch, groups, &stays))
     }
 
     /// For searches: how many filters of each group are to stay; half where the rule does not say.

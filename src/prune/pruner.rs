@@ -62,7 +62,7 @@ pub fn prune_run(
         Ok(cut) => Ok(cut),
     };
     let (outcome, net) = cut?;
-    finish(outcome, net, out, data, compute, watch)
+    finish(run, outcome, net, out, data, compute, watch)
 }
 
 /// Goes on with the recovery of a pruning that was interrupted, by its own plan and on its own data.
@@ -84,7 +84,7 @@ pub fn resume_prune(run: &Run, out: &Path, compute: &Compute, watch: &mut dyn Wa
     }
     let data = pruned.data()?;
     let net = Net::load(&pruned.arch, &out.join(CUT), &compute.device)?;
-    finish(outcome, net, out, &data, compute, watch)
+    finish(run, outcome, net, out, &data, compute, watch)
 }
 
 /// Name of the weights right after the cut.
@@ -203,6 +203,7 @@ fn cut_into(
         plan: plan.clone(),
         engine: compute.engine.info(),
         layers,
+        refits: found.refits,
         before,
         after_cut,
         recovered: None,
@@ -211,7 +212,7 @@ fn cut_into(
     };
     let folder = steps.folder.clone();
     let mut config = run.config.clone();
-    config.settings.epochs = plan.recover;
+    config.settings = plan.recovery_settings(&run.config.settings, data.train.len());
     write_json(&folder.join("arch.json"), &cut.arch)?;
     write_json(&folder.join("config.json"), &config)?;
     write_text(&folder.join(LOADER.0), LOADER.1)?;
@@ -229,6 +230,7 @@ fn cut_into(
 
 /// Recovers if the plan says so, and completes `prune.json`.
 fn finish(
+    run: &Run,
     mut outcome: Outcome,
     cut: Net,
     out: &Path,
@@ -236,11 +238,15 @@ fn finish(
     compute: &Compute,
     watch: &mut dyn Watch,
 ) -> Result<(Outcome, Net)> {
-    let net = if outcome.plan.recover == 0 {
+    let net = if outcome.plan.recover.is_none() {
         cut
     } else {
         let pruned = Run::open(out)?;
-        let net = pruned.train(Some(cut), data, compute, watch)?;
+        let teacher = match pruned.config.settings.gentle {
+            Some(gentle) if gentle.distill => Some(run.network(compute)?),
+            _ => None,
+        };
+        let net = pruned.train_observed(Some(cut), teacher.as_ref(), data, compute, watch, &mut |_, _| Ok(()))?;
         let metrics = pruned.metrics()?;
         let right = metrics.last().and_then(|m| m.test_accuracy).unwrap_or(0.0);
         outcome.recovered = Some(Cost::of(&net, right, &compute.device)?);

@@ -1,5 +1,6 @@
 //! Which filters go, and which never do.
 
+use super::budget::{Budget, Shares};
 use serde::{Deserialize, Serialize};
 
 /// Which filters go, given their scores.
@@ -15,6 +16,16 @@ pub enum Rule {
     /// This share of all filters, the worst first: by their scores as they are for scales of norms (network slimming), shares of zeros and Taylor
     /// terms, which mean the same in every layer; by their scores over the mean of their layer's for all others.
     Global(f64),
+    /// As many as bring the network to this share of what it has of the budget.
+    Target {
+        /// What is counted.
+        budget: Budget,
+        /// The share that is left.
+        share: f64,
+        /// How it is shared among the layers.
+        #[serde(default)]
+        shares: Shares,
+    },
 }
 
 /// Which filters never go.

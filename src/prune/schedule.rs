@@ -46,9 +46,9 @@ impl Schedule {
                 Err(Error::input("a schedule needs at least one step or epoch"))
             }
             Schedule::Iterative { steps, .. } if steps > 1000 => Err(Error::input("a schedule has at most 1000 steps")),
-            Schedule::Iterative { .. } if !matches!(rule, Rule::Ratio(_)) => {
-                Err(Error::input("an iterative schedule needs a --ratio: the share that is gone after the last step"))
-            }
+            Schedule::Iterative { .. } if !matches!(rule, Rule::Ratio(_) | Rule::Target { .. }) => Err(Error::input(
+                "an iterative schedule needs a --ratio, the share that is gone after the last step, or a --target",
+            )),
             _ => Ok(()),
         }
     }

@@ -91,13 +91,7 @@ pub(in crate::prune) const BATCH: usize = 128;
 impl Scoring<'_> {
     /// Indices of the samples to look at.
     pub(in crate::prune) fn chosen(&self, options: SampleOptions) -> Result<Vec<usize>> {
-        let most = self.samples.len();
-        if options.samples < 2 || options.samples > most {
-            return Err(Error::input(format!("{} samples were asked for; between 2 and {most} can be had", options.samples)));
-        }
-        let mut which = self.samples.shuffled(options.seed);
-        which.truncate(options.samples);
-        Ok(which)
+        chosen_of(self.samples, options)
     }
 
     /// Rows of samples on the device.
@@ -131,6 +125,17 @@ impl Scoring<'_> {
     pub(in crate::prune) fn by_group(&self, mut score: impl FnMut(&Group) -> Result<Vec<f64>>) -> Result<Vec<LayerScores>> {
         self.groups.iter().map(|g| Ok(LayerScores { layer: g.leader(), scores: score(g)?, scale: None })).collect()
     }
+}
+
+/// Indices of some samples, by chance.
+pub(in crate::prune) fn chosen_of(samples: &Samples, options: SampleOptions) -> Result<Vec<usize>> {
+    let most = samples.len();
+    if options.samples < 2 || options.samples > most {
+        return Err(Error::input(format!("{} samples were asked for; between 2 and {most} can be had", options.samples)));
+    }
+    let mut which = samples.shuffled(options.seed);
+    which.truncate(options.samples);
+    Ok(which)
 }
 
 /// What comes out of a layer as maps of `filters` channels, also behind a flattening.

@@ -1,7 +1,11 @@
 //! From a network to a smaller one, in the steps of a schedule.
 
+use super::budget::Shares;
+use super::compensate::{Refit, compensate};
+use super::criteria::Criterion;
 use super::fold::cut_and_fold;
 use super::plan::Plan;
+use super::rule::Rule;
 use super::schedule::Schedule;
 use super::scoring::{LayerRow, LayerScores, Scoring};
 use super::surgery::{Keep, cut, silence};
@@ -19,7 +23,9 @@ pub struct Cut {
     pub net: Net,
     /// Group by group, in the terms of the network before.
     pub layers: Vec<LayerRow>,
-    /// Seconds for scoring, cutting, and training between.
+    /// What the last compensation made of each layer that it fitted.
+    pub refits: Vec<Refit>,
+    /// Seconds for scoring, cutting (with compensating), and training between.
     pub seconds: [f64; 3],
 }
 
@@ -30,9 +36,19 @@ pub struct Cut {
 pub fn score(net: &Net, data: &DataSet, plan: &Plan, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<LayerRow>> {
     plan.check(&net.arch)?;
     let groups = plan.groups(&net.arch)?;
+    let plan = &plan.within_budget(&net.arch, &groups, None)?;
     let stays = plan.sizes(&net.arch, &groups);
     let mut scoring = Scoring { net, samples: &data.train, compute, groups: groups.clone(), stays, watch };
     let scores = plan.criterion.score(&mut scoring)?;
+    let plan = &match plan.rule {
+        Rule::Target { shares: Shares::Effect, .. } => {
+            let by_effect = Criterion::named("effect", data.train.len().min(512), 0)?;
+            let effects =
+                if matches!(plan.criterion, Criterion::Effect(_)) { scores.clone() } else { by_effect.score(&mut scoring)? };
+            plan.within_budget(&net.arch, &groups, Some(&effects))?
+        }
+        _ => plan.clone(),
+    };
     if let Some(bad) = scores.iter().find(|s| s.scores.iter().any(|x| !x.is_finite())) {
         return Err(Error::input(format!("the scores of layer {} are not finite: has the network diverged?", bad.layer)));
     }
@@ -98,6 +114,7 @@ pub fn shrink(
     plan.check(&net.arch)?;
     let begin = || Standing { done: 0, layers: Vec::new(), seconds: [0.0; 3], net: net.clone() };
     let mut now = keeper.load()?.unwrap_or_else(begin);
+    let mut refits = Vec::new();
     match plan.schedule {
         Schedule::Soft { epochs } => {
             while now.done < epochs {
@@ -111,18 +128,22 @@ pub fn shrink(
             }
             // What is zero goes: scored again, filters that are zero might look well to some criteria.
             let start = Instant::now();
-            now.net = cut_and_fold(&now.net, &kept(&now.layers), &compute.device)?;
+            // What is soft has learnt further than the network at the beginning: what is left is fitted to itself before the cut.
+            let before = now.net.clone();
+            now.net = cut_and_fold(&before, &kept(&now.layers), &compute.device)?;
+            if let Some(by) = &plan.compensate {
+                (now.net, refits) = compensate(&before, &now.net, &kept(&now.layers), &data.train, compute, by, watch)?;
+            }
             now.seconds[1] += start.elapsed().as_secs_f64();
         }
         Schedule::OneShot | Schedule::Iterative { .. } => {
-            let whole: Vec<usize> = plan.groups(&net.arch)?.iter().map(|g| g.filters).collect();
             let parts = plan.schedule.parts();
             while now.done < parts.len() {
                 if let (Schedule::Iterative { between, .. }, true) = (plan.schedule, now.done > 0) {
                     train_between(&mut now, data, between, settings, compute, watch)?;
                 }
                 let of_step = match plan.schedule {
-                    Schedule::Iterative { .. } => plan.step(&now.net.arch, &whole, parts[now.done])?,
+                    Schedule::Iterative { .. } => plan.step(&now.net.arch, &net.arch, parts[now.done])?,
                     _ => plan.clone(),
                 };
                 let start = Instant::now();
@@ -130,7 +151,6 @@ pub fn shrink(
                 now.seconds[0] += start.elapsed().as_secs_f64();
                 let start = Instant::now();
                 now.net = cut(&now.net, &kept(&rows), &compute.device)?;
-                now.seconds[1] += start.elapsed().as_secs_f64();
                 if now.layers.is_empty() {
                     now.layers = rows;
                 } else {
@@ -138,6 +158,10 @@ pub fn shrink(
                         all.kept = step.kept.iter().map(|&k| all.kept[k]).collect();
                     }
                 }
+                if let Some(by) = &plan.compensate {
+                    (now.net, refits) = compensate(net, &now.net, &kept(&now.layers), &data.train, compute, by, watch)?;
+                }
+                now.seconds[1] += start.elapsed().as_secs_f64();
                 now.done += 1;
                 if now.done < parts.len() {
                     keeper.save(&now)?;
@@ -145,7 +169,7 @@ pub fn shrink(
             }
         }
     }
-    Ok(Cut { net: now.net, layers: now.layers, seconds: now.seconds })
+    Ok(Cut { net: now.net, layers: now.layers, refits, seconds: now.seconds })
 }
 
 fn kept(rows: &[LayerRow]) -> Keep {

@@ -34,12 +34,6 @@ fn chosen<'a>(arch: &Arch, keep: &'a Keep) -> Result<Vec<(Group, &'a [usize])>> 
     Ok(found)
 }
 
-/// Which of the tensors of its kind layer `at` owns.
-pub(crate) fn nth(arch: &Arch, at: usize) -> usize {
-    let kind = std::mem::discriminant(&arch.layers[at]);
-    arch.layers[..at].iter().filter(|l| std::mem::discriminant(*l) == kind).count()
-}
-
 fn index(numbers: &[usize], device: &Device) -> Tensor<1, Int> {
     Tensor::from_data(numbers.iter().map(|&i| i as i32).collect::<Vec<_>>().as_slice(), device)
 }
@@ -53,6 +47,56 @@ fn rows(filters: &[usize], plane: usize) -> Vec<usize> {
     filters.iter().flat_map(|f| f * plane..(f + 1) * plane).collect()
 }
 
+/// An architecture without the filters that are not kept. Groups that are not named stay whole.
+///
+/// # Errors
+/// As [`cut`].
+pub fn cut_arch(arch: &Arch, keep: &Keep) -> Result<Arch> {
+    let mut smaller = arch.clone();
+    for (group, filters) in chosen(arch, keep)? {
+        shrink_group(&mut smaller, &group, filters);
+    }
+    smaller.shapes()?;
+    Ok(smaller)
+}
+
+/// The layers of one group and of what reads it, with `filters` alone.
+fn shrink_group(arch: &mut Arch, group: &Group, filters: &[usize]) {
+    for &at in &group.convs {
+        if let Layer::Conv { output, .. } = &mut arch.layers[at] {
+            *output = filters.len();
+        }
+    }
+    for &at in &group.norms {
+        arch.layers[at] = Layer::BatchNorm { channels: filters.len() };
+    }
+    for &reader in &group.readers {
+        match reader {
+            Reader::Conv(at) => {
+                if let Layer::Conv { input, .. } = &mut arch.layers[at] {
+                    *input = filters.len();
+                }
+            }
+            Reader::Linear(at, plane) => {
+                if let Layer::Linear { input, .. } = &mut arch.layers[at] {
+                    *input = filters.len() * plane;
+                }
+            }
+        }
+    }
+    for &at in &group.into {
+        if let Layer::Shortcut { channels, .. } = &mut arch.layers[at] {
+            *channels = filters.iter().map(|&f| channels[f]).collect();
+        }
+    }
+    for &at in &group.out_of {
+        if let Layer::Shortcut { input, channels, .. } = &mut arch.layers[at] {
+            *input = filters.len();
+            channels.iter_mut().for_each(|c| *c = c.and_then(|c| filters.binary_search(&c).ok()));
+        }
+    }
+}
+
 /// A network without the filters that are not kept. Groups that are not named stay whole.
 ///
 /// # Errors
@@ -62,53 +106,30 @@ pub fn cut(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
     for (group, filters) in chosen(&net.arch, keep)? {
         let which = index(filters, device);
         for &at in &group.convs {
-            let weights = nth(&net.arch, at);
-            let conv = &mut net.convs[weights];
+            let conv = &mut net.convs[net.arch.nth(at)];
             conv.weight = select(&conv.weight, 0, &which);
             conv.bias = conv.bias.as_ref().map(|b| select(b, 0, &which));
-            if let Layer::Conv { output, .. } = &mut net.arch.layers[at] {
-                *output = filters.len();
-            }
         }
         for &at in &group.norms {
-            let weights = nth(&net.arch, at);
-            let norm = &mut net.norms[weights];
+            let norm = &mut net.norms[net.arch.nth(at)];
             norm.gamma = select(&norm.gamma, 0, &which);
             norm.beta = select(&norm.beta, 0, &which);
             norm.running_mean = RunningState::new(norm.running_mean.value_sync().select(0, which.clone()).detach());
             norm.running_var = RunningState::new(norm.running_var.value_sync().select(0, which.clone()).detach());
-            net.arch.layers[at] = Layer::BatchNorm { channels: filters.len() };
         }
         for &reader in &group.readers {
             match reader {
                 Reader::Conv(at) => {
-                    let weights = nth(&net.arch, at);
-                    net.convs[weights].weight = select(&net.convs[weights].weight, 1, &which);
-                    if let Layer::Conv { input, .. } = &mut net.arch.layers[at] {
-                        *input = filters.len();
-                    }
+                    let conv = &mut net.convs[net.arch.nth(at)];
+                    conv.weight = select(&conv.weight, 1, &which);
                 }
                 Reader::Linear(at, plane) => {
-                    let rows = rows(filters, plane);
-                    let weights = nth(&net.arch, at);
-                    net.linears[weights].weight = select(&net.linears[weights].weight, 0, &index(&rows, device));
-                    if let Layer::Linear { input, .. } = &mut net.arch.layers[at] {
-                        *input = rows.len();
-                    }
+                    let linear = &mut net.linears[net.arch.nth(at)];
+                    linear.weight = select(&linear.weight, 0, &index(&rows(filters, plane), device));
                 }
             }
         }
-        for &at in &group.into {
-            if let Layer::Shortcut { channels, .. } = &mut net.arch.layers[at] {
-                *channels = filters.iter().map(|&f| channels[f]).collect();
-            }
-        }
-        for &at in &group.out_of {
-            if let Layer::Shortcut { input, channels, .. } = &mut net.arch.layers[at] {
-                *input = filters.len();
-                channels.iter_mut().for_each(|c| *c = c.and_then(|c| filters.binary_search(&c).ok()));
-            }
-        }
+        shrink_group(&mut net.arch, &group, filters);
     }
     net.arch.shapes()?;
     Ok(net)
@@ -125,13 +146,13 @@ pub fn mask(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
         for &reader in &group.readers {
             match reader {
                 Reader::Conv(at) => {
-                    let conv = nth(&net.arch, at);
+                    let conv = net.arch.nth(at);
                     let ones: Vec<f32> = (0..group.filters).map(kept).collect();
                     let ones = Tensor::<1>::from_data(ones.as_slice(), device).reshape([1, group.filters, 1, 1]);
                     net.convs[conv].weight = Param::from_tensor(net.convs[conv].weight.val() * ones);
                 }
                 Reader::Linear(at, plane) => {
-                    let linear = nth(&net.arch, at);
+                    let linear = net.arch.nth(at);
                     let ones: Vec<f32> = (0..group.filters * plane).map(|row| kept(row / plane)).collect();
                     let ones = Tensor::<1>::from_data(ones.as_slice(), device).reshape([group.filters * plane, 1]);
                     net.linears[linear].weight = Param::from_tensor(net.linears[linear].weight.val() * ones);
@@ -158,7 +179,7 @@ pub(super) fn silence(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
         let ones: Vec<f32> = (0..group.filters).map(|f| f32::from(u8::from(filters.binary_search(&f).is_ok()))).collect();
         let ones = Tensor::<1>::from_data(ones.as_slice(), device).reshape([group.filters, 1, 1, 1]);
         for &at in &group.convs {
-            let conv = nth(&net.arch, at);
+            let conv = net.arch.nth(at);
             net.convs[conv].weight = Param::from_tensor(net.convs[conv].weight.val() * ones.clone());
         }
     }

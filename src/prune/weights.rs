@@ -1,7 +1,6 @@
 //! Filters as points: their weights, or the mean maps that they make of samples.
 
 use super::scoring::{BATCH, SampleOptions, Scoring, maps_of};
-use super::surgery::nth;
 use crate::error::Result;
 use crate::nn::{Group, Net, bridge};
 use burn::tensor::Tensor;
@@ -9,7 +8,7 @@ use rayon::prelude::*;
 
 /// The weights of a group's filters, one row each; where several convolutions are coupled, one behind the other.
 pub(super) fn weights(net: &Net, group: &Group) -> Tensor<2> {
-    let of_conv = |at: &usize| net.convs[nth(&net.arch, *at)].weight.val().flatten::<2>(1, 3);
+    let of_conv = |at: &usize| net.convs[net.arch.nth(*at)].weight.val().flatten::<2>(1, 3);
     let rows: Vec<Tensor<2>> = group.convs.iter().map(of_conv).collect();
     Tensor::cat(rows, 1)
 }

@@ -15,4 +15,4 @@ pub(crate) use run::{LOADER, refuse_run, refuse_taken};
 pub(crate) use source::dense_data;
 pub use source::{is_generated, load_data};
 pub(crate) use trainer::labelled;
-pub use trainer::{EpochRecord, Settings, Trainer, accuracy, logits};
+pub use trainer::{EpochRecord, Gentle, Settings, Trainer, accuracy, logits};

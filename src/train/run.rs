@@ -219,16 +219,18 @@ impl Run {
     /// [`Error::Interrupted`] when stopped, after saving; [`Error::File`] when there are results of training here but no checkpoint to
     /// go on from; as [`Trainer::epoch`]; [`Error::Io`] when nothing can be saved.
     pub fn train(&self, start: Option<Net>, data: &DataSet, compute: &Compute, watch: &mut dyn Watch) -> Result<Net> {
-        self.train_observed(start, data, compute, watch, &mut |_, _| Ok(()))
+        self.train_observed(start, None, data, compute, watch, &mut |_, _| Ok(()))
     }
 
-    /// As [`Run::train`], showing `observe` the network after every epoch, once everything is saved.
+    /// As [`Run::train`], with the network whose answers are to be learnt if the settings say so ([`Gentle`](super::Gentle)), showing `observe` the network
+    /// after every epoch, once everything is saved.
     ///
     /// # Errors
     /// As [`Run::train`], and whatever `observe` returns.
     pub fn train_observed(
         &self,
         start: Option<Net>,
+        teacher: Option<&Net>,
         data: &DataSet,
         compute: &Compute,
         watch: &mut dyn Watch,
@@ -242,6 +244,9 @@ impl Run {
             None => Net::with_init(&self.arch, settings.seed, self.config.init, None, &compute.device)?,
         };
         let mut trainer = Trainer::new(net, settings, &compute.device);
+        if let Some(teacher) = teacher {
+            trainer = trainer.taught_by(teacher);
+        }
         let mut metrics = match trainer.load_checkpoint(&self.folder)? {
             Some(history) => {
                 watch.note(&format!("going on after epoch {}", trainer.epochs_done()));

@@ -6,9 +6,10 @@ use crate::data::Samples;
 use crate::error::{Error, Result};
 use crate::nn::{Net, bridge};
 use crate::progress::Watch;
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::loss::CrossEntropyLoss;
 use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -30,12 +31,27 @@ pub struct Settings {
     /// Whether images are mirrored and shifted by chance.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub augment: bool,
+    /// How what was compensated learns on without harm, in place of the usual way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gentle: Option<Gentle>,
+}
+
+/// Training that changes a good network little: norms keep their running statistics, and the learning rate falls to 0 along half a cosine.
+///
+/// A network whose weights were chosen by least squares is another function with the statistics of a batch, and a constant rate of the usual size throws away
+/// in thirty steps what the least squares gave (docs/pruning.md has the measurements).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gentle {
+    /// Whether it learns what another network answers, in place of the labels.
+    pub distill: bool,
+    /// Steps after which it ends, in the middle of an epoch if need be; 0 if epochs alone count.
+    pub steps: usize,
 }
 
 impl Settings {
     /// Without augmentation.
     pub fn new(epochs: usize, batch: usize, optimiser: Optimiser, seed: u64) -> Self {
-        Self { epochs, batch, optimiser, seed, augment: false }
+        Self { epochs, batch, optimiser, seed, augment: false, gentle: None }
     }
 
     /// What decides the order of the samples in an epoch, counted from 0.
@@ -48,7 +64,7 @@ impl Settings {
         let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs();
         let (a, b) = (&self.optimiser, &other.optimiser);
         let rates = near(a.rate, b.rate) && near(a.momentum, b.momentum) && near(a.weight_decay.into(), b.weight_decay.into());
-        let same = a.kind == b.kind && a.decoupled == b.decoupled && self.augment == other.augment;
+        let same = a.kind == b.kind && a.decoupled == b.decoupled && self.augment == other.augment && self.gentle == other.gentle;
         rates && same && self.batch == other.batch && self.seed == other.seed
     }
 }
@@ -94,15 +110,55 @@ pub struct Trainer {
     pub(super) optimiser: ModuleOptimizer,
     pub(super) settings: Settings,
     pub(super) progress: Progress,
+    teacher: Option<Net>,
     device: Device,
 }
+
+/// What answers are divided by before they are compared with a teacher's: it lets the order of the wrong classes count (Hinton, Vinyals and Dean,
+/// arXiv 1503.02531).
+const TEMPERATURE: f64 = 3.0;
 
 impl Trainer {
     /// Starts with a network that is on `device`.
     pub fn new(net: Net, settings: Settings, device: &Device) -> Self {
         let device = device.clone().autodiff();
-        let net = net.train();
-        Self { net, optimiser: settings.optimiser.build(), settings, progress: Progress::default(), device }
+        let mut net = net.train();
+        if settings.gentle.is_some() {
+            net.norms.iter_mut().for_each(|n| n.training = Param::from_bool(false));
+        }
+        Self { net, optimiser: settings.optimiser.build(), settings, progress: Progress::default(), teacher: None, device }
+    }
+
+    /// With the network whose answers are to be learnt, where the settings say so.
+    pub fn taught_by(mut self, teacher: &Net) -> Self {
+        self.teacher = Some(teacher.valid());
+        self
+    }
+
+    /// The learning rate of a step of `total`, counted from 0 over all epochs.
+    fn rate(&self, step: usize, total: usize) -> f64 {
+        let rate = self.settings.optimiser.rate;
+        match self.settings.gentle {
+            Some(_) => 0.5 * rate * (1.0 + (std::f64::consts::PI * step as f64 / total.max(1) as f64).cos()),
+            None => rate,
+        }
+    }
+
+    /// The mean loss of some logits.
+    fn loss(&self, x: Tensor<2>, logits: Tensor<2>, labels: Tensor<1, Int>) -> Result<Tensor<1>> {
+        if !self.settings.gentle.is_some_and(|g| g.distill) {
+            return Ok(CrossEntropyLoss::new(None, &self.device).forward(logits, labels));
+        }
+        let Some(teacher) = &self.teacher else {
+            return Err(Error::input(
+                "this run learns from the answers of the network that it was cut from: go on with `lacuna prune --resume`",
+            ));
+        };
+        let wanted = teacher.forward(x.inner()) / TEMPERATURE;
+        let (share, log_share) = (softmax(wanted.clone(), 1), log_softmax(wanted, 1));
+        let own = log_softmax(logits / TEMPERATURE, 1);
+        let apart = Tensor::from_inner(share) * (Tensor::from_inner(log_share) - own);
+        Ok(apart.sum_dim(1).mean() * (TEMPERATURE * TEMPERATURE))
     }
 
     /// Number of epochs that are through.
@@ -131,12 +187,17 @@ impl Trainer {
         let batch = if self.settings.batch == 0 { train.len() } else { self.settings.batch };
         // The order is the seed's and the epoch's alone, so an interrupted epoch goes on with the samples it has not seen.
         let order = train.shuffled(Settings::epoch_seed(self.settings.seed, self.progress.epochs));
-        let total = order.len().div_ceil(batch);
-        let loss_of = CrossEntropyLoss::new(None, &self.device);
+        let full = order.len().div_ceil(batch);
+        let before = self.progress.epochs * full;
+        let end = match self.settings.gentle {
+            Some(Gentle { steps, .. }) if steps > 0 => steps,
+            _ => self.settings.epochs * full,
+        };
+        let total = full.min(end.saturating_sub(before)).max(1);
         // Sums stay on the device: reading every loss would wait for every step.
         let mut sums: Option<Tensor<1>> = None;
         let mut pending = 0;
-        for (step, which) in order.chunks(batch).enumerate().skip(self.progress.steps) {
+        for (step, which) in order.chunks(batch).enumerate().take(total).skip(self.progress.steps) {
             if watch.stopped() {
                 self.take_sums(sums.take(), pending)?;
                 self.progress.seconds = earlier + start.elapsed().as_secs_f64();
@@ -150,8 +211,8 @@ impl Trainer {
                 let seed = Settings::epoch_seed(self.settings.seed, self.progress.epochs).wrapping_add(step as u64) ^ 0xA06;
                 x = augmented(x, [c, h, w], seed);
             }
-            let logits = self.net.forward(x);
-            let loss = loss_of.forward(logits.clone(), y.clone());
+            let logits = self.net.forward(x.clone());
+            let loss = self.loss(x, logits.clone(), y.clone())?;
             let right = logits.inner().argmax(1).squeeze_dim::<1>(1).equal(y.inner()).float().sum();
             let both = Tensor::cat(vec![loss.clone().inner() * which.len() as f64, right], 0);
             sums = Some(match sums.take() {
@@ -160,7 +221,7 @@ impl Trainer {
             });
             let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
             let rule = self.settings.optimiser;
-            self.net = rule.decay(self.optimiser.step(rule.rate, self.net.clone(), gradients));
+            self.net = rule.decay(self.optimiser.step(self.rate(before + step, end), self.net.clone(), gradients));
             pending += which.len();
             self.progress.steps = step + 1;
             if (step + 1) % 16 == 0 || step + 1 == total {
@@ -181,7 +242,7 @@ impl Trainer {
         let p = self.progress;
         let record = EpochRecord {
             epoch: p.epochs + 1,
-            steps: (p.epochs + 1) * total,
+            steps: before + total,
             train_loss: p.loss / p.seen as f64,
             train_accuracy: p.correct / p.seen as f64,
             test_accuracy: None,

@@ -1,19 +1,27 @@
 //! What a filter is worth: one file per criterion.
 
 mod activity;
+mod aim;
 mod betti;
+mod effect;
 mod fpgm;
 mod functionality;
 mod holes;
 mod magnitude;
 mod norm_scale;
 mod random;
+mod readers;
+mod reconstruction;
+mod samples_barcode;
 mod taps;
 mod taylor;
 
+pub use aim::Aim;
 pub use betti::{BettiDimension, BettiOptions, Cloud, Scale};
 pub use functionality::FunctionalityOptions;
 pub use holes::count_holes;
+pub use reconstruction::ReconstructionOptions;
+pub use samples_barcode::SamplesOptions;
 
 use super::scoring::{BATCH, LayerScores, SampleOptions, Scoring, maps_of};
 use super::search::{EnergyOptions, TopologicalOptions, energy, topological};
@@ -44,6 +52,12 @@ pub enum Criterion {
     Selectivity(SampleOptions),
     /// The first-order change of the loss without the filter (Molchanov et al., arXiv 1611.06440); the smallest go first.
     Taylor(SampleOptions),
+    /// The variance of what the filter adds to the logits, to first order and without labels; the smallest go first.
+    Effect(SampleOptions),
+    /// Greedy elimination: the filter goes whose loss, once the others are refitted, changes the samples' barcode least.
+    Barcode(ReconstructionOptions),
+    /// Greedy elimination: the filter goes without which the samples' barcode in the layer's space stays nearest to what it was.
+    SamplesBarcode(SamplesOptions),
     /// What the filter responds to and contributes (Qin et al., arXiv 1810.07322); of filters that do the same the least contributing go first.
     Functionality(FunctionalityOptions),
     /// A genetic search for the filters whose barcode is that of all (the Topological Pruner).
@@ -71,6 +85,10 @@ impl Criterion {
             Criterion::MeanActivation(_) => "mean-activation",
             Criterion::Selectivity(_) => "selectivity",
             Criterion::Taylor(_) => "taylor",
+            Criterion::Effect(_) => "effect",
+            Criterion::Barcode(_) => "barcode",
+            Criterion::SamplesBarcode(options) if options.dimension == 1 => "samples-h1",
+            Criterion::SamplesBarcode(_) => "samples-h0",
             Criterion::Functionality(_) => "functionality",
             Criterion::Topological(_) => "topological",
             Criterion::Energy(_) => "energy",
@@ -79,7 +97,7 @@ impl Criterion {
     }
 
     /// Names of all criteria.
-    pub const NAMES: [&'static str; 14] = [
+    pub const NAMES: [&'static str; 18] = [
         "betti",
         "holes",
         "l1",
@@ -90,6 +108,10 @@ impl Criterion {
         "mean-activation",
         "selectivity",
         "taylor",
+        "effect",
+        "barcode",
+        "samples-h0",
+        "samples-h1",
         "functionality",
         "topological",
         "energy",
@@ -113,6 +135,13 @@ impl Criterion {
             "mean-activation" => Criterion::MeanActivation(some),
             "selectivity" => Criterion::Selectivity(some),
             "taylor" => Criterion::Taylor(some),
+            "effect" => Criterion::Effect(some),
+            "barcode" => Criterion::Barcode(ReconstructionOptions { samples, seed, ..ReconstructionOptions::default() }),
+            "samples-h0" | "samples-h1" => {
+                let most = SamplesOptions::default().samples;
+                let dimension = usize::from(name == "samples-h1");
+                Criterion::SamplesBarcode(SamplesOptions { samples: samples.min(most), dimension, seed })
+            }
             "functionality" => {
                 Criterion::Functionality(FunctionalityOptions { samples, seed, ..FunctionalityOptions::default() })
             }
@@ -137,6 +166,9 @@ impl Criterion {
             | Criterion::MeanActivation(SampleOptions { samples, .. })
             | Criterion::Selectivity(SampleOptions { samples, .. })
             | Criterion::Taylor(SampleOptions { samples, .. })
+            | Criterion::Effect(SampleOptions { samples, .. })
+            | Criterion::Barcode(ReconstructionOptions { samples, .. })
+            | Criterion::SamplesBarcode(SamplesOptions { samples, .. })
             | Criterion::Functionality(FunctionalityOptions { samples, .. }) => *samples,
             Criterion::Topological(TopologicalOptions { points: super::search::FilterPoints::Maps { samples }, .. }) => *samples,
             _ => return Ok(()),
@@ -159,6 +191,9 @@ impl Criterion {
             | Criterion::MeanActivation(SampleOptions { seed, .. })
             | Criterion::Selectivity(SampleOptions { seed, .. })
             | Criterion::Taylor(SampleOptions { seed, .. })
+            | Criterion::Effect(SampleOptions { seed, .. })
+            | Criterion::Barcode(ReconstructionOptions { seed, .. })
+            | Criterion::SamplesBarcode(SamplesOptions { seed, .. })
             | Criterion::Functionality(FunctionalityOptions { seed, .. })
             | Criterion::Topological(TopologicalOptions { seed, .. })
             | Criterion::Energy(EnergyOptions { seed, .. })
@@ -195,6 +230,9 @@ impl Criterion {
             Criterion::MeanActivation(options) => activity::mean(scoring, *options),
             Criterion::Selectivity(options) => activity::universality(scoring, *options),
             Criterion::Taylor(options) => taylor::score(scoring, *options),
+            Criterion::Effect(options) => effect::score(scoring, *options),
+            Criterion::Barcode(options) => reconstruction::score(scoring, options),
+            Criterion::SamplesBarcode(options) => samples_barcode::score(scoring, options),
             Criterion::Functionality(options) => functionality::score(scoring, options),
             Criterion::Topological(options) => topological(scoring, options),
             Criterion::Energy(options) => energy(scoring, options),

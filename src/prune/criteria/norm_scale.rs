@@ -7,7 +7,6 @@
 use super::{LayerScores, Scoring};
 use crate::error::{Error, Result};
 use crate::nn::bridge;
-use crate::prune::surgery::nth;
 
 /// Mean absolute scale of each filter's norms.
 pub(super) fn score(scoring: &Scoring<'_>) -> Result<Vec<LayerScores>> {
@@ -22,7 +21,7 @@ pub(super) fn score(scoring: &Scoring<'_>) -> Result<Vec<LayerScores>> {
         }
         let mut sums = vec![0.0; group.filters];
         for &at in &group.norms {
-            let scales = bridge::read(net.norms[nth(&net.arch, at)].gamma.val())?;
+            let scales = bridge::read(net.norms[net.arch.nth(at)].gamma.val())?;
             sums.iter_mut().zip(scales).for_each(|(s, x)| *s += f64::from(x.abs()) / group.norms.len() as f64);
         }
         Ok(sums)

@@ -1,0 +1,95 @@
+//! A pass through a network that can stop before any layer and go on later.
+//!
+//! Pruning looks between layers: it changes a layer's weights in the middle of a pass, or follows a gradient into what a single layer reads. A [`Pass`]
+//! is what flows into the next layer, together with what shortcuts come back to later.
+
+use super::net::{Flow, Net, shortcut};
+use super::{Arch, Layer};
+use burn::nn::pool::MaxPool2dConfig;
+use burn::tensor::Tensor;
+use std::collections::BTreeMap;
+
+/// Where a pass stands.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// Index of the layer that comes next.
+    pub next: usize,
+    /// What flows into it.
+    pub flow: Flow,
+    /// What earlier layers gave, where a later layer asks for it.
+    pub kept: BTreeMap<usize, Flow>,
+}
+
+impl Arch {
+    /// The last layer that comes back to what layer `at` gave, if one does.
+    pub fn last_return_to(&self, at: usize) -> Option<usize> {
+        let returns = |l: &Layer| matches!(l, Layer::Branch { from: i } | Layer::Add { with: i } if *i == at);
+        (at + 1..self.layers.len()).rev().find(|&later| returns(&self.layers[later]))
+    }
+
+    /// Layer `at` is the how manieth of its kind, counted from 0: the place of its tensors in [`Net::convs`], [`Net::norms`] or [`Net::linears`].
+    pub fn nth(&self, at: usize) -> usize {
+        let kind = std::mem::discriminant(&self.layers[at]);
+        self.layers[..at].iter().filter(|l| std::mem::discriminant(*l) == kind).count()
+    }
+}
+
+impl Net {
+    /// A pass that stands before the first layer, for `[batch, numbers]`.
+    pub fn begin(&self, x: Tensor<2>) -> Pass {
+        let batch = x.dims()[0];
+        let flow = match *self.arch.input {
+            [c, h, w] => Flow::Maps(x.reshape([batch, c, h, w])),
+            _ => Flow::Flat(x),
+        };
+        Pass { next: 0, flow, kept: BTreeMap::new() }
+    }
+
+    /// One layer on.
+    pub fn advance(&self, pass: Pass) -> Pass {
+        let Pass { next, flow, kept } = pass;
+        let flow = self.apply(next, flow, &|at| kept.get(&at).cloned());
+        self.behind(next, flow, kept)
+    }
+
+    /// Where a pass stands behind layer `at`, which gave `flow`.
+    pub fn behind(&self, at: usize, flow: Flow, mut kept: BTreeMap<usize, Flow>) -> Pass {
+        if self.arch.last_return_to(at).is_some() {
+            kept.insert(at, flow.clone());
+        }
+        kept.retain(|&earlier, _| self.arch.last_return_to(earlier).is_some_and(|last| last > at));
+        Pass { next: at + 1, flow, kept }
+    }
+
+    /// What layer `at` makes of `flow`; `kept` gives what an earlier layer gave, where the layer comes back to one.
+    pub fn apply(&self, at: usize, flow: Flow, kept: &dyn Fn(usize) -> Option<Flow>) -> Flow {
+        let activation = &self.arch.activation;
+        let nth = self.arch.nth(at);
+        match (&self.arch.layers[at], flow) {
+            (Layer::Conv { .. }, Flow::Maps(x)) => Flow::Maps(self.convs[nth].forward(x)),
+            (Layer::BatchNorm { .. }, Flow::Maps(x)) => Flow::Maps(self.norms[nth].forward(x)),
+            (Layer::BatchNorm { .. }, Flow::Flat(x)) => Flow::Flat(self.norms[nth].forward(x)),
+            (Layer::Linear { .. }, Flow::Flat(x)) => Flow::Flat(self.linears[nth].forward(x)),
+            (Layer::Activation, Flow::Maps(x)) => Flow::Maps(match self.shapes.get(nth) {
+                Some(learnt) => activation.maps_learnt(&learnt.val(), x),
+                None => activation.maps(x),
+            }),
+            (Layer::Activation, Flow::Flat(x)) => Flow::Flat(match self.shapes.get(nth) {
+                Some(learnt) => activation.flat_learnt(&learnt.val(), x),
+                None => activation.flat(x),
+            }),
+            (Layer::MaxPool { size }, Flow::Maps(x)) => {
+                Flow::Maps(MaxPool2dConfig::new([*size, *size]).with_strides([*size, *size]).init().forward(x))
+            }
+            (Layer::GlobalMean, Flow::Maps(x)) => Flow::Flat(x.mean_dim(3).mean_dim(2).flatten(1, 3)),
+            (Layer::Flatten, Flow::Maps(x)) => Flow::Flat(x.flatten(1, 3)),
+            (Layer::Branch { from }, flow) => kept(*from).unwrap_or(flow),
+            (Layer::Shortcut { input, stride, channels }, Flow::Maps(x)) => Flow::Maps(shortcut(x, *input, *stride, channels)),
+            (Layer::Add { with }, flow) => match kept(*with) {
+                Some(other) => flow.plus(other),
+                None => flow,
+            },
+            (_, flow) => flow,
+        }
+    }
+}

@@ -1,0 +1,477 @@
+//! Compensation: what is left of a network learns in closed form to give what the whole one gave.
+//!
+//! Layer by layer, in the order of a pass, the weights of every layer that reads cut channels are chosen anew by ridge regression: inputs are those of the cut network
+//! as it has become by then, targets what the whole network's layer gives, on some images, at some places of each. No labels, no gradients. Where He, Zhang and Sun ("Channel pruning for
+//! accelerating very deep neural networks", arXiv 1707.06168) take lasso and whole layers, filters are chosen here by any criterion before. Three things
+//! matter (docs/pruning.md has the measurements):
+//!
+//! - The last convolution of a residual block is fitted to the block's *sum*: the whole network's sum less what the shortcut carries in the cut
+//!   network. So a block repairs what the blocks before it lost.
+//! - The intercept goes into the running mean of the norm behind the layer, or into its bias. Norms are not measured anew: a least-squares
+//!   output has less variance than its target, rightly, and would be blown up again.
+//! - The ridge pulls towards the weights that are there, not towards zero.
+
+mod goal;
+mod states;
+
+use super::gram::{Fit, Gram};
+use super::patches::{Kernel, Places};
+use super::scoring::{SampleOptions, chosen_of};
+use super::surgery::Keep;
+use crate::data::Samples;
+use crate::error::{Error, Result};
+use crate::nn::{Compute, Flow, Layer, Net, bridge};
+use crate::progress::Watch;
+use burn::module::{Module, Param, RunningState};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use faer::Mat;
+use goal::{Goal, earlier};
+use serde::{Deserialize, Serialize};
+use states::{Both, MOST_BYTES, States};
+
+/// How weights are fitted anew.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Compensation {
+    /// Training images, without their labels.
+    pub images: usize,
+    /// Places of each image at which a convolution is fitted, by chance.
+    pub places: usize,
+    /// Pull towards the weights that are there, in units of the mean variance of an input.
+    pub ridge: f64,
+    /// Decides images and places.
+    pub seed: u64,
+}
+
+impl Default for Compensation {
+    fn default() -> Self {
+        Self { images: 512, places: 32, ridge: 0.1, seed: 0 }
+    }
+}
+
+impl Compensation {
+    /// Whether the numbers make sense.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the one that does not.
+    pub fn check(&self) -> Result<()> {
+        if self.images < 2 || self.places == 0 {
+            return Err(Error::input("a compensation needs at least 2 images and a place of each"));
+        }
+        if !(self.ridge >= 0.0 && self.ridge.is_finite()) {
+            return Err(Error::input("the ridge of the compensation must be a number, 0 or more"));
+        }
+        Ok(())
+    }
+}
+
+/// What became of one layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refit {
+    /// Its name.
+    pub layer: String,
+    /// Numbers that each of its outputs is made of.
+    pub inputs: usize,
+    /// Rows of the least squares: places of images, or images.
+    pub rows: usize,
+    /// The share of its target's variance that the weights before missed.
+    pub missed_before: f64,
+    /// The share that the new ones miss.
+    pub missed_after: f64,
+    /// The ridge that was used: more than was asked for where the inputs' matrix is singular.
+    pub ridge: f64,
+}
+
+/// Fits the weights of `cut`, which has the filters of `whole` that `keep` names, so that it gives what `whole` gives.
+///
+/// # Errors
+/// [`Error::Input`] for options that make no sense, more images than there are, or numbers that are not finite; [`Error::Interrupted`];
+/// [`Error::Device`].
+pub fn compensate(
+    whole: &Net,
+    cut: &Net,
+    keep: &Keep,
+    samples: &Samples,
+    compute: &Compute,
+    options: &Compensation,
+    watch: &mut dyn Watch,
+) -> Result<(Net, Vec<Refit>)> {
+    options.check()?;
+    let which = chosen_of(samples, SampleOptions { samples: options.images, seed: options.seed })?;
+    let states = States::new(whole, samples, &which, &compute.device, MOST_BYTES)?;
+    compensate_on(states, whole, cut, keep, options, watch)
+}
+
+fn compensate_on(
+    mut states: States<'_>,
+    whole: &Net,
+    cut: &Net,
+    keep: &Keep,
+    options: &Compensation,
+    watch: &mut dyn Watch,
+) -> Result<(Net, Vec<Refit>)> {
+    let (whole, mut cut) = (whole.valid(), cut.valid());
+    let kept = kept_outputs(&whole, keep)?;
+    let names = whole.arch.weight_names();
+    let last = whole.arch.layers.iter().rposition(|l| matches!(l, Layer::Conv { .. } | Layer::Linear { .. })).unwrap_or(0);
+    let (mut differs, mut report) = (false, Vec::new());
+    for at in 0..=last {
+        if watch.stopped() {
+            return Err(Error::Interrupted("stopped while compensating".into()));
+        }
+        let inputs = |net: &Net| match net.arch.layers[at] {
+            Layer::Conv { input, kernel, .. } => Some(input * kernel * kernel),
+            Layer::Linear { input, .. } => Some(input),
+            _ => None,
+        };
+        // Up to the first layer that has lost an input, the cut network gives what the whole one does.
+        differs |= inputs(&whole) != inputs(&cut);
+        if !differs || inputs(&cut).is_none() {
+            states.each(|both| Both { whole: whole.advance(both.whole), cut: cut.advance(both.cut) });
+            continue;
+        }
+        let fitted = fit_layer(&mut states, &whole, &cut, at, kept[at].as_deref(), options)?;
+        let name = names.iter().find(|(i, _)| *i == at).map_or(String::new(), |(_, n)| n.clone());
+        report.push(Refit {
+            layer: name,
+            inputs: fitted.fit.weights.nrows(),
+            rows: fitted.rows,
+            missed_before: fitted.fit.missed[0],
+            missed_after: fitted.fit.missed[1],
+            ridge: fitted.fit.ridge,
+        });
+        put(&mut cut, at, &fitted)?;
+        states.each(|both| Both { whole: both.whole, cut: cut.advance(both.cut) });
+        watch.at("layers compensated", at as u64 + 1, last as u64 + 1);
+    }
+    Ok((cut, report))
+}
+
+/// For every layer the channels of its output that the cut network has, where those are not all.
+fn kept_outputs(whole: &Net, keep: &Keep) -> Result<Vec<Option<Vec<usize>>>> {
+    let mut kept = vec![None; whole.arch.layers.len()];
+    for group in whole.arch.groups()? {
+        if let Some(filters) = keep.get(&group.leader()) {
+            group.convs.iter().for_each(|&at| kept[at] = Some(filters.clone()));
+        }
+    }
+    Ok(kept)
+}
+
+/// What a layer is to become.
+struct Fitted {
+    fit: Fit,
+    rows: usize,
+    goal: Goal,
+    /// Whether the fit has an intercept: whether there is a place for one.
+    centred: bool,
+}
+
+/// Fits layer `at`; the passes of the whole network then stand behind it, those of the cut one before it.
+fn fit_layer(
+    states: &mut States<'_>,
+    whole: &Net,
+    cut: &Net,
+    at: usize,
+    kept: Option<&[usize]>,
+    options: &Compensation,
+) -> Result<Fitted> {
+    let goal = Goal::of(&whole.arch, at);
+    let mut gram = Gram::default();
+    for batch in 0..states.batches() {
+        let Both { whole: of_whole, cut: of_cut } = states.take(batch, at, whole, cut);
+        let input = of_cut.flow.clone();
+        let other = goal.other.and_then(|o| earlier(whole, &of_whole, o).zip(earlier(cut, &of_cut, o)));
+        let given = whole.apply(at, of_whole.flow, &|_| None);
+        let behind_norm = match goal.norm {
+            Some(norm) => whole.apply(norm, given.clone(), &|_| None),
+            None => given.clone(),
+        };
+        let seed = options.seed.wrapping_mul(1_000_003).wrapping_add((at * 65_537 + batch) as u64);
+        let (u, z) = rows(cut, at, input, behind_norm, other, kept, options.places, states.images(batch), seed);
+        gram.add(u, before_norm(cut, goal.norm, z));
+        states.put(batch, Both { whole: whole.behind(at, given, of_whole.kept), cut: of_cut });
+    }
+    let centred = goal.norm.is_some() || has_bias(cut, at);
+    let moments = gram.moments(centred)?;
+    let fit = moments.fit(&weights_of(cut, at)?, options.ridge)?;
+    Ok(Fitted { fit, rows: moments.rows, goal, centred })
+}
+
+/// What the layer reads in the cut network, and what should come out behind its norm, row by row.
+#[allow(clippy::too_many_arguments, reason = "one layer on one batch of two networks")]
+fn rows(
+    cut: &Net,
+    at: usize,
+    input: Flow,
+    given: Flow,
+    other: Option<(Flow, Flow)>,
+    kept: Option<&[usize]>,
+    places: usize,
+    images: usize,
+    seed: u64,
+) -> (Tensor<2>, Tensor<2>) {
+    let only = |z: Tensor<2>| match kept {
+        Some(kept) => {
+            let index: Vec<i32> = kept.iter().map(|&k| k as i32).collect();
+            let device = z.device();
+            z.select(1, Tensor::<1, Int>::from_data(index.as_slice(), &device))
+        }
+        None => z,
+    };
+    match (&cut.arch.layers[at], input, given) {
+        (&Layer::Conv { kernel, stride, padding, .. }, Flow::Maps(x), Flow::Maps(z)) => {
+            let [_, _, height, width] = z.dims();
+            let places = Places::draw(images, [height, width], places, seed);
+            let pick = |flow: Flow| match flow {
+                Flow::Maps(maps) => places.pick(maps),
+                Flow::Flat(flat) => flat,
+            };
+            let target = match other {
+                Some((whole, cut)) => only(pick(Flow::Maps(z).plus(whole))) - pick(cut),
+                None => only(places.pick(z)),
+            };
+            (places.patches(x, Kernel { side: kernel, stride, padding: padding.unwrap_or(kernel / 2) }), target)
+        }
+        (_, x, z) => match other {
+            Some((whole, cut)) => (x.flat(), only(z.plus(whole).flat()) - cut.flat()),
+            None => (x.flat(), only(z.flat())),
+        },
+    }
+}
+
+/// A norm's scale below this is taken for this: what it gives hardly depends on what comes in.
+const LEAST_SCALE: f32 = 1e-4;
+
+/// What a norm has to be given so that it gives `z`.
+fn before_norm(net: &Net, norm: Option<usize>, z: Tensor<2>) -> Tensor<2> {
+    let Some(at) = norm else { return z };
+    let norm = &net.norms[net.arch.nth(at)];
+    let gamma = norm.gamma.val();
+    let small = gamma.clone().abs().lower_elem(LEAST_SCALE);
+    let gamma = gamma.mask_fill(small, LEAST_SCALE);
+    let per_scale = (norm.running_var.value_sync() + norm.epsilon).sqrt() / gamma;
+    (z - norm.beta.val().unsqueeze::<2>()) * per_scale.unsqueeze::<2>() + norm.running_mean.value_sync().unsqueeze::<2>()
+}
+
+fn has_bias(net: &Net, at: usize) -> bool {
+    let nth = net.arch.nth(at);
+    match net.arch.layers[at] {
+        Layer::Conv { .. } => net.convs[nth].bias.is_some(),
+        _ => net.linears[nth].bias.is_some(),
+    }
+}
+
+/// The weights of a layer, `[inputs, outputs]`.
+pub(super) fn weights_of(net: &Net, at: usize) -> Result<Mat<f64>> {
+    let nth = net.arch.nth(at);
+    Ok(match net.arch.layers[at] {
+        Layer::Conv { .. } => {
+            let weight = net.convs[nth].weight.val();
+            let [outputs, channels, height, width] = weight.dims();
+            let (inputs, numbers) = (channels * height * width, bridge::read(weight)?);
+            Mat::from_fn(inputs, outputs, |i, o| f64::from(numbers[o * inputs + i]))
+        }
+        _ => {
+            let weight = net.linears[nth].weight.val();
+            let [inputs, outputs] = weight.dims();
+            let numbers = bridge::read(weight)?;
+            Mat::from_fn(inputs, outputs, |i, o| f64::from(numbers[i * outputs + o]))
+        }
+    })
+}
+
+/// Puts what was found into the network: weights, and the intercept into the norm's mean or the bias.
+fn put(net: &mut Net, at: usize, fitted: &Fitted) -> Result<()> {
+    let nth = net.arch.nth(at);
+    let (weights, intercept) = (&fitted.fit.weights, &fitted.fit.intercept);
+    let (inputs, outputs) = (weights.nrows(), weights.ncols());
+    let bias =
+        |device: &Device| Tensor::<1>::from_data(intercept.iter().map(|&b| b as f32).collect::<Vec<_>>().as_slice(), device);
+    let to_bias = fitted.centred && has_bias(net, at);
+    let device = match net.arch.layers[at] {
+        Layer::Conv { .. } => {
+            let conv = &mut net.convs[nth];
+            let shape = conv.weight.val().dims();
+            let device = conv.weight.val().device();
+            let numbers: Vec<f32> = (0..outputs).flat_map(|o| (0..inputs).map(move |i| weights[(i, o)] as f32)).collect();
+            conv.weight = Param::from_tensor(Tensor::from_data(TensorData::new(numbers, shape), &device));
+            if to_bias {
+                conv.bias = Some(Param::from_tensor(bias(&device)));
+            }
+            device
+        }
+        _ => {
+            let linear = &mut net.linears[nth];
+            let device = linear.weight.val().device();
+            let numbers: Vec<f32> = (0..inputs).flat_map(|i| (0..outputs).map(move |o| weights[(i, o)] as f32)).collect();
+            linear.weight = Param::from_tensor(Tensor::from_data(TensorData::new(numbers, [inputs, outputs]), &device));
+            if to_bias {
+                linear.bias = Some(Param::from_tensor(bias(&device)));
+            }
+            device
+        }
+    };
+    if let (false, true, Some(norm)) = (to_bias, fitted.centred, fitted.goal.norm) {
+        let norm = net.arch.nth(norm);
+        let mean = net.norms[norm].running_mean.value_sync();
+        net.norms[norm].running_mean = RunningState::new((mean - bias(&device)).detach());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::{Activation, Arch, zoo};
+    use crate::progress::Unwatched;
+    use crate::prune::criteria::testing::waves;
+    use crate::prune::cut;
+
+    fn archs() -> Vec<Arch> {
+        let act = |name: &str| Activation::parse(name).unwrap();
+        vec![
+            Arch::cnn([1, 8, 8], &[6, 8], 7, 3, act("relu")).unwrap(),
+            Arch::cnn([1, 8, 8], &[6, 8], 7, 3, act("tanh")).unwrap().without_norms(),
+            zoo::named("resnet20:0.5", [1, 8, 8], 3, act("relu")).unwrap(),
+        ]
+    }
+
+    /// Norms that do something.
+    fn uneven(arch: &Arch, seed: u64) -> Net {
+        let compute = Compute::cpu();
+        let mut net = Net::new(arch, seed, &compute.device).unwrap();
+        for (i, norm) in net.norms.iter_mut().enumerate() {
+            let n = norm.gamma.val().dims()[0];
+            let wave = |k: f32| {
+                let numbers: Vec<f32> = (0..n).map(|j| (k * (j + 3 * i) as f32).sin() * 0.3).collect();
+                Tensor::<1>::from_data(numbers.as_slice(), &compute.device)
+            };
+            norm.gamma = Param::from_tensor(wave(1.0) + 1.0);
+            norm.beta = Param::from_tensor(wave(2.0));
+            norm.running_mean = RunningState::new(wave(3.0));
+            norm.running_var = RunningState::new(wave(4.0) + 1.0);
+        }
+        net
+    }
+
+    fn logits(net: &Net, samples: &Samples) -> Vec<f32> {
+        crate::train::logits(net, samples, &Compute::cpu().device, &mut Unwatched).unwrap()
+    }
+
+    fn apart(a: &[f32], b: &[f32]) -> f64 {
+        a.iter().zip(b).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>() / a.len() as f64
+    }
+
+    fn two_thirds(arch: &Arch) -> Keep {
+        arch.groups().unwrap().iter().map(|g| (g.leader(), (0..g.filters).filter(|f| f % 3 != 1).collect())).collect()
+    }
+
+    /// Filters that are copies of others can go without loss, whatever the network: what reads them finds it in the others.
+    #[test]
+    fn copies_are_not_missed() {
+        let compute = Compute::cpu();
+        let samples = waves(300);
+        for arch in archs() {
+            let mut net = uneven(&arch, 3);
+            let mut keep = Keep::new();
+            // Of each convolution with a group of its own the second filter becomes the first.
+            for group in arch.groups().unwrap().into_iter().filter(|g| !g.is_coupled()) {
+                let conv = &mut net.convs[arch.nth(group.convs[0])];
+                let twin = |t: Tensor<4>| {
+                    let n = t.dims()[0];
+                    Tensor::cat(vec![t.clone().slice([0..1]), t.clone().slice([0..1]), t.slice([2..n])], 0)
+                };
+                let twin_of_vector = |t: Tensor<1>| {
+                    let n = t.dims()[0];
+                    Tensor::cat(vec![t.clone().slice([0..1]), t.clone().slice([0..1]), t.slice([2..n])], 0)
+                };
+                conv.weight = Param::from_tensor(twin(conv.weight.val()));
+                conv.bias = conv.bias.as_ref().map(|b| Param::from_tensor(twin_of_vector(b.val())));
+                for &at in &group.norms {
+                    let norm = &mut net.norms[arch.nth(at)];
+                    norm.gamma = Param::from_tensor(twin_of_vector(norm.gamma.val()));
+                    norm.beta = Param::from_tensor(twin_of_vector(norm.beta.val()));
+                    norm.running_mean = RunningState::new(twin_of_vector(norm.running_mean.value_sync()));
+                    norm.running_var = RunningState::new(twin_of_vector(norm.running_var.value_sync()));
+                }
+                keep.insert(group.leader(), (0..group.filters).filter(|&f| f != 1).collect());
+            }
+            let small = cut(&net, &keep, &compute.device).unwrap();
+            let options = Compensation { images: 300, places: 64, ridge: 1e-7, seed: 0 };
+            let (fitted, report) = compensate(&net, &small, &keep, &samples, &compute, &options, &mut Unwatched).unwrap();
+            let (want, before, after) = (logits(&net, &samples), logits(&small, &samples), logits(&fitted, &samples));
+            let size = apart(&want, &vec![0.0; want.len()]);
+            assert!(apart(&want, &before) > 1e-3 * size, "{}: nothing was lost at first", arch.name);
+            assert!(apart(&want, &after) < 1e-6 * size, "{}: {} of {size}", arch.name, apart(&want, &after));
+            assert!(report.iter().all(|r| r.missed_after <= r.missed_before + 1e-6), "{report:?}");
+            assert_eq!(fitted.parameters(), small.parameters());
+        }
+    }
+
+    /// A third of every group gone, residual streams too: samples that the fit has not seen lose much less than without it.
+    #[test]
+    fn less_is_lost_on_other_samples() {
+        let compute = Compute::cpu();
+        let samples = waves(900);
+        let (seen, unseen) = (samples.select(&(0..500).collect::<Vec<_>>()), samples.select(&(500..900).collect::<Vec<_>>()));
+        for arch in archs() {
+            let net = uneven(&arch, 5);
+            let keep = two_thirds(&arch);
+            let small = cut(&net, &keep, &compute.device).unwrap();
+            let options = Compensation { images: 500, ..Compensation::default() };
+            let (fitted, _) = compensate(&net, &small, &keep, &seen, &compute, &options, &mut Unwatched).unwrap();
+            let want = logits(&net, &unseen);
+            let (before, after) = (apart(&want, &logits(&small, &unseen)), apart(&want, &logits(&fitted, &unseen)));
+            assert!(after < 0.5 * before, "{}: {after} against {before}", arch.name);
+        }
+    }
+
+    /// What does not fit into memory is computed again, with the same result.
+    #[test]
+    fn memory_changes_nothing() {
+        let compute = Compute::cpu();
+        let samples = waves(400);
+        let arch = &archs()[2];
+        let net = uneven(arch, 6);
+        let keep = two_thirds(arch);
+        let small = cut(&net, &keep, &compute.device).unwrap();
+        let options = Compensation { images: 400, ..Compensation::default() };
+        let which = chosen_of(&samples, SampleOptions { samples: 400, seed: 0 }).unwrap();
+        let with = |bytes: usize| {
+            let states = States::new(&net, &samples, &which, &compute.device, bytes).unwrap();
+            compensate_on(states, &net, &small, &keep, &options, &mut Unwatched).unwrap()
+        };
+        let ((kept, a), (again, b)) = (with(MOST_BYTES), with(0));
+        assert_eq!(logits(&kept, &samples), logits(&again, &samples));
+        assert_eq!(a, b);
+    }
+
+    #[test]
+    fn few_images_and_wrong_options() {
+        let compute = Compute::cpu();
+        let samples = waves(40);
+        let arch = &archs()[0];
+        let net = uneven(arch, 7);
+        let keep = two_thirds(arch);
+        let small = cut(&net, &keep, &compute.device).unwrap();
+        let run = |options: &Compensation| compensate(&net, &small, &keep, &samples, &compute, options, &mut Unwatched);
+        // Fewer images than inputs, no ridge: the matrix is singular, and says what it needed.
+        let (fitted, report) = run(&Compensation { images: 4, ridge: 0.0, ..Compensation::default() }).unwrap();
+        assert!(logits(&fitted, &samples).iter().all(|x| x.is_finite()));
+        let last: Vec<&Refit> = report.iter().filter(|r| r.rows < r.inputs).collect();
+        assert!(!last.is_empty() && last.iter().all(|r| r.ridge > 0.0), "{report:?}");
+        for bad in [
+            Compensation { images: 41, ..Compensation::default() },
+            Compensation { images: 1, ..Compensation::default() },
+            Compensation { images: 20, places: 0, ..Compensation::default() },
+            Compensation { images: 20, ridge: -1.0, ..Compensation::default() },
+        ] {
+            assert_eq!(run(&bad).unwrap_err().exit_code(), 2, "{bad:?}");
+        }
+        let mut wild = net.clone();
+        wild.convs[1].weight = Param::from_tensor(wild.convs[1].weight.val() * f32::INFINITY);
+        let options = Compensation { images: 20, ..Compensation::default() };
+        let refused = compensate(&wild, &small, &keep, &samples, &compute, &options, &mut Unwatched).unwrap_err();
+        assert!(refused.to_string().contains("not finite"), "{refused}");
+    }
+}

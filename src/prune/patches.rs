@@ -1,0 +1,108 @@
+//! What a convolution reads and gives at some places of some images, as rows of numbers.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// Places of the plane that a convolution gives, some for each image.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    images: usize,
+    per_image: usize,
+    width: usize,
+    /// Index of each place in its plane, image after image.
+    at: Vec<usize>,
+}
+
+/// How a convolution's kernel lies on the plane that comes in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kernel {
+    pub side: usize,
+    pub stride: usize,
+    pub padding: usize,
+}
+
+impl Places {
+    /// At most `most` places of each image's `[height, width]` by chance, which `seed` decides; all of them, once each, if there are no more.
+    pub fn draw(images: usize, [height, width]: [usize; 2], most: usize, seed: u64) -> Self {
+        let plane = height * width;
+        let per_image = plane.min(most);
+        let at = if plane <= most {
+            (0..images).flat_map(|_| 0..plane).collect()
+        } else {
+            let mut rng = StdRng::seed_from_u64(seed);
+            (0..images * per_image).map(|_| rng.random_range(0..plane)).collect()
+        };
+        Self { images, per_image, width, at }
+    }
+
+    /// Number of rows that [`Places::pick`] and [`Places::patches`] give.
+    pub fn rows(&self) -> usize {
+        self.images * self.per_image
+    }
+
+    /// The numbers of all channels at some pixels of `[images, channels, height, width]`, row by row: whole rows are copied from where channels lie beside
+    /// each other.
+    fn pixels(maps: Tensor<4>, which: Vec<i32>) -> Tensor<2> {
+        let ([images, channels, height, width], device) = (maps.dims(), maps.device());
+        let pixels = maps.permute([0, 2, 3, 1]).reshape([images * height * width, channels]);
+        let count = which.len();
+        pixels.select(0, Tensor::<1, Int>::from_data(TensorData::new(which, [count]), &device))
+    }
+
+    /// Each place with its image.
+    fn each(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.at.iter().enumerate().map(|(row, &place)| (row / self.per_image, place))
+    }
+
+    /// What maps `[images, channels, height, width]` of the places' plane hold there: `[rows, channels]`.
+    pub fn pick(&self, maps: Tensor<4>) -> Tensor<2> {
+        let plane = maps.dims()[2] * maps.dims()[3];
+        Self::pixels(maps, self.each().map(|(image, place)| (image * plane + place) as i32).collect())
+    }
+
+    /// What a convolution reads of `[images, channels, height, width]` for those places: `[rows, channels * side * side]`, in the order of its
+    /// weights.
+    pub fn patches(&self, maps: Tensor<4>, kernel: Kernel) -> Tensor<2> {
+        let Kernel { side, stride, padding } = kernel;
+        let padded = if padding == 0 { maps } else { maps.pad((padding, padding, padding, padding), 0.0) };
+        let [_, channels, high, wide] = padded.dims();
+        let taps = side * side;
+        let which = self.each().flat_map(|(image, place)| {
+            let corner = (image * high + place / self.width * stride) * wide + place % self.width * stride;
+            (0..taps).map(move |tap| (corner + tap / side * wide + tap % side) as i32)
+        });
+        let rows = Self::pixels(padded, which.collect()).reshape([self.rows(), taps, channels]);
+        rows.swap_dims(1, 2).reshape([self.rows(), channels * taps])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use burn::tensor::module::conv2d;
+    use burn::tensor::ops::ConvOptions;
+
+    /// Patches times weights are what the convolution gives at those places, whatever its stride and padding.
+    #[test]
+    fn patches_are_what_a_convolution_reads() {
+        let device = Device::flex();
+        let wave = |n: usize, k: f32| (0..n).map(|i| (i as f32 * k).sin()).collect::<Vec<f32>>();
+        for (side, stride, padding) in [(3, 1, 1), (3, 2, 1), (1, 1, 0), (5, 1, 2), (3, 1, 0), (1, 2, 0), (3, 2, 2)] {
+            let x = Tensor::<4>::from_data(TensorData::new(wave(5 * 3 * 9 * 8, 0.37), [5, 3, 9, 8]), &device);
+            let w = Tensor::<4>::from_data(TensorData::new(wave(4 * 3 * side * side, 0.9), [4, 3, side, side]), &device);
+            let options = ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1);
+            let out = conv2d(x.clone(), w.clone(), None, options);
+            let [_, _, height, width] = out.dims();
+            for most in [7, 1000] {
+                let places = Places::draw(5, [height, width], most, 3);
+                assert_eq!(places.rows(), 5 * most.min(height * width));
+                let rows = places.patches(x.clone(), Kernel { side, stride, padding });
+                let got: Vec<f32> = rows.matmul(w.clone().flatten::<2>(1, 3).transpose()).try_into_vec_as().unwrap();
+                let want: Vec<f32> = places.pick(out.clone()).try_into_vec_as().unwrap();
+                assert!(got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-4), "{side} {stride} {padding} {most}");
+            }
+        }
+    }
+}
