@@ -12,9 +12,11 @@ use lacuna::experiment::{Compare, Rival, compare};
 use lacuna::gpu::AdapterChoice;
 use lacuna::nn::{Activation, Arch, Compute, Init, Net, zoo};
 use lacuna::progress::Unwatched;
-use lacuna::prune::{Criterion, Curve, Plan, Schedule, Scoring, prune_run, sensitivity, shrink};
+use lacuna::prune::{
+    Budget, Compensation, Criterion, Curve, Plan, Recover, Rule, Schedule, Scoring, Shares, prune_run, sensitivity, shrink,
+};
 use lacuna::topology::EngineKind;
-use lacuna::train::{Config, ModelKind, Optimiser, Run, Settings};
+use lacuna::train::{Config, ModelKind, Optimiser, Run, Settings, Trainer, accuracy};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -77,6 +79,122 @@ fn criteria_agree_on_both_devices() {
         // A pixel at zero, or two patterns as near to one centre as to another, may fall to either side.
         assert!(apart * 10 <= total, "{name}: {apart} of {total} scores differ");
     }
+}
+
+/// Compensation and gentle training on both engines from the same weights: the same accuracy, and weights that are the same but for rounding.
+#[test]
+fn compensation_agrees_on_both_devices() {
+    let (cpu, gpu) = (Compute::cpu(), Compute::new(EngineKind::Gpu, &AdapterChoice::Best).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let run = trained(&dir.path().join("r"));
+    let data = images::bundled().unwrap().with_at_most(400, 300, 0);
+    let on = |compute: &Compute| {
+        let net = run.network(compute).unwrap();
+        let by = Compensation { images: 200, ..Compensation::default() };
+        let plan = Plan::ratio(Criterion::L1, 0.5).compensated(by);
+        let plan = Plan { recover: Recover::Steps { steps: 3 }, ..plan };
+        let settings = plan.recovery_settings(&run.config.settings, data.train.len());
+        assert_eq!(settings.epochs, 1);
+        let cut = shrink(&net, &data, &plan, &settings, compute, &mut Unwatched, &mut ()).unwrap();
+        let right = accuracy(&cut.net, &data.test, &compute.device, &mut Unwatched).unwrap();
+        let mut trainer = Trainer::new(cut.net.clone(), settings, &compute.device).taught_by(&net);
+        let record = trainer.epoch(&data.train, &mut Unwatched).unwrap();
+        assert_eq!(record.steps, 3);
+        (right, cut, trainer.network())
+    };
+    let ((right, a, learnt), (right_gpu, b, learnt_gpu)) = (on(&cpu), on(&gpu));
+    assert!((right - right_gpu).abs() <= 1.0 / 300.0 + 1e-9, "{right} {right_gpu}");
+    for (x, y) in a.refits.iter().zip(&b.refits) {
+        assert!((x.missed_after - y.missed_after).abs() < 1e-3, "{x:?} {y:?}");
+    }
+    for (one, other) in [(&a.net, &b.net), (&learnt, &learnt_gpu)] {
+        let (one, other) = (one.state().unwrap(), other.state().unwrap());
+        for (name, (_, numbers)) in &one {
+            let size = numbers.iter().fold(1e-3f32, |m, x| m.max(x.abs()));
+            let far = numbers.iter().zip(&other[name].1).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+            assert!(far < 2e-2 * size, "{name}: {far} of {size}");
+        }
+    }
+    // Norms keep their statistics while a network learns gently.
+    let means = |net: &Net| net.state().unwrap().into_iter().filter(|(n, _)| n.contains("running")).collect::<Vec<_>>();
+    assert_eq!(means(&a.net), means(&learnt));
+    assert!(a.net.state().unwrap() != learnt.state().unwrap());
+}
+
+/// On a trained network half of every layer goes: the compensated one keeps most of its answers, by every schedule, and gentle training does not harm it.
+#[test]
+fn a_compensated_network_keeps_its_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let compute = Compute::cpu();
+    let run = trained(&dir.path().join("r"));
+    let data = images::bundled().unwrap().with_at_most(2000, 500, 0);
+    let net = run.network(&compute).unwrap();
+    let right = |net: &Net| accuracy(net, &data.test, &compute.device, &mut Unwatched).unwrap();
+    let cut = |plan: &Plan| {
+        let settings = plan.recovery_settings(&run.config.settings, data.train.len());
+        shrink(&net, &data, plan, &settings, &compute, &mut Unwatched, &mut ()).unwrap()
+    };
+    let by = Compensation { images: 1000, ..Compensation::default() };
+    let plain = Plan::ratio(Criterion::L1, 0.5);
+    let (before, bare) = (right(&net), right(&cut(&plain).net));
+    let fitted = cut(&plain.clone().compensated(by));
+    assert!(
+        right(&fitted.net) > bare + 0.1 * (before - bare) && !fitted.refits.is_empty(),
+        "{before} {bare} {}",
+        right(&fitted.net)
+    );
+    for schedule in [Schedule::Iterative { steps: 3, curve: Curve::Cubic, between: 0 }, Schedule::Soft { epochs: 1 }] {
+        let found = cut(&Plan { schedule, ..plain.clone().compensated(by) });
+        assert_eq!(found.net.parameters(), fitted.net.parameters(), "{schedule:?}");
+        assert!(right(&found.net) > bare, "{schedule:?}");
+    }
+    let taught = Plan { recover: Recover::Epochs(1), ..plain.compensated(by) };
+    let settings = taught.recovery_settings(&run.config.settings, data.train.len());
+    let mut trainer = Trainer::new(fitted.net.clone(), settings, &compute.device).taught_by(&net);
+    trainer.epoch(&data.train, &mut Unwatched).unwrap();
+    assert!(right(&trainer.network()) > right(&fitted.net) - 0.03);
+    let untaught = Trainer::new(fitted.net, settings, &compute.device).epoch(&data.train, &mut Unwatched).unwrap_err();
+    assert!(untaught.to_string().contains("prune --resume"), "{untaught}");
+}
+
+/// Budgets are kept, shared either way, in one step or several, and a target that cannot be reached is refused.
+#[test]
+fn budgets_are_kept() {
+    let compute = Compute::cpu();
+    let data = small_images();
+    let arch = zoo::named("resnet20:0.5", [1, 28, 28], 10, Activation::parse("relu").unwrap()).unwrap();
+    let net = Net::new(&arch, 4, &compute.device).unwrap();
+    let settings = Settings::new(0, 64, Optimiser::adam(0.001), 0);
+    let cut = |rule: Rule, schedule: Schedule, round_to: usize| {
+        let plan = Plan { rule, schedule, round_to, ..Plan::ratio(Criterion::named("effect", 64, 0).unwrap(), 0.0) };
+        shrink(&net, &data, &plan, &settings, &compute, &mut Unwatched, &mut ()).map(|c| c.net.arch)
+    };
+    for budget in [Budget::Macs, Budget::Parameters] {
+        let whole = budget.of(&arch).unwrap();
+        for shares in [Shares::Same, Shares::Effect] {
+            for schedule in [Schedule::OneShot, Schedule::Iterative { steps: 2, curve: Curve::Linear, between: 0 }] {
+                for round_to in [1, 4] {
+                    let share =
+                        budget.of(&cut(Rule::Target { budget, share: 0.5, shares }, schedule, round_to).unwrap()).unwrap()
+                            / whole;
+                    // The last filter or four of a group may be large.
+                    assert!(
+                        share <= 0.5 && share > if round_to == 1 { 0.4 } else { 0.2 },
+                        "{budget:?} {shares:?} {schedule:?} {round_to}: {share}"
+                    );
+                }
+            }
+            let refused = cut(Rule::Target { budget, share: 0.001, shares }, Schedule::OneShot, 1).unwrap_err();
+            assert!(refused.to_string().contains("cannot be reached") && refused.exit_code() == 2, "{refused}");
+        }
+        let whole_again = cut(Rule::Target { budget, share: 1.0, shares: Shares::Same }, Schedule::OneShot, 1).unwrap();
+        assert_eq!(whole_again, arch, "nothing goes");
+    }
+    // Where effects decide, layers differ and each keeps a quarter.
+    let uneven = cut(Rule::Target { budget: Budget::Macs, share: 0.4, shares: Shares::Effect }, Schedule::OneShot, 1).unwrap();
+    let shares: Vec<f64> =
+        uneven.groups().unwrap().iter().zip(arch.groups().unwrap()).map(|(a, b)| a.filters as f64 / b.filters as f64).collect();
+    assert!(shares.iter().all(|s| *s >= 0.25) && shares.iter().any(|s| *s != shares[0]), "{shares:?}");
 }
 
 /// Every criterion through every step: cut, counted, trained again.
@@ -267,6 +385,18 @@ fn mistakes_are_said_in_one_line() {
         (&["prune", &run, "--by", "apoz", "--samples", "7000", "--out", &out], "between 2 and 6000"),
         (&["prune", &run, "--by", "topological", "--global", "0.5", "--out", &out], "give a --ratio"),
         (&["prune", &run, "--by", "l1", "--schedule", "linear", "--above", "3", "--out", &out], "--above"),
+        (&["prune", &run, "--target", "flops=0.5", "--out", &out], "macs=0.5 or parameters=0.3"),
+        (&["prune", &run, "--target", "macs=0", "--out", &out], "above 0 and at most 1"),
+        (&["prune", &run, "--target", "macs=0.0001", "--out", &out], "cannot be reached"),
+        (&["prune", &run, "--compensate", "7000", "--out", &out], "between 2 and 6000"),
+        (&["prune", &run, "--compensate", "0", "--ridge", "0.1", "--out", &out], "turns off"),
+        (&["prune", &run, "--ridge", "-1", "--out", &out], "0 or more"),
+        (&["prune", &run, "--by", "l1", "--aim", "logits", "--out", &out], "--aim does not apply"),
+        (&["prune", &run, "--by", "barcode", "--aim", "voids", "--out", &out], "unknown aim 'voids'"),
+        (&["prune", &run, "--recover-rate", "-1", "--recover", "1", "--out", &out], "above 0"),
+        (&["prune", &run, "--by", "betti", "--quantile", "2", "--ratio", "0.5", "--out", &out], "from 0 to 1"),
+        (&["prune", &run, "--by", "betti", "--reading", "inner", "--ratio", "0.5", "--out", &out], "after, before or others"),
+        (&["compare", &run, "--by", "topological:maps", "--out", &out], "topological:refitted"),
         (&["compare", &run, "--by", "l1,l1", "--out", &out], "named twice"),
         (&["compare", &run, "--by", "l1", "--ratios", "0.9..0.1", "--out", &out], "are no shares"),
         (&["compare", &run, "--by", "l1", "--ratios", "0.5,1", "--out", &out], "below 1"),
@@ -319,7 +449,7 @@ fn the_program_counts_imports_and_prunes() {
     let told_again = says(&[&import[..], &["--out", &path("c")]].concat());
     let accuracy =
         |text: &str, after: &str| text.split(after).nth(1).and_then(|t| t.split('%').next().map(str::trim).map(String::from));
-    let after_cut = told.lines().find(|l| l.contains("after the cut")).unwrap();
+    let after_cut = told.lines().find(|l| l.starts_with("| after the cut")).unwrap();
     let first = after_cut.split('|').nth(2).unwrap().trim().trim_end_matches('%').trim().to_string();
     assert_eq!(accuracy(&told_again, "parameters, "), Some(first), "{told_again} {told}");
     assert!(Path::new(&path("b/load_in_pytorch.py")).is_file());

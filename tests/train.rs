@@ -9,7 +9,7 @@ use common::StopAfter;
 use lacuna::Error;
 use lacuna::nn::{Activation, Compute, Init, Net};
 use lacuna::progress::Unwatched;
-use lacuna::prune::{BettiOptions, Criterion, Keep, Plan, Rule, cut, mask, prune_run, resume_prune};
+use lacuna::prune::{BettiOptions, Criterion, Keep, Plan, Recover, Rule, cut, mask, prune_run, resume_prune};
 use lacuna::train::{Config, ModelKind, Optimiser, OptimiserKind, Run, Settings, load_data, logits};
 
 fn config(model: ModelKind, data: &str, epochs: usize, optimiser: Optimiser) -> Config {
@@ -122,7 +122,7 @@ fn an_interrupted_recovery_goes_on() {
     let data = load_data("fashion-mnist", None, 0).unwrap();
     let run = Run::create(&dir.path().join("r"), cnn(1), &data).unwrap();
     run.train(None, &data, &compute, &mut Unwatched).unwrap();
-    let plan = Plan { recover: 1, ..Plan::ratio(Criterion::L1, 0.5) };
+    let plan = Plan { recover: Recover::Epochs(1), ..Plan::ratio(Criterion::L1, 0.5) };
     let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
     let (want, _) = prune_run(&run, &plan, &whole, &data, &compute, &mut Unwatched).unwrap();
     // Long enough for scoring, testing and a part of the recovery.
@@ -144,7 +144,11 @@ fn a_cut_that_is_stopped_leaves_nothing() {
     let data = load_data("fashion-mnist", None, 0).unwrap();
     let run = Run::create(&dir.path().join("r"), cnn(1), &data).unwrap();
     run.train(None, &data, &compute, &mut Unwatched).unwrap();
-    let plan = Plan { rule: Rule::Above(300.0), recover: 1, ..Plan::ratio(Criterion::Betti(BettiOptions::default()), 0.0) };
+    let plan = Plan {
+        rule: Rule::Above(300.0),
+        recover: Recover::Epochs(1),
+        ..Plan::ratio(Criterion::Betti(BettiOptions::default()), 0.0)
+    };
     let out = dir.path().join("pruned");
     for patience in [0, 2, 3] {
         let stopped = prune_run(&run, &plan, &out, &data, &compute, &mut StopAfter(patience.into())).unwrap_err();

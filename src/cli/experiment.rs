@@ -5,7 +5,7 @@ use super::print;
 use super::progress::Progress;
 use clap::{Args, ValueEnum};
 use lacuna::experiment::{
-    BettiDecay, Convergence, Images, ImplicitSparsity, Pruning, betti_decay, betti_pruning, convergence, images,
+    BettiDecay, Convergence, Images, ImplicitSparsity, Pruning, betti_decay, betti_pruning, betti_scan, convergence, images,
     implicit_sparsity, pruning_comparison, topological_pruner,
 };
 use lacuna::nn::{Activation, Compute, Init};
@@ -23,6 +23,8 @@ enum Name {
     Images,
     /// The threshold of Betti numbers above which filters go, scanned; beside it as many filters by other criteria
     BettiPruning,
+    /// The same rule with compensation, at every scale and in every reading
+    BettiScan,
     /// The genetic search with a topological fitness against norms and chance
     TopologicalPruner,
     /// Filters that training itself switches off: seven optimisers with L2 and with decoupled regularisation
@@ -65,6 +67,11 @@ pub struct Experiment {
     /// Training images, of an epoch or a recovery
     #[arg(long)]
     train: Option<usize>,
+    /// Test images of a pruning experiment [default: all]
+    #[arg(long)]
+    test: Option<usize>,
+    #[command(flatten)]
+    compensate: super::prune::CompensateArgs,
     /// A trained run to prune, in place of one that is trained first
     #[arg(long = "run", value_name = "RUN")]
     run_folder: Option<PathBuf>,
@@ -106,6 +113,9 @@ impl Experiment {
             Name::BettiPruning => {
                 betti_pruning(&self.pruning(&out)?, &compute, &mut progress)?;
             }
+            Name::BettiScan => {
+                betti_scan(&self.pruning(&out)?, &compute, &mut progress)?;
+            }
             Name::TopologicalPruner => {
                 topological_pruner(&self.pruning(&out)?, &compute, &mut progress)?;
             }
@@ -131,8 +141,10 @@ impl Experiment {
         within("--seeds", self.seeds, 1, 1000)?;
         within("--limit", self.limit, 1, 1_000_000)?;
         within("--train", self.train, 10, 10_000_000)?;
-        use Name::{BettiDecay, BettiPruning, Convergence, Images, ImplicitSparsity, PruningComparison, TopologicalPruner};
-        let of_pruning = [BettiPruning, TopologicalPruner, PruningComparison];
+        use Name::{
+            BettiDecay, BettiPruning, BettiScan, Convergence, Images, ImplicitSparsity, PruningComparison, TopologicalPruner,
+        };
+        let of_pruning = [BettiPruning, BettiScan, TopologicalPruner, PruningComparison];
         let of_activations = [Convergence, BettiDecay, Images];
         let compared = [TopologicalPruner, PruningComparison];
         let with_images = [Images, ImplicitSparsity, TopologicalPruner, PruningComparison];
@@ -146,6 +158,10 @@ impl Experiment {
             (self.lambdas.is_some(), "--lambdas", &[ImplicitSparsity]),
             (self.network.is_some(), "--network", &[ImplicitSparsity]),
             (self.train.is_some(), "--train", &with_images),
+            (self.test.is_some(), "--test", &[BettiScan, TopologicalPruner, PruningComparison]),
+            (self.compensate.is_given(), "--compensate, --ridge and --places", &compared),
+            (self.seeds.is_some() && self.name == BettiScan, "--seeds", &[]),
+            (self.limit.is_some() && self.name == BettiScan, "--limit", &[]),
             (self.limit.is_some() && self.name == BettiPruning, "--limit", &[]),
             (self.data_dir.is_some() && (self.quick && self.name != Images), "--data-dir with --quick", &[]),
             (self.data_dir.is_some() && matches!(self.name, Convergence | BettiDecay), "--data-dir", &[]),
@@ -227,6 +243,9 @@ impl Experiment {
             train: self.train,
             limit: self.limit,
             ratios: self.ratios.as_deref().map(super::prune::shares).transpose()?,
+            test: self.test,
+            // The images are those of the run or of the data set, more than a compensation asks for in any case.
+            compensate: self.compensate.compensation(&[1, 1, 1], usize::MAX, 0)?,
         })
     }
 

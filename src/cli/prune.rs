@@ -5,8 +5,8 @@ use super::progress::Progress;
 use super::{print, print_json};
 use clap::{Args, ValueEnum};
 use lacuna::prune::{
-    Aim, BettiDimension, Budget, Cloud, Compensation, Criterion, Curve, FilterPoints, Limits, Plan, Recover, Recovery, Rule,
-    Scale, Schedule, Sensitivity, Shares, prune_run, resume_prune, sensitivity,
+    Aim, BettiDimension, Budget, Cloud, Compensation, Criterion, Curve, FilterPoints, Limits, Plan, Reading, Recover, Recovery,
+    Rule, Scale, Schedule, Sensitivity, Shares, prune_run, resume_prune, sensitivity,
 };
 use lacuna::report::Picture;
 use lacuna::train::Run;
@@ -42,6 +42,9 @@ enum When {
     Soft,
 }
 
+/// Samples whose barcode the search looks at after refitting, unless told otherwise.
+const REFITTED: usize = 128;
+
 /// What to prune by, and its options.
 #[derive(Clone, Debug, Args)]
 pub struct CriterionArgs {
@@ -54,6 +57,12 @@ pub struct CriterionArgs {
     /// Scale of the Betti numbers, a distance between activations [default: chosen per layer]
     #[arg(long, allow_negative_numbers = true, conflicts_with = "hops")]
     scale: Option<f32>,
+    /// The scale as a quantile, from 0 to 1, of the lengths at which components merge in a layer's typical filter [default: the median]
+    #[arg(long, conflicts_with_all = ["scale", "hops"], value_name = "Q")]
+    quantile: Option<f64>,
+    /// What a filter's points are: its maps after or before the activation, or the maps of all others of its layer
+    #[arg(long)]
+    reading: Option<String>,
     /// Betti numbers by steps in the graph of K nearest neighbours
     #[arg(long, value_name = "K")]
     hops: Option<usize>,
@@ -66,7 +75,8 @@ pub struct CriterionArgs {
     /// Generations of a search [default: 30 per layer, of energy 50]
     #[arg(long)]
     generations: Option<usize>,
-    /// Filters as points of the topological search: weights, directions, or maps [default: weights]
+    /// Points of the topological search: filters by their weights, directions or maps, or samples by what the next layers give once they are refitted
+    /// (refitted) [default: weights]
     #[arg(long)]
     points: Option<String>,
     /// What `barcode` keeps of the samples' answers: their barcode of components (barcode) or of loops (loops), the edges where classes merge (seams), or the
@@ -77,7 +87,7 @@ pub struct CriterionArgs {
 
 impl CriterionArgs {
     /// Every option: whether it is given, its name, and which criteria take it.
-    fn options(&self) -> [(bool, &'static str, &'static [&'static str]); 9] {
+    fn options(&self) -> [(bool, &'static str, &'static [&'static str]); 11] {
         const LOOK_AND_MAPS: &[&str] = &[
             "topological",
             "betti",
@@ -92,11 +102,14 @@ impl CriterionArgs {
             "samples-h1",
             "functionality",
         ];
-        let looking = if self.points.as_deref() == Some("maps") { LOOK_AND_MAPS } else { &LOOK_AND_MAPS[1..] };
+        let looking =
+            if matches!(self.points.as_deref(), Some("maps" | "refitted")) { LOOK_AND_MAPS } else { &LOOK_AND_MAPS[1..] };
         [
             (self.samples.is_some(), "--samples", looking),
             (self.betti.is_some(), "--betti", &["betti"]),
             (self.scale.is_some(), "--scale", &["betti"]),
+            (self.quantile.is_some(), "--quantile", &["betti"]),
+            (self.reading.is_some(), "--reading", &["betti"]),
             (self.hops.is_some(), "--hops", &["betti"]),
             (self.per_class, "--per-class", &["betti"]),
             (self.population.is_some(), "--population", &["topological", "energy"]),
@@ -123,6 +136,8 @@ impl CriterionArgs {
             samples: self.samples.filter(|_| takes("--samples")),
             betti: self.betti.filter(|_| takes("--betti")),
             scale: self.scale.filter(|_| takes("--scale")),
+            quantile: self.quantile.filter(|_| takes("--quantile")),
+            reading: self.reading.clone().filter(|_| takes("--reading")),
             hops: self.hops.filter(|_| takes("--hops")),
             per_class: self.per_class && takes("--per-class"),
             population: self.population.filter(|_| takes("--population")),
@@ -152,7 +167,13 @@ impl CriterionArgs {
                 options.scale = match self.scale {
                     Some(s) if !(s >= 0.0 && s.is_finite()) => return Err(Error::input("the scale must be a number, 0 or more")),
                     Some(s) => Scale::Given(s),
-                    None => Scale::LayerMedian,
+                    None => self.quantile.map_or(Scale::LayerMedian, Scale::Quantile),
+                };
+                options.reading = match self.reading.as_deref() {
+                    None | Some("after") => Reading::After,
+                    Some("before") => Reading::Before,
+                    Some("others") => Reading::Others,
+                    Some(other) => return Err(Error::input(format!("--reading '{other}': use after, before or others"))),
                 };
                 options.cloud = self.hops.map_or(Cloud::Euclidean, |k| Cloud::Hops { k });
                 options.per_class = self.per_class;
@@ -164,8 +185,9 @@ impl CriterionArgs {
                     None | Some("weights") => FilterPoints::Weights,
                     Some("directions") => FilterPoints::Directions,
                     Some("maps") => FilterPoints::Maps { samples: self.samples.unwrap_or(most.min(512)) },
+                    Some("refitted") => FilterPoints::Refitted { samples: self.samples.unwrap_or(most.min(REFITTED)) },
                     Some(other) => {
-                        return Err(Error::input(format!("--points '{other}': use weights, directions or maps")));
+                        return Err(Error::input(format!("--points '{other}': use weights, directions, maps or refitted")));
                     }
                 };
             }
@@ -233,6 +255,11 @@ pub struct CompensateArgs {
 }
 
 impl CompensateArgs {
+    /// Whether any of them is given.
+    pub fn is_given(&self) -> bool {
+        self.compensate.is_some() || self.ridge.is_some() || self.places.is_some()
+    }
+
     /// What they say for samples of a shape, of which there are `most`.
     pub fn compensation(&self, shape: &[usize], most: usize, seed: u64) -> Result<Option<Compensation>> {
         let usual = Compensation::default();
@@ -360,7 +387,7 @@ pub struct Prune {
     /// Go on with a recovery that was interrupted, by its own options
     #[arg(long, conflicts_with_all = [
         "by", "above", "below", "ratio", "global", "reverse", "round_to", "ignore", "layer_ratio", "min_filters", "inner", "schedule", "steps",
-        "between", "recover", "recover_steps", "distill", "labels", "as_trained", "recover_rate", "compensate", "ridge", "places", "target", "shares", "aim", "samples", "betti", "scale", "hops", "per_class", "population", "generations", "points", "seed",
+        "between", "recover", "recover_steps", "distill", "labels", "as_trained", "recover_rate", "compensate", "ridge", "places", "target", "shares", "aim", "samples", "betti", "scale", "quantile", "reading", "hops", "per_class", "population", "generations", "points", "seed",
     ])]
     resume: bool,
     /// Print prune.json instead of tables

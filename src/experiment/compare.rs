@@ -7,7 +7,7 @@ use crate::data::files::{differences, read_json, write_json};
 use crate::error::{Error, Result};
 use crate::nn::{Compute, Net};
 use crate::progress::{Unwatched, Watch};
-use crate::prune::{Aim, Compensation, Cost, Criterion, Limits, Plan, Recover, Recovery, shrink};
+use crate::prune::{Aim, Compensation, Cost, Criterion, FilterPoints, Limits, Plan, Recover, Recovery, shrink};
 use crate::train::{Run, Settings, Trainer, accuracy};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -25,8 +25,8 @@ pub struct Rival {
 }
 
 impl Rival {
-    /// A criterion by its name, with `:reverse` behind it as the control in which the best go, or behind `barcode` with another of its aims, as in
-    /// `barcode:logits`, the control without topology.
+    /// A criterion by its name, with `:reverse` behind it as the control in which the best go; behind `barcode` there may be another of its aims, as in
+    /// `barcode:logits`, the control without topology; `topological:refitted` asks for the fitness after refitting.
     ///
     /// # Errors
     /// As [`Criterion::named`].
@@ -40,13 +40,20 @@ impl Rival {
     /// Whatever `make` returns.
     pub fn labelled(name: &str, make: impl FnOnce(&str) -> Result<Criterion>) -> Result<Self> {
         let (base, reverse) = name.strip_suffix(":reverse").map_or((name, false), |base| (base, true));
-        let (base, aim) = match base.split_once(':') {
-            Some(("barcode", aim)) => ("barcode", Some(Aim::named(aim)?)),
+        let (plain, variant) = match base.split_once(':') {
+            Some((plain @ ("barcode" | "topological"), variant)) => (plain, Some(variant)),
             _ => (base, None),
         };
-        let mut criterion = make(base)?;
-        if let (Criterion::Barcode(options), Some(aim)) = (&mut criterion, aim) {
-            options.aim = aim;
+        let mut criterion = make(plain)?;
+        match (&mut criterion, variant) {
+            (_, None) => {}
+            (Criterion::Barcode(options), Some(aim)) => options.aim = Aim::named(aim)?,
+            (Criterion::Topological(options), Some("refitted")) => options.points = FilterPoints::Refitted { samples: 128 },
+            _ => {
+                return Err(Error::input(format!(
+                    "unknown criterion '{base}': topological has the variant topological:refitted"
+                )));
+            }
         }
         Ok(Self { label: name.into(), criterion, reverse })
     }

@@ -35,6 +35,11 @@ pub(super) fn report(out: &Path, setting: &Setting, rows: &[CompareRow], compute
         page.table(&table);
         text += &format!("## {heading}\n\n{}\n", table.markdown());
     }
+    if let Some(table) = topology_beside_its_twin(setting, rows) {
+        page.heading("Topology beside its twin");
+        page.table(&table);
+        text += &format!("## Topology beside its twin\n\nSeed by seed, right after the cut.\n\n{}\n", table.markdown());
+    }
     let verdict = against_chance(setting, rows);
     page.paragraph(&verdict);
     text += &format!("## Against chance\n\n{verdict}\n");
@@ -75,9 +80,27 @@ fn axes() -> [Axis; 3] {
 fn about(setting: &Setting, compute: &Compute) -> String {
     let (c, b) = (&setting.compare, &setting.before);
     let rule = c.settings.optimiser;
+    let much = c
+        .recover_steps
+        .map_or(format!("{} epochs of {} training samples", c.recover, setting.train_samples), |s| format!("{s} steps"));
+    let recovery = match &c.recovery {
+        _ if c.recover == 0 && c.recover_steps.is_none() => "there is no recovery".into(),
+        Some(by) => format!(
+            "the recovery is {much} towards {}, norms frozen, SGD with a rate that falls from {} to 0",
+            if by.distill { "the whole network's answers" } else { "the labels" },
+            by.rate
+        ),
+        None => format!("the recovery is {much} with {} at {}, batches of {}", rule.kind.usual().0, rule.rate, c.settings.batch),
+    };
+    let compensation = c.compensate.map_or("Nothing is compensated".into(), |by| {
+        format!(
+            "What is left is fitted to the whole network on {} images, {} places each, ridge {}, other images for each seed",
+            by.images, by.places, by.ridge
+        )
+    });
     format!(
-        "{} on {}: {:.2} % of {} test samples, {} parameters, {} MACs, {:.2} ms for 64 samples on {}. Each criterion removes the same share of every layer; \
-         the recovery is {} epochs of {} training samples with {} at {}, batches of {}. Medians over the seeds ({}; chance at least 3).",
+        "{} on {}: {:.2} % of {} test samples, {} parameters, {} MACs, {:.2} ms for 64 samples on {}. Each criterion removes the same share of every layer. {compensation}; \
+         {recovery}. Medians over the seeds ({}; chance at least 3).",
         setting.network,
         setting.data,
         100.0 * b.accuracy,
@@ -86,11 +109,6 @@ fn about(setting: &Setting, compute: &Compute) -> String {
         b.macs,
         b.latency_ms,
         compute.engine.info().adapter,
-        c.recover,
-        setting.train_samples,
-        rule.kind.usual().0,
-        rule.rate,
-        c.settings.batch,
         c.seeds,
     )
 }
@@ -157,6 +175,41 @@ fn recoveries(setting: &Setting, rows: &[CompareRow]) -> Table {
         }
     }
     table
+}
+
+/// Greedy reconstruction by barcodes beside the same by logits, seed by seed: with what topology adds to it.
+fn topology_beside_its_twin(setting: &Setting, rows: &[CompareRow]) -> Option<Table> {
+    const TWIN: &str = "barcode:logits";
+    let labels: Vec<&str> = setting.compare.rivals.iter().map(|r| r.label.as_str()).collect();
+    let topological: Vec<&str> = labels.iter().copied().filter(|l| l.starts_with("barcode") && *l != TWIN).collect();
+    if topological.is_empty() || !labels.contains(&TWIN) {
+        return None;
+    }
+    let mut table = Table::new(&["share", "criterion", "seeds", "mean", "mean of barcode:logits", "better in"]);
+    for &ratio in &setting.compare.ratios {
+        for by in &topological {
+            let pairs: Vec<(f64, f64)> = of(rows, by, ratio)
+                .iter()
+                .filter_map(|r| {
+                    let twin = of(rows, TWIN, ratio).into_iter().find(|t| t.seed == r.seed)?;
+                    Some((r.cost.accuracy, twin.cost.accuracy))
+                })
+                .collect();
+            if pairs.is_empty() {
+                continue;
+            }
+            let mean = |side: fn(&(f64, f64)) -> f64| 100.0 * pairs.iter().map(side).sum::<f64>() / pairs.len() as f64;
+            table.row([
+                format!("{ratio}"),
+                (*by).to_string(),
+                pairs.len().to_string(),
+                format!("{:.2} %", mean(|p| p.0)),
+                format!("{:.2} %", mean(|p| p.1)),
+                format!("{} of {}", pairs.iter().filter(|(a, b)| a > b).count(), pairs.len()),
+            ]);
+        }
+    }
+    Some(table)
 }
 
 /// Which criteria are worse than the median of chance, after the cut and after the recovery.

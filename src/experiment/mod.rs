@@ -2,6 +2,7 @@
 
 mod betti_decay;
 mod betti_pruning;
+mod betti_scan;
 mod compare;
 mod compare_report;
 mod convergence;
@@ -15,6 +16,7 @@ pub mod stats;
 
 pub use betti_decay::{BettiDecay, Decay, DecayRow, betti_decay};
 pub use betti_pruning::{ThresholdRow, betti_pruning};
+pub use betti_scan::{ScanRow, betti_scan};
 pub use compare::{Compare, CompareRow, Rival, compare};
 pub use convergence::{Convergence, RunRow, Task, Verdict, convergence};
 pub use demo::{DemoOptions, demo};

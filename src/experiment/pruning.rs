@@ -4,7 +4,7 @@ use super::compare::{Compare, CompareRow, Rival, compare};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Compute, Init};
 use crate::progress::Watch;
-use crate::prune::Criterion;
+use crate::prune::{Compensation, Criterion, Recovery};
 use crate::train::{Config, ModelKind, Optimiser, OptimiserKind, Run, Settings, load_data};
 use std::path::PathBuf;
 
@@ -27,6 +27,10 @@ pub struct Pruning {
     pub limit: Option<usize>,
     /// Shares of each layer's filters.
     pub ratios: Option<Vec<f64>>,
+    /// Test samples; all if not given.
+    pub test: Option<usize>,
+    /// How what is left is fitted to the whole network after each cut, if it is; the recovery is gentle then.
+    pub compensate: Option<Compensation>,
 }
 
 /// The run to prune: the one given, the one trained earlier, or a new one.
@@ -94,7 +98,10 @@ fn grid(options: &Pruning, names: &[&str], run: &Run) -> Result<Compare> {
     c.seeds = options.seeds.unwrap_or(if options.quick { 1 } else { 3 });
     c.ratios = options.ratios.clone().unwrap_or_else(|| if options.quick { vec![0.3, 0.5, 0.7] } else { c.ratios });
     c.recover = options.limit.unwrap_or(if options.quick { 1 } else { 40 });
-    c.train = options.train;
+    (c.train, c.test) = (options.train, options.test);
+    let most = options.train.unwrap_or(usize::MAX);
+    c.compensate = options.compensate.map(|by| Compensation { images: by.images.min(most), ..by });
+    c.recovery = c.compensate.map(|_| Recovery::default());
     if options.run.is_none() && !options.quick {
         c.settings.optimiser.rate = 0.001;
     }
@@ -107,7 +114,7 @@ fn grid(options: &Pruning, names: &[&str], run: &Run) -> Result<Compare> {
 /// As [`compare`].
 pub fn topological_pruner(options: &Pruning, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<CompareRow>> {
     let run = subject(options, compute, watch)?;
-    let compared = grid(options, &["topological", "l1", "l2", "fpgm", "random"], &run)?;
+    let compared = grid(options, &["topological", "topological:refitted", "l1", "l2", "fpgm", "random"], &run)?;
     compare(&compared, &options.out, compute, watch)
 }
 
@@ -122,5 +129,6 @@ pub fn pruning_comparison(options: &Pruning, compute: &Compute, watch: &mut dyn 
         names.retain(|n| *n != "bn-scale");
     }
     names.insert(1, "betti:reverse");
+    names.extend(["barcode:logits", "barcode:seams", "barcode:loops", "topological:refitted"]);
     compare(&grid(options, &names, &run)?, &options.out, compute, watch)
 }

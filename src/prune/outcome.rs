@@ -66,7 +66,54 @@ impl Outcome {
         let scores = || self.layers.iter().flat_map(|l| l.scores.scores.iter().copied());
         let (low, most) = (scores().fold(f64::INFINITY, f64::min), scores().fold(f64::NEG_INFINITY, f64::max));
         let why = if gone == 0 { format!(": scores are from {low:.4} to {most:.4}") } else { String::new() };
-        format!("By {}, {rule}: {gone} of {all} filters removed{why}.", self.plan.criterion.name())
+        let said = format!("By {}, {rule}: {gone} of {all} filters removed{why}.", self.plan.criterion.name());
+        [said, self.compensation(), self.verdict()].iter().filter(|s| !s.is_empty()).cloned().collect::<Vec<_>>().join("\n")
+    }
+
+    /// What the compensation did, and what its reader should know.
+    fn compensation(&self) -> String {
+        let Some(by) = self.plan.compensate else { return String::new() };
+        if self.refits.is_empty() {
+            return String::new();
+        }
+        let mean = |of: fn(&Refit) -> f64| 100.0 * self.refits.iter().map(of).sum::<f64>() / self.refits.len() as f64;
+        let mut said = format!(
+            "{} layers were fitted to what the whole network gives for {} training images, without labels: on average they miss {:.1} % of it, and {:.1} % before the fit.",
+            self.refits.len(),
+            by.images,
+            mean(|r| r.missed_after),
+            mean(|r| r.missed_before)
+        );
+        let few: Vec<&str> = self.refits.iter().filter(|r| r.rows < r.inputs).map(|r| r.layer.as_str()).collect();
+        if !few.is_empty() {
+            said += &format!(
+                " There were fewer rows than inputs for {}: there the ridge of {} decides; more images (--compensate) may help.",
+                few.join(", "),
+                by.ridge
+            );
+        }
+        let raised: Vec<&str> = self.refits.iter().filter(|r| r.ridge > by.ridge).map(|r| r.layer.as_str()).collect();
+        if !raised.is_empty() {
+            said += &format!(" What {} reads is singular: a larger ridge than {} was needed there.", raised.join(", "), by.ridge);
+        }
+        said
+    }
+
+    /// What it came to in one sentence.
+    fn verdict(&self) -> String {
+        let (before, after) = (&self.before, &self.after_cut);
+        let less = |from: usize, to: usize| 100.0 * (1.0 - to as f64 / from.max(1) as f64);
+        let mut said = format!(
+            "{:.0} % fewer MACs and {:.0} % fewer parameters; accuracy {:.2} % before, {:.2} % right after the cut",
+            less(before.macs, after.macs),
+            less(before.parameters, after.parameters),
+            100.0 * before.accuracy,
+            100.0 * after.accuracy
+        );
+        if let Some(last) = &self.recovered {
+            said += &format!(", {:.2} % after the recovery", 100.0 * last.accuracy);
+        }
+        said + "."
     }
 
     /// Filters of every layer before and after, with the spread of their scores.

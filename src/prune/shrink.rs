@@ -13,7 +13,7 @@ use crate::data::DataSet;
 use crate::error::{Error, Result};
 use crate::nn::{Compute, Net};
 use crate::progress::Watch;
-use crate::train::{Settings, Trainer};
+use crate::train::{Gentle, Settings, Trainer};
 use std::time::Instant;
 
 /// What a schedule came to.
@@ -97,7 +97,7 @@ impl Keeper for () {
     }
 }
 
-/// Cuts a network as a plan has it; training between steps is by `settings`. Goes on from what `keeper` has and keeps every step; `()` keeps
+/// Cuts a network as a plan has it; training between steps is by `settings`, those of the run, or gentle where the plan's recovery is. Goes on from what `keeper` has and keeps every step; `()` keeps
 /// nothing.
 ///
 /// # Errors
@@ -117,8 +117,10 @@ pub fn shrink(
     let mut refits = Vec::new();
     match plan.schedule {
         Schedule::Soft { epochs } => {
+            // Filters that are to come back have to learn as the network did.
+            let settings = &Settings { gentle: None, ..*settings };
             while now.done < epochs {
-                train_between(&mut now, data, 1, settings, compute, watch)?;
+                train_between(&mut now, net, data, 1, settings, compute, watch)?;
                 let start = Instant::now();
                 now.layers = score(&now.net, data, plan, compute, watch)?;
                 now.net = silence(&now.net, &kept(&now.layers), &compute.device)?;
@@ -140,7 +142,8 @@ pub fn shrink(
             let parts = plan.schedule.parts();
             while now.done < parts.len() {
                 if let (Schedule::Iterative { between, .. }, true) = (plan.schedule, now.done > 0) {
-                    train_between(&mut now, data, between, settings, compute, watch)?;
+                    let gentle = plan.recovery_settings(settings, data.train.len());
+                    train_between(&mut now, net, data, between, &gentle, compute, watch)?;
                 }
                 let of_step = match plan.schedule {
                     Schedule::Iterative { .. } => plan.step(&now.net.arch, &net.arch, parts[now.done])?,
@@ -179,6 +182,7 @@ fn kept(rows: &[LayerRow]) -> Keep {
 /// Some epochs, each step with its own order of samples.
 fn train_between(
     now: &mut Standing,
+    whole: &Net,
     data: &DataSet,
     epochs: usize,
     settings: &Settings,
@@ -186,8 +190,9 @@ fn train_between(
     watch: &mut dyn Watch,
 ) -> Result<()> {
     let start = Instant::now();
-    let settings = Settings { epochs, seed: settings.seed.wrapping_add(now.done as u64), ..*settings };
-    let mut trainer = Trainer::new(now.net.clone(), settings, &compute.device);
+    let gentle = settings.gentle.map(|g| Gentle { steps: 0, ..g });
+    let settings = Settings { epochs, gentle, seed: settings.seed.wrapping_add(now.done as u64), ..*settings };
+    let mut trainer = Trainer::new(now.net.clone(), settings, &compute.device).taught_by(whole);
     for _ in 0..epochs {
         trainer.epoch(&data.train, watch)?;
     }
@@ -240,7 +245,7 @@ mod tests {
         };
         assert_eq!(norm(&silent).iter().filter(|n| **n == 0.0).count(), 5);
         let mut standing = Standing { done: 0, layers: rows, seconds: [0.0; 3], net: silent };
-        train_between(&mut standing, &data, 1, &settings, &compute, &mut crate::progress::Unwatched).unwrap();
+        train_between(&mut standing, &net, &data, 1, &settings, &compute, &mut crate::progress::Unwatched).unwrap();
         assert!(norm(&standing.net).iter().all(|n| *n > 1e-8), "{:?}", norm(&standing.net));
     }
 }

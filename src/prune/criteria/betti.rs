@@ -28,9 +28,9 @@
 
 use super::{LayerScores, SampleOptions, Scoring, maps_of};
 use crate::error::{Error, Result};
-use crate::nn::{Compute, bridge};
+use crate::nn::{Compute, Group, bridge};
 use crate::progress::Watch;
-use crate::topology::{Barcode, Batch, Cloud as Points, CloudView, Options, PointCloud, Task, knn_hops};
+use crate::topology::{Barcode, Batch, Cloud as Points, CloudView, DistanceMatrix, Options, PointCloud, Task, knn_hops};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,22 @@ pub enum Scale {
     Given(f32),
     /// Chosen per layer: see the module's text.
     LayerMedian,
+    /// As that, with this quantile of the lengths at which components merge in place of their median, from 0 (the smallest scale, at which any two different
+    /// maps are apart) to 1 (the largest, at which all have merged in a typical filter).
+    Quantile(f64),
+}
+
+/// What a filter's points are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// Its maps behind the activation.
+    #[default]
+    After,
+    /// Its maps before the activation.
+    Before,
+    /// The maps of all other filters of its group together: the group's output without it.
+    Others,
 }
 
 /// How far samples are apart.
@@ -88,6 +104,9 @@ pub struct BettiOptions {
     /// Whether each class is a cloud of its own.
     #[serde(default)]
     pub per_class: bool,
+    /// What a filter's points are.
+    #[serde(default)]
+    pub reading: Reading,
 }
 
 impl Default for BettiOptions {
@@ -99,6 +118,7 @@ impl Default for BettiOptions {
             seed: 0,
             cloud: Cloud::Euclidean,
             per_class: false,
+            reading: Reading::After,
         }
     }
 }
@@ -106,7 +126,15 @@ impl Default for BettiOptions {
 /// Betti numbers of every filter of every group. The samples pass through the network once; each layer's clouds go to the engine as
 /// the pass comes to it.
 pub(super) fn score(scoring: &mut Scoring<'_>, options: &BettiOptions) -> Result<Vec<LayerScores>> {
+    if let Scale::Quantile(q) = options.scale
+        && !(0.0..=1.0).contains(&q)
+    {
+        return Err(Error::input(format!("the quantile {q} of a scale must be from 0 to 1")));
+    }
     let which = scoring.chosen(SampleOptions { samples: options.samples, seed: options.seed })?;
+    if options.reading == Reading::Others {
+        return others(scoring, options, &which);
+    }
     let sets = if options.per_class { by_class(scoring, &which)? } else { vec![which] };
     if let Cloud::Hops { k } = options.cloud
         && (k < 2 || sets.iter().any(|s| k > s.len()))
@@ -115,8 +143,14 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &BettiOptions) -> Result
         return Err(Error::input(format!("{k} nearest neighbours: from 2 to the number of samples, {least}, are possible")));
     }
     // Group, place and class come in the order of the pass; sums are per group.
+    let places_of = |group: &Group| match options.reading {
+        Reading::Before if group.norms.is_empty() => group.convs.clone(),
+        Reading::Before => group.norms.clone(),
+        Reading::After | Reading::Others => group.seen.clone(),
+    };
+    let numbered = scoring.groups.iter().enumerate();
     let places: Vec<(usize, usize)> =
-        scoring.groups.iter().enumerate().flat_map(|(g, group)| group.seen.iter().map(move |&at| (at, g))).collect();
+        numbered.flat_map(|(g, group)| places_of(group).into_iter().map(move |at| (at, g))).collect();
     let mut sums: Vec<Vec<f64>> = scoring.groups.iter().map(|g| vec![0.0; g.filters]).collect();
     let mut scales: Vec<Option<f64>> = vec![None; scoring.groups.len()];
     let (net, compute, groups) = (scoring.net, scoring.compute, &scoring.groups);
@@ -130,7 +164,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &BettiOptions) -> Result
                 let maps = maps_of(flow.clone(), groups[g].filters);
                 match of_maps(maps, layer, compute, options, scoring.watch) {
                     Ok((scores, scale)) => {
-                        let parts = (sets.len() * groups[g].seen.len()) as f64;
+                        let parts = (sets.len() * places_of(&groups[g]).len()) as f64;
                         sums[g].iter_mut().zip(scores).for_each(|(s, x)| *s += x / parts);
                         scales[g] = scale;
                     }
@@ -182,10 +216,11 @@ fn of_maps(
             let numbers = of_channels(maps, compute, watch, |b| compute.engine.betti_numbers_of(b, scale, &wanted))?;
             Ok((numbers.iter().map(score).collect(), Some(f64::from(scale))))
         }
-        Scale::LayerMedian => {
+        Scale::LayerMedian | Scale::Quantile(_) => {
+            let quantile = if let Scale::Quantile(q) = options.scale { Some(q) } else { None };
             let spreads = spreads(maps.clone())?;
             let barcodes = of_channels(maps, compute, watch, |b| compute.engine.barcodes_of(b, &wanted))?;
-            let scores = of_layer(layer, &barcodes, &spreads, options.dimension)?;
+            let scores = of_layer(layer, &barcodes, &spreads, options.dimension, quantile)?;
             Ok((scores.scores, scores.scale))
         }
     }
@@ -271,20 +306,26 @@ impl BettiDimension {
 }
 
 /// Scores of a layer's filters from their barcodes, at a scale of the layer's own.
-fn of_layer(layer: usize, barcodes: &[Barcode], spreads: &[f64], dimension: BettiDimension) -> Result<LayerScores> {
+fn of_layer(
+    layer: usize,
+    barcodes: &[Barcode],
+    spreads: &[f64],
+    dimension: BettiDimension,
+    quantile: Option<f64>,
+) -> Result<LayerScores> {
     let merges = |(b, spread): (&Barcode, &f64)| {
         // Points that coincide have merged from the start; their bars are not in the barcode.
         let finite = b.bars[0].iter().map(|bar| f64::from(bar.death)).filter(|d| d.is_finite());
         let mut deaths: Vec<f64> = finite.map(|d| d / spread).collect();
         deaths.resize(b.n.saturating_sub(1), 0.0);
-        median(deaths)
+        quantile.map_or_else(|| median(deaths.clone()), |q| quantile_of(deaths.clone(), q))
     };
     let alive = || barcodes.iter().zip(spreads).filter(|(_, s)| **s > 0.0);
     let ends = alive().flat_map(|(b, spread)| {
         b.bars.iter().flatten().flat_map(|bar| [bar.birth, bar.death]).map(move |x| f64::from(x) / spread)
     });
     let scale = middle_of_gap(median(alive().map(merges).collect()), ends);
-    if scale == 0.0 && spreads.iter().any(|&s| s > 0.0) {
+    if scale == 0.0 && quantile.is_none() && spreads.iter().any(|&s| s > 0.0) {
         return Err(Error::input(format!(
             "at layer {layer} most filters give half of the samples or more the same map, so no scale can be chosen: give one with --scale"
         )));
@@ -301,6 +342,48 @@ fn middle_of_gap(near: f64, values: impl Iterator<Item = f64>) -> f64 {
     inside.sort_by(f64::total_cmp);
     let widest = inside.windows(2).max_by(|a, b| (a[1] - a[0]).total_cmp(&(b[1] - b[0])));
     widest.map_or(near, |gap| 0.5 * (gap[0] + gap[1]))
+}
+
+/// The value below which a share `q` of the values lies, from the least to the largest.
+fn quantile_of(mut values: Vec<f64>, q: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let at = (q * values.len().saturating_sub(1) as f64).round() as usize;
+    values.get(at).copied().unwrap_or(0.0)
+}
+
+/// For every filter the Betti number of what its group gives without it, all maps one point for each sample. The scale is a length at which components
+/// of the whole group's cloud merge.
+fn others(scoring: &mut Scoring<'_>, options: &BettiOptions, which: &[usize]) -> Result<Vec<LayerScores>> {
+    if options.cloud != Cloud::Euclidean || options.per_class {
+        return Err(Error::input("the output of all other filters is read with Euclidean distances, of all classes together"));
+    }
+    let max_dim = usize::from(options.dimension != BettiDimension::Zero);
+    let wanted = Options { max_dim, ..Options::default() };
+    let squares = super::samples_barcode::squares(scoring, which, None)?;
+    let mut found = Vec::new();
+    for (group, squares) in scoring.groups.iter().zip(squares) {
+        let mut total = vec![0.0f64; squares.first().map_or(0, Vec::len)];
+        squares.iter().for_each(|s| total.iter_mut().zip(s).for_each(|(t, &x)| *t += f64::from(x)));
+        let matrix = |without: Option<&Vec<f32>>| -> Result<Points> {
+            let root = |(i, &t): (usize, &f64)| (t - without.map_or(0.0, |w| f64::from(w[i]))).max(0.0).sqrt() as f32;
+            Ok(DistanceMatrix::from_lower(which.len(), total.iter().enumerate().map(root).collect())?.into())
+        };
+        let engine = &scoring.compute.engine;
+        let scale = match options.scale {
+            Scale::Given(scale) => f64::from(scale),
+            Scale::LayerMedian | Scale::Quantile(_) => {
+                let whole = engine.barcode(&matrix(None)?, &Options { max_dim: 0, ..Options::default() })?;
+                let mut deaths: Vec<f64> = whole.bars[0].iter().map(|b| f64::from(b.death)).filter(|d| d.is_finite()).collect();
+                deaths.resize(which.len().saturating_sub(1), 0.0);
+                quantile_of(deaths, if let Scale::Quantile(q) = options.scale { q } else { 0.5 })
+            }
+        };
+        let clouds = squares.iter().map(|s| matrix(Some(s))).collect::<Result<Vec<_>>>()?;
+        let barcodes = engine.barcodes(&clouds, &wanted)?;
+        let scores = barcodes.iter().map(|b| options.dimension.of(|dim| b.betti(dim, scale as f32))).collect();
+        found.push(LayerScores { layer: group.leader(), scores, scale: Some(scale) });
+    }
+    Ok(found)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -353,6 +436,27 @@ mod tests {
             }
         }
         got[0].scores.iter().zip(want).for_each(|(g, w)| assert!((g - w).abs() < 1e-9, "{g} {w}"));
+        // Before the activation; at the smallest scale all different maps are apart, at the largest all have merged.
+        let of = |reading, quantile| {
+            let scale = Scale::Quantile(quantile);
+            let options =
+                BettiOptions { samples: 30, scale, seed: 5, reading, dimension: BettiDimension::Zero, ..BettiOptions::default() };
+            scores(&Criterion::Betti(options), &net, &samples, &compute).unwrap().remove(0)
+        };
+        for reading in [Reading::After, Reading::Before, Reading::Others] {
+            let (low, middle, high) = (of(reading, 0.0), of(reading, 0.5), of(reading, 1.0));
+            let sum = |l: &LayerScores| l.scores.iter().sum::<f64>();
+            assert!(sum(&low) > sum(&middle) && sum(&middle) > sum(&high) && sum(&high) < 12.0, "{reading:?}");
+            assert!(low.scale < middle.scale && middle.scale < high.scale);
+        }
+        assert_ne!(of(Reading::Before, 0.5).scores, of(Reading::After, 0.5).scores);
+        // The group's output without a filter, by hand.
+        let (filter, got) = (2, of(Reading::Others, 0.5));
+        let rest: Vec<f32> =
+            Tensor::cat(vec![maps.clone().slice_dim(1, 0..2), maps.slice_dim(1, 3..4)], 1).try_into_vec_as().unwrap();
+        let cloud = PointCloud::new(30, 192, rest).unwrap();
+        let barcode = compute.engine.barcode(&cloud.into(), &Options::default()).unwrap();
+        assert!((barcode.betti(0, got.scale.unwrap() as f32) as f64 - got.scores[filter]).abs() <= 1.0);
         let bad = BettiOptions { samples: 40, cloud: Cloud::Hops { k: 30 }, per_class: true, ..BettiOptions::default() };
         assert!(scores(&Criterion::Betti(bad), &net, &samples, &compute).unwrap_err().to_string().contains("are possible"));
     }

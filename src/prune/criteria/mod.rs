@@ -17,14 +17,14 @@ mod taps;
 mod taylor;
 
 pub use aim::Aim;
-pub use betti::{BettiDimension, BettiOptions, Cloud, Scale};
+pub use betti::{BettiDimension, BettiOptions, Cloud, Reading, Scale};
 pub use functionality::FunctionalityOptions;
 pub use holes::count_holes;
 pub use reconstruction::ReconstructionOptions;
 pub use samples_barcode::SamplesOptions;
 
 use super::scoring::{BATCH, LayerScores, SampleOptions, Scoring, maps_of};
-use super::search::{EnergyOptions, TopologicalOptions, energy, topological};
+use super::search::{EnergyOptions, FilterPoints, TopologicalOptions, energy, topological};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -170,7 +170,10 @@ impl Criterion {
             | Criterion::Barcode(ReconstructionOptions { samples, .. })
             | Criterion::SamplesBarcode(SamplesOptions { samples, .. })
             | Criterion::Functionality(FunctionalityOptions { samples, .. }) => *samples,
-            Criterion::Topological(TopologicalOptions { points: super::search::FilterPoints::Maps { samples }, .. }) => *samples,
+            Criterion::Topological(TopologicalOptions { points, .. }) => match points {
+                FilterPoints::Maps { samples } | FilterPoints::Refitted { samples } => *samples,
+                FilterPoints::Weights | FilterPoints::Directions => return Ok(()),
+            },
             _ => return Ok(()),
         };
         if wanted < 2 || wanted > most {

@@ -42,7 +42,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &SamplesOptions) -> Resu
         return Err(Error::input("the samples' barcode is kept in dimension 0 or 1"));
     }
     let which = scoring.chosen(SampleOptions { samples: options.samples, seed: options.seed })?;
-    let squares = squares(scoring, &which)?;
+    let squares = squares(scoring, &which, Some(CELLS))?;
     let total: usize = scoring.groups.iter().map(|g| g.filters).sum();
     let mut done = 0;
     let groups: Vec<Group> = scoring.groups.clone();
@@ -59,8 +59,9 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &SamplesOptions) -> Resu
     Ok(found)
 }
 
-/// For every group and filter the squared distances between samples, the strict lower triangle; where a group is seen several times, their sum.
-fn squares(scoring: &mut Scoring<'_>, which: &[usize]) -> Result<Vec<Vec<Vec<f32>>>> {
+/// For every group and filter the squared distances between samples, the strict lower triangle; where a group is seen several times, their sum. Maps are averaged
+/// over `most` by `most` cells, if that is given.
+pub(super) fn squares(scoring: &mut Scoring<'_>, which: &[usize], most: Option<usize>) -> Result<Vec<Vec<Vec<f32>>>> {
     let places = scoring.places();
     let mut seen = vec![Vec::new(); places.len()];
     let mut cells = vec![0usize; places.len()];
@@ -71,7 +72,7 @@ fn squares(scoring: &mut Scoring<'_>, which: &[usize]) -> Result<Vec<Vec<Vec<f32
             if let Some(place) = places.iter().position(|(at, _)| *at == layer) {
                 let maps = maps_of(flow.clone(), places[place].1);
                 let [_, _, height, width] = maps.dims();
-                let side = [height.min(CELLS), width.min(CELLS)];
+                let side = most.map_or([height, width], |most| [height.min(most), width.min(most)]);
                 pooled.push((
                     place,
                     side[0] * side[1],

@@ -1,6 +1,7 @@
 //! Searches for the filters to keep.
 
 mod energy;
+mod refitted;
 mod topological;
 
 pub use energy::EnergyOptions;

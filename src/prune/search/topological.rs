@@ -7,6 +7,7 @@
 //! order 2. The population is one batch of distance matrices for the engine. Parents win tournaments of three; a child takes each filter from either
 //! parent and is brought to the right size by chance; some of its filters are swapped; the best two survive.
 
+use super::refitted::Refitted;
 use super::scores;
 use crate::error::{Error, Result};
 use crate::prune::scoring::{LayerScores, Scoring};
@@ -29,6 +30,12 @@ pub enum FilterPoints {
     Directions,
     /// Its mean map over so many samples.
     Maps {
+        /// How many.
+        samples: usize,
+    },
+    /// Not the filters are points but so many samples, by what the layers that read the filters give for them, fitted anew to those that stay: the fitness
+    /// is asked after compensation.
+    Refitted {
         /// How many.
         samples: usize,
     },
@@ -82,18 +89,27 @@ pub(in crate::prune) fn topological(scoring: &mut Scoring<'_>, options: &Topolog
         FilterPoints::Maps { samples } => Some(means_of_maps(scoring, samples, options.seed)?),
         _ => None,
     };
+    let mut refitted = match options.points {
+        FilterPoints::Refitted { samples } => super::refitted::read(scoring, samples, options.seed)?.into_iter(),
+        _ => Vec::new().into_iter(),
+    };
     let total = (scoring.groups.len() * options.generations) as u64;
     for (g, group) in scoring.groups.iter().enumerate() {
-        let (rows, width) = match &maps {
-            Some(maps) => maps[g].clone(),
+        let layer = match refitted.next() {
+            Some(readers) => Topology::of_samples(readers, scoring.stays[g], options, &scoring.compute.engine)?,
             None => {
-                let rows = weights(scoring.net, group);
-                let width = rows.dims()[1];
-                (crate::nn::bridge::read(rows)?, width)
+                let (rows, width) = match &maps {
+                    Some(maps) => maps[g].clone(),
+                    None => {
+                        let rows = weights(scoring.net, group);
+                        let width = rows.dims()[1];
+                        (crate::nn::bridge::read(rows)?, width)
+                    }
+                };
+                let rows = if options.points == FilterPoints::Directions { directions(rows, width) } else { rows };
+                Topology::new(&rows, width, scoring.stays[g], options, &scoring.compute.engine)?
             }
         };
-        let rows = if options.points == FilterPoints::Directions { directions(rows, width) } else { rows };
-        let layer = Topology::new(&rows, width, scoring.stays[g], options, &scoring.compute.engine)?;
         let mut search = layer.begin(options.seed.wrapping_add(g as u64));
         for generation in 0..options.generations {
             if scoring.watch.stopped() {
@@ -129,13 +145,21 @@ pub struct Chromosome {
     pub fitness: f64,
 }
 
-/// One layer's filters as points, and the barcode of all of them.
+/// What is a point.
+#[derive(Debug)]
+enum Points {
+    /// A filter: distances between them, the strict lower triangle.
+    Filters(Vec<f32>),
+    /// A sample.
+    Samples(Refitted),
+}
+
+/// One layer's filters as points, or samples by what those filters are read for, and the barcode with all filters.
 #[derive(Debug)]
 pub struct Topology<'a> {
     filters: usize,
     stays: usize,
-    /// Strict lower triangle.
-    distances: Vec<f32>,
+    points: Points,
     whole: Barcode,
     wanted: Options,
     population: usize,
@@ -154,7 +178,18 @@ impl<'a> Topology<'a> {
         let wanted = Options { max_dim: options.max_dim, ..Options::default() };
         let all: Cloud = DistanceMatrix::from_lower(filters, distances.clone())?.into();
         let whole = engine.barcode(&all, &wanted)?;
-        Ok(Self { filters, stays, distances, whole, wanted, population: options.population, engine })
+        let points = Points::Filters(distances);
+        Ok(Self { filters, stays, points, whole, wanted, population: options.population, engine })
+    }
+
+    /// From what the readers of a group read.
+    fn of_samples(readers: Refitted, stays: usize, options: &TopologicalOptions, engine: &'a Engine) -> Result<Self> {
+        options.check()?;
+        let filters = readers.filters();
+        let wanted = Options { max_dim: options.max_dim, ..Options::default() };
+        let whole = engine.barcode(&readers.cloud(&vec![true; filters])?, &wanted)?;
+        let points = Points::Samples(readers);
+        Ok(Self { filters, stays, points, whole, wanted, population: options.population, engine })
     }
 
     /// A population by chance, the best first.
@@ -233,8 +268,12 @@ impl<'a> Topology<'a> {
     }
 
     fn of_kept(&self, kept: &[bool]) -> Result<Cloud> {
+        let distances = match &self.points {
+            Points::Filters(distances) => distances,
+            Points::Samples(readers) => return readers.cloud(kept),
+        };
         let which: Vec<usize> = (0..self.filters).filter(|&f| kept[f]).collect();
-        let row = |i: usize| &self.distances[i * i.saturating_sub(1) / 2..];
+        let row = |i: usize| &distances[i * i.saturating_sub(1) / 2..];
         let lower = which.iter().enumerate().flat_map(|(at, &i)| which[..at].iter().map(move |&j| row(i)[j])).collect();
         Ok(DistanceMatrix::from_lower(which.len(), lower)?.into())
     }
