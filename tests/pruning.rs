@@ -13,7 +13,8 @@ use lacuna::gpu::AdapterChoice;
 use lacuna::nn::{Activation, Arch, Compute, Init, Net, zoo};
 use lacuna::progress::Unwatched;
 use lacuna::prune::{
-    Budget, Compensation, Criterion, Curve, Plan, Recover, Rule, Schedule, Scoring, Shares, prune_run, sensitivity, shrink,
+    Budget, Compensation, Criterion, Curve, Plan, ReconstructionOptions, Recover, Rule, Schedule, Scoring, Shares, prune_run,
+    sensitivity, shrink,
 };
 use lacuna::topology::EngineKind;
 use lacuna::train::{Config, ModelKind, Optimiser, Run, Settings, Trainer, accuracy};
@@ -147,6 +148,19 @@ fn a_compensated_network_keeps_its_answers() {
         let found = cut(&Plan { schedule, ..plain.clone().compensated(by) });
         assert_eq!(found.net.parameters(), fitted.net.parameters(), "{schedule:?}");
         assert!(right(&found.net) > bare, "{schedule:?}");
+    }
+    // Filters that are chosen in the middle of it: as many, and those that are said to stay do.
+    let first = |net: &Net| net.state().unwrap()["layers.0.weight"].1.clone();
+    for schedule in [Schedule::OneShot, Schedule::Iterative { steps: 2, curve: Curve::Linear, between: 0 }] {
+        let joint = ReconstructionOptions { samples: 300, joint: true, ..ReconstructionOptions::default() };
+        let found = cut(&Plan { schedule, ..Plan::ratio(Criterion::Barcode(joint), 0.5).compensated(by) });
+        assert_eq!(found.net.parameters(), fitted.net.parameters(), "{schedule:?}");
+        assert!(right(&found.net) > bare + 0.1 * (before - bare), "{schedule:?}: {}", right(&found.net));
+        let (whole, part) = (first(&net), first(&found.net));
+        let of_filter = |all: &[f32], f: usize| all[f * 9..(f + 1) * 9].to_vec();
+        for (at, &filter) in found.layers[0].kept.iter().enumerate() {
+            assert_eq!(of_filter(&part, at), of_filter(&whole, filter), "what reads the image alone is not fitted anew");
+        }
     }
     let taught = Plan { recover: Recover::Epochs(1), ..plain.compensated(by) };
     let settings = taught.recovery_settings(&run.config.settings, data.train.len());
@@ -393,6 +407,7 @@ fn mistakes_are_said_in_one_line() {
         (&["prune", &run, "--ridge", "-1", "--out", &out], "0 or more"),
         (&["prune", &run, "--by", "l1", "--aim", "logits", "--out", &out], "--aim does not apply"),
         (&["prune", &run, "--by", "barcode", "--aim", "voids", "--out", &out], "unknown aim 'voids'"),
+        (&["prune", &run, "--by", "barcode", "--joint", "--compensate", "0", "--out", &out], "in the middle of a compensation"),
         (&["prune", &run, "--recover-rate", "-1", "--recover", "1", "--out", &out], "above 0"),
         (&["prune", &run, "--by", "betti", "--quantile", "2", "--ratio", "0.5", "--out", &out], "from 0 to 1"),
         (&["prune", &run, "--by", "betti", "--reading", "inner", "--ratio", "0.5", "--out", &out], "after, before or others"),

@@ -83,11 +83,14 @@ pub struct CriterionArgs {
     /// logits themselves (logits), the control without topology [default: barcode]
     #[arg(long)]
     aim: Option<String>,
+    /// With --by barcode and a compensation, choose filters that one layer alone reads when the compensation comes to that layer
+    #[arg(long)]
+    joint: bool,
 }
 
 impl CriterionArgs {
     /// Every option: whether it is given, its name, and which criteria take it.
-    fn options(&self) -> [(bool, &'static str, &'static [&'static str]); 11] {
+    fn options(&self) -> [(bool, &'static str, &'static [&'static str]); 12] {
         const LOOK_AND_MAPS: &[&str] = &[
             "topological",
             "betti",
@@ -116,6 +119,7 @@ impl CriterionArgs {
             (self.generations.is_some(), "--generations", &["topological", "energy"]),
             (self.points.is_some(), "--points", &["topological"]),
             (self.aim.is_some(), "--aim", &["barcode"]),
+            (self.joint, "--joint", &["barcode"]),
         ]
     }
 
@@ -144,6 +148,7 @@ impl CriterionArgs {
             generations: self.generations.filter(|_| takes("--generations")),
             points: self.points.clone().filter(|_| takes("--points")),
             aim: self.aim.clone().filter(|_| takes("--aim")),
+            joint: self.joint && takes("--joint"),
         };
         some.criterion(name, 0, most)
     }
@@ -192,6 +197,7 @@ impl CriterionArgs {
                 };
             }
             Criterion::Barcode(options) => {
+                options.joint = self.joint;
                 if let Some(name) = &self.aim {
                     options.aim = Aim::named(name)?;
                 }
@@ -387,7 +393,7 @@ pub struct Prune {
     /// Go on with a recovery that was interrupted, by its own options
     #[arg(long, conflicts_with_all = [
         "by", "above", "below", "ratio", "global", "reverse", "round_to", "ignore", "layer_ratio", "min_filters", "inner", "schedule", "steps",
-        "between", "recover", "recover_steps", "distill", "labels", "as_trained", "recover_rate", "compensate", "ridge", "places", "target", "shares", "aim", "samples", "betti", "scale", "quantile", "reading", "hops", "per_class", "population", "generations", "points", "seed",
+        "between", "recover", "recover_steps", "distill", "labels", "as_trained", "recover_rate", "compensate", "ridge", "places", "target", "shares", "aim", "joint", "samples", "betti", "scale", "quantile", "reading", "hops", "per_class", "population", "generations", "points", "seed",
     ])]
     resume: bool,
     /// Print prune.json instead of tables
@@ -440,6 +446,9 @@ impl Prune {
         let compensate = self.compensate.compensation(shape, most, seed)?;
         if self.seed.is_some() && !criterion.is_seeded() && compensate.is_none() {
             return Err(Error::input(format!("--seed does not apply to --by {}", self.by)));
+        }
+        if self.criterion.joint && (compensate.is_none() || self.reverse) {
+            return Err(Error::input("--joint chooses in the middle of a compensation, and has no reverse"));
         }
         let target = self.target()?;
         let rule = match (self.above, self.below, self.ratio, self.global) {

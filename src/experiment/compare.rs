@@ -26,7 +26,7 @@ pub struct Rival {
 
 impl Rival {
     /// A criterion by its name, with `:reverse` behind it as the control in which the best go; behind `barcode` there may be another of its aims, as in
-    /// `barcode:logits`, the control without topology; `topological:refitted` asks for the fitness after refitting.
+    /// `barcode:logits`, the control without topology, or `joint` and a dash before it for a joint choice; `topological:refitted` asks for the fitness after refitting.
     ///
     /// # Errors
     /// As [`Criterion::named`].
@@ -47,7 +47,12 @@ impl Rival {
         let mut criterion = make(plain)?;
         match (&mut criterion, variant) {
             (_, None) => {}
-            (Criterion::Barcode(options), Some(aim)) => options.aim = Aim::named(aim)?,
+            (Criterion::Barcode(options), Some(variant)) => {
+                let (joint, aim) =
+                    variant.strip_prefix("joint").map_or((false, variant), |rest| (true, rest.trim_start_matches('-')));
+                options.joint = joint;
+                options.aim = if aim.is_empty() { options.aim } else { Aim::named(aim)? };
+            }
             (Criterion::Topological(options), Some("refitted")) => options.points = FilterPoints::Refitted { samples: 128 },
             _ => {
                 return Err(Error::input(format!(

@@ -17,6 +17,15 @@ pub enum Reader {
     Linear(usize, usize),
 }
 
+impl Reader {
+    /// Index of the layer.
+    pub fn layer(self) -> usize {
+        match self {
+            Reader::Conv(at) | Reader::Linear(at, _) => at,
+        }
+    }
+}
+
 /// Channels that can only be removed together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {

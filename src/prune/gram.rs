@@ -135,6 +135,18 @@ impl Moments {
         (0..self.gram.nrows()).map(|i| self.gram[(i, i)]).sum::<f64>() / d as f64
     }
 
+    /// The moments of some of the inputs.
+    pub fn of_inputs(&self, which: &[usize]) -> Self {
+        Self {
+            rows: self.rows,
+            gram: Mat::from_fn(which.len(), which.len(), |i, j| self.gram[(which[i], which[j])]),
+            cross: Mat::from_fn(which.len(), self.cross.ncols(), |i, o| self.cross[(which[i], o)]),
+            mean_in: which.iter().map(|&i| self.mean_in[i]).collect(),
+            mean_out: self.mean_out.clone(),
+            squares: self.squares.clone(),
+        }
+    }
+
     /// What weights miss of the outputs' variance, summed over outputs.
     fn missed(&self, weights: &Mat<f64>) -> f64 {
         let through = &self.gram * weights;

@@ -6,6 +6,7 @@ use crate::nn::{Compute, Flow, Group, Net};
 use crate::progress::Watch;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Samples that a criterion looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +72,8 @@ pub struct Scoring<'a> {
     pub stays: Vec<usize>,
     /// Sees how far it is.
     pub watch: &'a mut dyn Watch,
+    /// What a reconstruction leaves here for the compensation: how much each output counts of the layers that read filters, by their indices.
+    pub counts: BTreeMap<usize, Vec<f64>>,
 }
 
 impl<'a> Scoring<'a> {
@@ -81,7 +84,7 @@ impl<'a> Scoring<'a> {
     pub fn new(net: &'a Net, samples: &'a Samples, compute: &'a Compute, watch: &'a mut dyn Watch) -> Result<Self> {
         let groups = net.arch.groups()?;
         let stays = groups.iter().map(|g| g.filters.div_ceil(2)).collect();
-        Ok(Self { net, samples, compute, groups, stays, watch })
+        Ok(Self { net, samples, compute, groups, stays, watch, counts: BTreeMap::new() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a network to a smaller one, in the steps of a schedule.
 
 use super::budget::Shares;
-use super::compensate::{Refit, compensate};
+use super::compensate::{Choice, Choices, Refit, compensate, compensate_choosing};
 use super::criteria::Criterion;
 use super::fold::cut_and_fold;
 use super::plan::Plan;
@@ -11,9 +11,10 @@ use super::scoring::{LayerRow, LayerScores, Scoring};
 use super::surgery::{Keep, cut, silence};
 use crate::data::DataSet;
 use crate::error::{Error, Result};
-use crate::nn::{Compute, Net};
+use crate::nn::{Compute, Group, Net};
 use crate::progress::Watch;
 use crate::train::{Gentle, Settings, Trainer};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// What a schedule came to.
@@ -34,11 +35,19 @@ pub struct Cut {
 /// # Errors
 /// [`Error::Input`] for a plan that makes no sense; whatever the criterion says.
 pub fn score(net: &Net, data: &DataSet, plan: &Plan, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<LayerRow>> {
+    Ok(score_and_count(net, data, plan, compute, watch)?.0)
+}
+
+/// Rows, and how much each output counts of the layers that read filters, where the criterion says so.
+type Scored = (Vec<LayerRow>, BTreeMap<usize, Vec<f64>>);
+
+fn score_and_count(net: &Net, data: &DataSet, plan: &Plan, compute: &Compute, watch: &mut dyn Watch) -> Result<Scored> {
     plan.check(&net.arch)?;
     let groups = plan.groups(&net.arch)?;
     let plan = &plan.within_budget(&net.arch, &groups, None)?;
     let stays = plan.sizes(&net.arch, &groups);
-    let mut scoring = Scoring { net, samples: &data.train, compute, groups: groups.clone(), stays, watch };
+    let mut scoring =
+        Scoring { net, samples: &data.train, compute, groups: groups.clone(), stays, watch, counts: BTreeMap::new() };
     let scores = plan.criterion.score(&mut scoring)?;
     let plan = &match plan.rule {
         Rule::Target { shares: Shares::Effect, .. } => {
@@ -53,11 +62,33 @@ pub fn score(net: &Net, data: &DataSet, plan: &Plan, compute: &Compute, watch: &
         return Err(Error::input(format!("the scores of layer {} are not finite: has the network diverged?", bad.layer)));
     }
     let kept = plan.choose(&net.arch, &groups, &scores);
-    let row = |((scores, kept), group): ((LayerScores, Vec<usize>), &crate::nn::Group)| {
+    let row = |((scores, kept), group): ((LayerScores, Vec<usize>), &Group)| {
         let mut names = super::plan::names_of(&net.arch, group).into_iter();
         LayerRow { scores, kept, name: names.next().unwrap_or_default(), coupled: names.collect() }
     };
-    Ok(scores.into_iter().zip(kept).zip(&groups).map(row).collect())
+    let counts = scoring.counts;
+    Ok((scores.into_iter().zip(kept).zip(&groups).map(row).collect(), counts))
+}
+
+/// For a joint choice: the groups that are chosen in the middle of a compensation, because one layer alone reads them.
+fn choices(net: &Net, plan: &Plan, rows: &[LayerRow], counts: &BTreeMap<usize, Vec<f64>>) -> Result<Choices> {
+    let mut found = Choices::new();
+    if !matches!(&plan.criterion, Criterion::Barcode(options) if options.joint) || plan.compensate.is_none() || plan.reverse {
+        return Ok(found);
+    }
+    let groups = net.arch.groups()?;
+    let is_later = |group: &Group| !group.is_coupled() && group.readers.len() == 1;
+    for row in rows.iter().filter(|r| r.kept.len() < r.scores.scores.len()) {
+        let Some(group) = groups.iter().find(|g| g.leader() == row.scores.layer && is_later(g)) else { continue };
+        let at = group.readers[0].layer();
+        let Some(all) = counts.get(&at) else { continue };
+        // The outputs that are there when it comes to this layer: those of groups that are cut before.
+        let cut_before = groups.iter().find(|g| g.convs.contains(&at) && !is_later(g));
+        let of_outputs = cut_before.and_then(|g| rows.iter().find(|r| r.scores.layer == g.leader()));
+        let counts = of_outputs.map_or(all.clone(), |r| r.kept.iter().map(|&k| all[k]).collect());
+        found.insert(group.leader(), Choice { stays: row.kept.len(), counts });
+    }
+    Ok(found)
 }
 
 /// Where a schedule stands after some of its steps or epochs.
@@ -150,19 +181,38 @@ pub fn shrink(
                     _ => plan.clone(),
                 };
                 let start = Instant::now();
-                let rows = score(&now.net, data, &of_step, compute, watch)?;
+                let (mut rows, counts) = score_and_count(&now.net, data, &of_step, compute, watch)?;
+                let choices = choices(&now.net, plan, &rows, &counts)?;
+                let waits = |r: &LayerRow| r.kept.len() == r.scores.scores.len() || choices.contains_key(&r.scores.layer);
                 now.seconds[0] += start.elapsed().as_secs_f64();
                 let start = Instant::now();
-                now.net = cut(&now.net, &kept(&rows), &compute.device)?;
+                let mut at_once = kept(&rows);
+                rows.iter().filter(|r| waits(r)).for_each(|r| {
+                    at_once.remove(&r.scores.layer);
+                });
+                now.net = cut(&now.net, &at_once, &compute.device)?;
+                if let Some(by) = &plan.compensate {
+                    // What has gone by now, in the terms of the network at the beginning.
+                    let mut gone = if now.layers.is_empty() { Keep::new() } else { kept(&now.layers) };
+                    for (leader, stay) in at_once {
+                        let all = gone.get(&leader).map_or(stay.clone(), |all| stay.iter().map(|&k| all[k]).collect());
+                        gone.insert(leader, all);
+                    }
+                    let (fitted, chosen, report) =
+                        compensate_choosing(net, &now.net, &gone, &choices, &data.train, compute, by, watch)?;
+                    (now.net, refits) = (fitted, report);
+                    for row in &mut rows {
+                        if let Some(stay) = chosen.get(&row.scores.layer) {
+                            row.kept.clone_from(stay);
+                        }
+                    }
+                }
                 if now.layers.is_empty() {
                     now.layers = rows;
                 } else {
                     for (all, step) in now.layers.iter_mut().zip(rows) {
                         all.kept = step.kept.iter().map(|&k| all.kept[k]).collect();
                     }
-                }
-                if let Some(by) = &plan.compensate {
-                    (now.net, refits) = compensate(net, &now.net, &kept(&now.layers), &data.train, compute, by, watch)?;
                 }
                 now.seconds[1] += start.elapsed().as_secs_f64();
                 now.done += 1;

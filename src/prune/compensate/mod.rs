@@ -14,13 +14,14 @@
 mod goal;
 mod states;
 
-use super::gram::{Fit, Gram};
+use super::criteria::{Read, eliminate};
+use super::gram::{Fit, Gram, Moments};
 use super::patches::{Kernel, Places};
 use super::scoring::{SampleOptions, chosen_of};
-use super::surgery::Keep;
+use super::surgery::{self, Keep};
 use crate::data::Samples;
 use crate::error::{Error, Result};
-use crate::nn::{Compute, Flow, Layer, Net, bridge};
+use crate::nn::{Compute, Flow, Group, Layer, Net, Pass, bridge};
 use crate::progress::Watch;
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -28,6 +29,7 @@ use faer::Mat;
 use goal::{Goal, earlier};
 use serde::{Deserialize, Serialize};
 use states::{Both, MOST_BYTES, States};
+use std::collections::BTreeMap;
 
 /// How weights are fitted anew.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,10 +97,42 @@ pub fn compensate(
     options: &Compensation,
     watch: &mut dyn Watch,
 ) -> Result<(Net, Vec<Refit>)> {
+    let (net, _, report) = compensate_choosing(whole, cut, keep, &Choices::new(), samples, compute, options, watch)?;
+    Ok((net, report))
+}
+
+/// How the filters of a group are chosen in the middle of a compensation.
+#[derive(Clone, Debug)]
+pub(super) struct Choice {
+    /// How many stay.
+    pub stays: usize,
+    /// How much each output of the group's reader counts.
+    pub counts: Vec<f64>,
+}
+
+/// Choices by the groups' leaders. The groups have one reader each, and `cut` has all of their filters still.
+pub(super) type Choices = BTreeMap<usize, Choice>;
+
+/// [`compensate`], where the filters of some groups are chosen when it comes to what reads them: by what the reader, fitted anew, loses of its target,
+/// given what the network before it gives by then. Returns which of the filters that `cut` has stay, group by group.
+///
+/// # Errors
+/// As [`compensate`].
+#[allow(clippy::too_many_arguments, reason = "two networks, what is known of them, and what to do")]
+pub(super) fn compensate_choosing(
+    whole: &Net,
+    cut: &Net,
+    keep: &Keep,
+    choices: &Choices,
+    samples: &Samples,
+    compute: &Compute,
+    options: &Compensation,
+    watch: &mut dyn Watch,
+) -> Result<(Net, Keep, Vec<Refit>)> {
     options.check()?;
     let which = chosen_of(samples, SampleOptions { samples: options.images, seed: options.seed })?;
     let states = States::new(whole, samples, &which, &compute.device, MOST_BYTES)?;
-    compensate_on(states, whole, cut, keep, options, watch)
+    compensate_on(states, whole, cut, keep, choices, options, watch)
 }
 
 fn compensate_on(
@@ -106,10 +140,13 @@ fn compensate_on(
     whole: &Net,
     cut: &Net,
     keep: &Keep,
+    choices: &Choices,
     options: &Compensation,
     watch: &mut dyn Watch,
-) -> Result<(Net, Vec<Refit>)> {
+) -> Result<(Net, Keep, Vec<Refit>)> {
     let (whole, mut cut) = (whole.valid(), cut.valid());
+    let groups = cut.arch.groups()?;
+    let mut chosen = Keep::new();
     let kept = kept_outputs(&whole, keep)?;
     let names = whole.arch.weight_names();
     let last = whole.arch.layers.iter().rposition(|l| matches!(l, Layer::Conv { .. } | Layer::Linear { .. })).unwrap_or(0);
@@ -124,12 +161,28 @@ fn compensate_on(
             _ => None,
         };
         // Up to the first layer that has lost an input, the cut network gives what the whole one does.
-        differs |= inputs(&whole) != inputs(&cut);
+        let reads = |g: &&Group| choices.contains_key(&g.leader()) && g.readers.iter().any(|r| r.layer() == at);
+        let to_choose = groups.iter().find(reads);
+        differs |= to_choose.is_some() || inputs(&whole) != inputs(&cut);
         if !differs || inputs(&cut).is_none() {
             states.each(|both| Both { whole: whole.advance(both.whole), cut: cut.advance(both.cut) });
             continue;
         }
-        let fitted = fit_layer(&mut states, &whole, &cut, at, kept[at].as_deref(), options)?;
+        let (goal, mut moments) = observe(&mut states, &whole, &cut, at, kept[at].as_deref(), options)?;
+        if let Some((group, choice)) = to_choose.and_then(|g| Some((g, choices.get(&g.leader())?))) {
+            let start = weights_of(&cut, at)?;
+            let stay = choose(&moments, &start, group.filters, choice)?;
+            let block = start.nrows() / group.filters;
+            let inputs: Vec<usize> = stay.iter().flat_map(|f| f * block..(f + 1) * block).collect();
+            moments = moments.of_inputs(&inputs);
+            let device = cut.convs[cut.arch.nth(group.leader())].weight.val().device();
+            cut = surgery::cut(&cut, &Keep::from([(group.leader(), stay.clone())]), &device)?;
+            states.each(|both| Both { whole: both.whole, cut: narrowed(both.cut, &stay, group.filters) });
+            chosen.insert(group.leader(), stay);
+        }
+        let centred = goal.norm.is_some() || has_bias(&cut, at);
+        let fit = moments.fit(&weights_of(&cut, at)?, options.ridge)?;
+        let fitted = Fitted { fit, rows: moments.rows, goal, centred };
         let name = names.iter().find(|(i, _)| *i == at).map_or(String::new(), |(_, n)| n.clone());
         report.push(Refit {
             layer: name,
@@ -143,7 +196,42 @@ fn compensate_on(
         states.each(|both| Both { whole: both.whole, cut: cut.advance(both.cut) });
         watch.at("layers compensated", at as u64 + 1, last as u64 + 1);
     }
-    Ok((cut, report))
+    Ok((cut, chosen, report))
+}
+
+/// The filters that stay: greedy elimination of those that the others replace best, once refitted to the target.
+fn choose(moments: &Moments, start: &Mat<f64>, filters: usize, choice: &Choice) -> Result<Vec<usize>> {
+    let fitted = moments.fit(start, CHOICE_RIDGE)?.weights;
+    let count = |o: usize| choice.counts.get(o).map_or(1.0, |c| c.max(0.0).sqrt());
+    let weights = Mat::from_fn(fitted.nrows(), fitted.ncols(), |i, o| fitted[(i, o)] * count(o));
+    let scores = eliminate(&[&Read { gram: moments.gram.clone(), weights }], filters)?;
+    let mut order: Vec<usize> = (0..filters).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    order.truncate(choice.stays);
+    order.sort_unstable();
+    Ok(order)
+}
+
+/// The ridge of the weights whose loss is compared.
+const CHOICE_RIDGE: f64 = 1e-3;
+
+/// A pass in which some of a layer's filters are gone from what flows.
+fn narrowed(mut pass: Pass, stay: &[usize], filters: usize) -> Pass {
+    let select = |numbers: Vec<usize>, device: &Device| {
+        let numbers: Vec<i32> = numbers.into_iter().map(|i| i as i32).collect();
+        Tensor::<1, Int>::from_data(numbers.as_slice(), device)
+    };
+    pass.flow = match pass.flow {
+        Flow::Maps(x) => {
+            let device = x.device();
+            Flow::Maps(x.select(1, select(stay.to_vec(), &device)))
+        }
+        Flow::Flat(x) => {
+            let (plane, device) = (x.dims()[1] / filters, x.device());
+            Flow::Flat(x.select(1, select(stay.iter().flat_map(|f| f * plane..(f + 1) * plane).collect(), &device)))
+        }
+    };
+    pass
 }
 
 /// For every layer the channels of its output that the cut network has, where those are not all.
@@ -166,15 +254,15 @@ struct Fitted {
     centred: bool,
 }
 
-/// Fits layer `at`; the passes of the whole network then stand behind it, those of the cut one before it.
-fn fit_layer(
+/// What layer `at` reads and should give; the passes of the whole network then stand behind it, those of the cut one before it.
+fn observe(
     states: &mut States<'_>,
     whole: &Net,
     cut: &Net,
     at: usize,
     kept: Option<&[usize]>,
     options: &Compensation,
-) -> Result<Fitted> {
+) -> Result<(Goal, Moments)> {
     let goal = Goal::of(&whole.arch, at);
     let mut gram = Gram::default();
     for batch in 0..states.batches() {
@@ -192,9 +280,7 @@ fn fit_layer(
         states.put(batch, Both { whole: whole.behind(at, given, of_whole.kept), cut: of_cut });
     }
     let centred = goal.norm.is_some() || has_bias(cut, at);
-    let moments = gram.moments(centred)?;
-    let fit = moments.fit(&weights_of(cut, at)?, options.ridge)?;
-    Ok(Fitted { fit, rows: moments.rows, goal, centred })
+    Ok((goal, gram.moments(centred)?))
 }
 
 /// What the layer reads in the cut network, and what should come out behind its norm, row by row.
@@ -439,7 +525,8 @@ mod tests {
         let which = chosen_of(&samples, SampleOptions { samples: 400, seed: 0 }).unwrap();
         let with = |bytes: usize| {
             let states = States::new(&net, &samples, &which, &compute.device, bytes).unwrap();
-            compensate_on(states, &net, &small, &keep, &options, &mut Unwatched).unwrap()
+            let (net, _, report) = compensate_on(states, &net, &small, &keep, &Choices::new(), &options, &mut Unwatched).unwrap();
+            (net, report)
         };
         let ((kept, a), (again, b)) = (with(MOST_BYTES), with(0));
         assert_eq!(logits(&kept, &samples), logits(&again, &samples));

@@ -21,6 +21,7 @@ pub use betti::{BettiDimension, BettiOptions, Cloud, Reading, Scale};
 pub use functionality::FunctionalityOptions;
 pub use holes::count_holes;
 pub use reconstruction::ReconstructionOptions;
+pub(super) use reconstruction::{Read, eliminate};
 pub use samples_barcode::SamplesOptions;
 
 use super::scoring::{BATCH, LayerScores, SampleOptions, Scoring, maps_of};

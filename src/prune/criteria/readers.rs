@@ -4,7 +4,7 @@
 //! through that reader alone, so that what the shortcut carries is counted where it is read.
 
 use super::super::scoring::{Scoring, maps_of};
-use crate::nn::{Flow, Group, Net, Reader};
+use crate::nn::{Flow, Group, Net};
 use burn::tensor::{Tensor, TensorData};
 
 /// What a reader reads, `[samples, filters, height, width]`, and the gradients of an aim by that, through this reader, and by what the reader gives,
@@ -17,9 +17,7 @@ pub(super) struct ReaderTap {
 
 /// A group's readers: their layers.
 pub(super) fn layers_of(group: &Group) -> impl Iterator<Item = usize> + '_ {
-    group.readers.iter().map(|r| match r {
-        Reader::Conv(at) | Reader::Linear(at, _) => *at,
-    })
+    group.readers.iter().map(|r| r.layer())
 }
 
 /// Follows some samples through a network that gradients pass ([`super::taps::frozen`]). The aim is the sum over samples of their logits times `cotangents`, one row per

@@ -31,11 +31,15 @@ pub struct ReconstructionOptions {
     pub places: usize,
     /// Decides samples and places.
     pub seed: u64,
+    /// Whether, where the network is compensated, filters that one layer alone reads are chosen in the middle of that: by what the layer, fitted anew, loses
+    /// of its target, given what the network before it gives by then.
+    #[serde(default)]
+    pub joint: bool,
 }
 
 impl Default for ReconstructionOptions {
     fn default() -> Self {
-        Self { aim: Aim::Components, samples: 512, places: 32, seed: 0 }
+        Self { aim: Aim::Components, samples: 512, places: 32, seed: 0, joint: false }
     }
 }
 
@@ -93,6 +97,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &ReconstructionOptions) 
     let mut found = Vec::new();
     for (r, (gram, slopes)) in grams.into_iter().zip(slopes).enumerate() {
         let slopes = slopes.map_or(Ok(Vec::new()), bridge::read)?;
+        scoring.counts.insert(readers[r].0, slopes.iter().map(|&s| f64::from(s) / which.len() as f64).collect());
         let count = |o: usize| (f64::from(slopes[o]) / which.len() as f64).sqrt();
         let plain = weights_of(scoring.net, readers[r].0)?;
         let weights = Mat::from_fn(plain.nrows(), plain.ncols(), |i, o| plain[(i, o)] * count(o));

@@ -186,8 +186,7 @@ mod tests {
         let mut states: Vec<State> = (0..3).map(|_| (0..sizes.iter().sum()).map(|_| rng.random_bool(0.6)).collect()).collect();
         states.iter_mut().for_each(|s| repair(s, &sizes, &mut rng));
         let mut watch = crate::progress::Unwatched;
-        let scoring =
-            Scoring { net: &net, samples: &samples, compute: &compute, stays: vec![1; groups.len()], groups, watch: &mut watch };
+        let scoring = Scoring { stays: vec![1; groups.len()], ..Scoring::new(&net, &samples, &compute, &mut watch).unwrap() };
         let which: Vec<usize> = (0..12).collect();
         let got = energies(&scoring, &states.iter().collect::<Vec<_>>(), &sizes, &which).unwrap();
         for (state, got) in states.iter().zip(got) {
@@ -224,7 +223,7 @@ mod tests {
         let samples = crate::prune::criteria::testing::waves(90);
         let groups = arch.groups().unwrap();
         let mut watch = crate::progress::Unwatched;
-        let mut scoring = Scoring { net: &net, samples: &samples, compute: &compute, stays: vec![4], groups, watch: &mut watch };
+        let mut scoring = Scoring { stays: vec![4], ..Scoring::new(&net, &samples, &compute, &mut watch).unwrap() };
         let options = EnergyOptions { generations: 40, batch: 90, ..EnergyOptions::default() };
         let found = energy(&mut scoring, &options).unwrap();
         let best: State = found[0].scores.iter().map(|&s| s > 0.5).collect();

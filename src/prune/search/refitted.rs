@@ -5,7 +5,7 @@
 //! over the places that are looked at, of all readers together, each in units of its own deviation.
 
 use crate::error::{Error, Result};
-use crate::nn::{Group, Layer, Reader, bridge};
+use crate::nn::{Group, Layer, bridge};
 use crate::prune::compensate::{Compensation, weights_of};
 use crate::prune::gram::Gram;
 use crate::prune::patches::{Kernel, Places};
@@ -41,12 +41,9 @@ pub(super) fn read(scoring: &mut Scoring<'_>, samples: usize, seed: u64) -> Resu
     let usual = Compensation::default();
     let which = scoring.chosen(SampleOptions { samples, seed })?;
     let net = scoring.net;
-    let layer = |r: &Reader| match r {
-        Reader::Conv(at) | Reader::Linear(at, _) => *at,
-    };
     let readers: Vec<(usize, usize, usize)> = {
         let of_group =
-            |(g, group): (usize, &Group)| group.readers.iter().map(move |r| (layer(r), g, group.filters)).collect::<Vec<_>>();
+            |(g, group): (usize, &Group)| group.readers.iter().map(move |r| (r.layer(), g, group.filters)).collect::<Vec<_>>();
         scoring.groups.iter().enumerate().flat_map(of_group).collect()
     };
     let mut grams: Vec<Gram> = readers.iter().map(|_| Gram::default()).collect();
