@@ -339,7 +339,7 @@ pub struct Prune {
     /// Remove this share of every layer's filters, the worst first [default for the others: 0.5]
     #[arg(long, allow_negative_numbers = true, conflicts_with = "global")]
     ratio: Option<f64>,
-    /// Remove this share of all filters, the worst of the network first (scores over their layer's mean, but for bn-scale, apoz and taylor)
+    /// Remove this share of all filters, the worst of the network first (scores over their layer's mean, but for bn-scale, apoz, taylor and effect)
     #[arg(long, allow_negative_numbers = true)]
     global: Option<f64>,
     /// Remove filters until this share of the cost is left: macs=0.5 or parameters=0.3

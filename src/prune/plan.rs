@@ -334,7 +334,8 @@ impl Plan {
     fn global(&self, share: f64, scores: &[LayerScores], worth: &impl Fn(f64) -> f64) -> Vec<usize> {
         let mut all: Vec<(f64, usize)> = Vec::new();
         for (g, layer) in scores.iter().enumerate() {
-            let alike = matches!(self.criterion, Criterion::BnScale | Criterion::Apoz(_) | Criterion::Taylor(_));
+            let alike =
+                matches!(self.criterion, Criterion::BnScale | Criterion::Apoz(_) | Criterion::Taylor(_) | Criterion::Effect(_));
             let mean = layer.scores.iter().map(|s| s.abs()).sum::<f64>() / layer.scores.len().max(1) as f64;
             let mean = if alike { 1.0 } else { mean };
             all.extend(layer.scores.iter().map(|&s| (worth(s) / mean.max(f64::MIN_POSITIVE), g)));

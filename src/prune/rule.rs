@@ -13,8 +13,8 @@ pub enum Rule {
     Below(f64),
     /// This share of each layer, the worst first.
     Ratio(f64),
-    /// This share of all filters, the worst first: by their scores as they are for scales of norms (network slimming), shares of zeros and Taylor
-    /// terms, which mean the same in every layer; by their scores over the mean of their layer's for all others.
+    /// This share of all filters, the worst first: by their scores as they are for scales of norms (network slimming), shares of zeros, Taylor
+    /// terms and effects, which mean the same in every layer; by their scores over the mean of their layer's for all others.
     Global(f64),
     /// As many as bring the network to this share of what it has of the budget.
     Target {

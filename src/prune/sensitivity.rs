@@ -1,5 +1,6 @@
 //! How much each layer alone can lose.
 
+use super::compensate::compensate;
 use super::plan::Plan;
 use super::shrink::score;
 use super::surgery::{Keep, cut};
@@ -7,7 +8,7 @@ use crate::data::DataSet;
 use crate::data::files::{create_folder, differences, read_json, write_json, write_text};
 use crate::error::{Error, Result};
 use crate::nn::Compute;
-use crate::progress::Watch;
+use crate::progress::{Unwatched, Watch};
 use crate::prune::{Criterion, Rule};
 use crate::report::{Lines, Picture, Table};
 use crate::train::{Run, accuracy, refuse_run};
@@ -90,7 +91,7 @@ impl Sensitivity {
     }
 }
 
-/// Cuts each layer alone by each of the shares and tests the network. Filters are scored once. Goes on where it was interrupted.
+/// Cuts each layer alone by each of the shares, compensates if the plan says so, and tests the network. Filters are scored once. Goes on where it was interrupted.
 ///
 /// # Errors
 /// As [`score`]; [`Error::Input`] when the folder holds another analysis; [`Error::Interrupted`], after saving.
@@ -145,7 +146,10 @@ pub fn sensitivity(
             let of_ratio = Plan { rule: Rule::Ratio(ratio), ..plan.clone() };
             let kept = of_ratio.choose(&net.arch, std::slice::from_ref(group), std::slice::from_ref(&row.scores)).remove(0);
             let keep = Keep::from([(row.scores.layer, kept.clone())]);
-            let smaller = cut(&net, &keep, &compute.device)?;
+            let mut smaller = cut(&net, &keep, &compute.device)?;
+            if let Some(by) = &plan.compensate {
+                smaller = compensate(&net, &smaller, &keep, &data.train, compute, by, &mut Unwatched)?.0;
+            }
             let right = accuracy(&smaller, &data.test, &compute.device, watch).map_err(|e| {
                 if let Error::Interrupted(why) = e {
                     Error::Interrupted(format!("{why}; saved, run it again to go on"))

@@ -208,14 +208,7 @@ mod tests {
         let net_frozen = frozen(&net);
         let samples = waves(60);
         let mut watch = crate::progress::Unwatched;
-        let scoring = Scoring {
-            net: &net,
-            samples: &samples,
-            compute: &compute,
-            groups: arch.groups().unwrap(),
-            stays: vec![3],
-            watch: &mut watch,
-        };
+        let scoring = Scoring { stays: vec![3], ..Scoring::new(&net, &samples, &compute, &mut watch).unwrap() };
         let patterns = favourites(&net_frozen, &scoring, 2, 6, 0..6, &options).unwrap();
         assert!(patterns[0] == patterns[4] && patterns[0] != patterns[1]);
         let got = scores(&Criterion::Functionality(options), &net, &samples, &compute).unwrap();

@@ -221,7 +221,6 @@ mod tests {
         let arch = crate::nn::Arch::cnn([1, 8, 8], &[8], 6, 3, Activation::parse("relu").unwrap()).unwrap();
         let net = Net::new(&arch, 2, &compute.device).unwrap();
         let samples = crate::prune::criteria::testing::waves(90);
-        let groups = arch.groups().unwrap();
         let mut watch = crate::progress::Unwatched;
         let mut scoring = Scoring { stays: vec![4], ..Scoring::new(&net, &samples, &compute, &mut watch).unwrap() };
         let options = EnergyOptions { generations: 40, batch: 90, ..EnergyOptions::default() };
