@@ -415,6 +415,7 @@ fn mistakes_are_said_in_one_line() {
         (&["prune", &run, "--by", "barcode", "--aim", "voids", "--out", &out], "unknown aim 'voids'"),
         (&["prune", &run, "--by", "barcode", "--joint", "--compensate", "0", "--out", &out], "in the middle of a compensation"),
         (&["prune", &run, "--recover-rate", "-1", "--recover", "1", "--out", &out], "above 0"),
+        (&["prune", &run, "--distill", "--out", &out], "give --recover EPOCHS"),
         (&["prune", &run, "--by", "betti", "--quantile", "2", "--ratio", "0.5", "--out", &out], "from 0 to 1"),
         (&["prune", &run, "--by", "betti", "--reading", "inner", "--ratio", "0.5", "--out", &out], "after, before or others"),
         (&["compare", &run, "--by", "topological:maps", "--out", &out], "topological:refitted"),

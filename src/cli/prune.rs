@@ -311,6 +311,23 @@ pub struct RecoveryArgs {
 }
 
 impl RecoveryArgs {
+    /// An error if a way to learn is given where nothing is to be learnt.
+    fn refuse_without_training(&self) -> Result<()> {
+        for (given, option) in [
+            (self.distill, "--distill"),
+            (self.labels, "--labels"),
+            (self.as_trained, "--as-trained"),
+            (self.recover_rate.is_some(), "--recover-rate"),
+        ] {
+            if given {
+                return Err(Error::input(format!(
+                    "{option} says how to learn after the cut: give --recover EPOCHS or --recover-steps STEPS"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// What they say after a cut that is compensated or not.
     pub fn recovery(&self, compensated: bool) -> Option<Recovery> {
         let usual = Recovery::default();
@@ -484,6 +501,9 @@ impl Prune {
         let limits = self.limits.limits()?;
         let recover = self.recover_steps.map_or(Recover::Epochs(self.recover), |steps| Recover::Steps { steps });
         let recovery = self.recovery.recovery(compensate.is_some() || self.recover_steps.is_some());
+        if recover.is_none() && !matches!(schedule, Schedule::Iterative { between: 1.., .. }) {
+            self.recovery.refuse_without_training()?;
+        }
         let (round_to, reverse) = (self.round_to, self.reverse);
         Ok(Plan { criterion, rule, round_to, recover, recovery, compensate, limits, schedule, reverse })
     }
