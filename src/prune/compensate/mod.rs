@@ -151,7 +151,7 @@ fn compensate_on(
     let names = whole.arch.weight_names();
     let last = whole.arch.layers.iter().rposition(|l| matches!(l, Layer::Conv { .. } | Layer::Linear { .. })).unwrap_or(0);
     let (mut differs, mut report) = (false, Vec::new());
-    for at in 0..=last {
+    for (at, kept) in kept.iter().enumerate().take(last + 1) {
         if watch.stopped() {
             return Err(Error::Interrupted("stopped while compensating".into()));
         }
@@ -168,7 +168,7 @@ fn compensate_on(
             states.each(|both| Both { whole: whole.advance(both.whole), cut: cut.advance(both.cut) });
             continue;
         }
-        let (goal, mut moments) = observe(&mut states, &whole, &cut, at, kept[at].as_deref(), options)?;
+        let (goal, mut moments) = observe(&mut states, &whole, &cut, at, kept.as_deref(), options)?;
         if let Some((group, choice)) = to_choose.and_then(|g| Some((g, choices.get(&g.leader())?))) {
             let start = weights_of(&cut, at)?;
             let stay = choose(&moments, &start, group.filters, choice)?;
@@ -465,11 +465,11 @@ mod tests {
                 let conv = &mut net.convs[arch.nth(group.convs[0])];
                 let twin = |t: Tensor<4>| {
                     let n = t.dims()[0];
-                    Tensor::cat(vec![t.clone().slice([0..1]), t.clone().slice([0..1]), t.slice([2..n])], 0)
+                    Tensor::cat(vec![t.clone().slice_dim(0, 0..1), t.clone().slice_dim(0, 0..1), t.slice_dim(0, 2..n)], 0)
                 };
                 let twin_of_vector = |t: Tensor<1>| {
                     let n = t.dims()[0];
-                    Tensor::cat(vec![t.clone().slice([0..1]), t.clone().slice([0..1]), t.slice([2..n])], 0)
+                    Tensor::cat(vec![t.clone().slice_dim(0, 0..1), t.clone().slice_dim(0, 0..1), t.slice_dim(0, 2..n)], 0)
                 };
                 conv.weight = Param::from_tensor(twin(conv.weight.val()));
                 conv.bias = conv.bias.as_ref().map(|b| Param::from_tensor(twin_of_vector(b.val())));

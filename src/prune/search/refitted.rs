@@ -156,7 +156,8 @@ mod tests {
         let arch = Arch::cnn([1, 8, 8], &[4, 3], 6, 3, Activation::parse("relu").unwrap()).unwrap();
         let mut net = Net::new(&arch, 2, &compute.device).unwrap();
         let weight = net.convs[0].weight.val();
-        let twins = Tensor::cat(vec![weight.clone().slice([0..2]), weight.clone().slice([1..2]), weight.slice([3..4])], 0);
+        let twins =
+            Tensor::cat(vec![weight.clone().slice_dim(0, 0..2), weight.clone().slice_dim(0, 1..2), weight.slice_dim(0, 3..4)], 0);
         net.convs[0].weight = burn::module::Param::from_tensor(twins);
         let samples = crate::prune::criteria::testing::waves(60);
         let mut watch = crate::progress::Unwatched;
