@@ -131,10 +131,7 @@ fn a_compensated_network_keeps_its_answers() {
     let data = images::bundled().unwrap().with_at_most(2000, 500, 0);
     let net = run.network(&compute).unwrap();
     let right = |net: &Net| accuracy(net, &data.test, &compute.device, &mut Unwatched).unwrap();
-    let cut = |plan: &Plan| {
-        let settings = plan.recovery_settings(&run.config.settings, data.train.len());
-        shrink(&net, &data, plan, &settings, &compute, &mut Unwatched, &mut ()).unwrap()
-    };
+    let cut = |plan: &Plan| shrink(&net, &data, plan, &run.config.settings, &compute, &mut Unwatched, &mut ()).unwrap();
     let by = Compensation { images: 1000, ..Compensation::default() };
     let plain = Plan::ratio(Criterion::L1, 0.5);
     let (before, bare) = (right(&net), right(&cut(&plain).net));

@@ -150,22 +150,25 @@ pub fn shrink(
         Schedule::Soft { epochs } => {
             // Filters that are to come back have to learn as the network did.
             let settings = &Settings { gentle: None, ..*settings };
+            let mut loud = net.clone();
             while now.done < epochs {
                 train_between(&mut now, net, data, 1, settings, compute, watch)?;
+                loud = now.net.clone();
                 let start = Instant::now();
                 now.layers = score(&now.net, data, plan, compute, watch)?;
                 now.net = silence(&now.net, &kept(&now.layers), &compute.device)?;
                 now.seconds[0] += start.elapsed().as_secs_f64();
                 now.done += 1;
-                keeper.save(&now)?;
+                // The last epoch is not kept: what is cut is fitted to the network before its filters were silenced.
+                if now.done < epochs {
+                    keeper.save(&now)?;
+                }
             }
             // What is zero goes: scored again, filters that are zero might look well to some criteria.
             let start = Instant::now();
-            // What is soft has learnt further than the network at the beginning: what is left is fitted to itself before the cut.
-            let before = now.net.clone();
-            now.net = cut_and_fold(&before, &kept(&now.layers), &compute.device)?;
+            now.net = cut_and_fold(&now.net, &kept(&now.layers), &compute.device)?;
             if let Some(by) = &plan.compensate {
-                (now.net, refits) = compensate(&before, &now.net, &kept(&now.layers), &data.train, compute, by, watch)?;
+                (now.net, refits) = compensate(&loud, &now.net, &kept(&now.layers), &data.train, compute, by, watch)?;
             }
             now.seconds[1] += start.elapsed().as_secs_f64();
         }
