@@ -307,10 +307,10 @@ mod networks {
         refused(&prune(&a, &b, &["--by", "l1", "--above", "3"]), 2, &["--above"]);
         refused(&prune(&a, &b, &["--samples", "6001"]), 2, &["6001"]);
         refused(&prune(&a, &b, &["--by", "l1", "--samples", "5"]), 2, &["--samples"]);
-        refused(&prune(&a, &b, &["--above", "nan"]), 2, &["--above"]);
+        refused(&prune(&a, &b, &["--by", "betti", "--above", "nan"]), 2, &["--above"]);
         refused(&prune(&a, &b, &["--resume"]), 2, &["no such run"]);
         assert_eq!(f.names(), ["a"], "a refused pruning leaves nothing");
-        let told = stdout(&prune(&a, &b, &["--above", "30", "--samples", "64", "--recover", "1"]));
+        let told = stdout(&prune(&a, &b, &["--by", "betti", "--above", "30", "--samples", "64", "--recover", "1"]));
         assert!(told.contains("after the cut") && told.contains("recovered"), "{told}");
         let outcome = json(&b.join("prune.json"));
         let kept: Vec<usize> =
