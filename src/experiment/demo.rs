@@ -145,7 +145,6 @@ fn controls(run: &Run, outcome: &Outcome, data: &DataSet, seed: u64, compute: &C
     let some = |name: &str| Criterion::named(name, 512, seed);
     let rivals = [
         ("effect on the answers", some("effect")?),
-        ("barcode kept after refitting", some("barcode")?),
         ("smallest weights (l1)", Criterion::L1),
         ("chance", Criterion::Random { seed }),
         ("largest Betti numbers", some("betti")?),
