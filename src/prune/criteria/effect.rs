@@ -38,7 +38,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: SampleOptions) -> Result
     for (done, some) in which.chunks(super::BATCH).enumerate() {
         scoring.go_on()?;
         let from = done * super::BATCH * classes;
-        let taps = reader_taps(&net, scoring, some, &projections[from..from + some.len() * classes], &readers);
+        let taps = reader_taps(&net, scoring, some, &projections[from..from + some.len() * classes], &readers, false);
         let effects: Vec<_> =
             taps.into_iter().map(|t| (t.input * t.by_input).flatten::<3>(2, 3).sum_dim(2).flatten::<2>(1, 2)).collect();
         for (group, sums) in scoring.groups.iter().zip(&mut sums) {

@@ -76,10 +76,11 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &ReconstructionOptions) 
     for (nth, some) in which.chunks(super::BATCH).enumerate() {
         scoring.go_on()?;
         let from = nth * super::BATCH * classes;
-        let taps = reader_taps(&net, scoring, some, &cotangents[from..from + some.len() * classes], &readers);
+        let taps = reader_taps(&net, scoring, some, &cotangents[from..from + some.len() * classes], &readers, true);
         for (r, tap) in taps.into_iter().enumerate() {
-            let [_, outputs, height, width] = tap.by_output.dims();
-            let squares = (tap.by_output.clone() * tap.by_output).sum_dim(3).sum_dim(2).sum_dim(0).reshape([1, outputs]);
+            let Some(by_output) = tap.by_output else { continue };
+            let [_, outputs, height, width] = by_output.dims();
+            let squares = (by_output.clone() * by_output).sum_dim(3).sum_dim(2).sum_dim(0).reshape([1, outputs]);
             slopes[r] = Some(slopes[r].take().map_or(squares.clone(), |s| s + squares));
             let rows = match scoring.net.arch.layers[readers[r].0] {
                 Layer::Conv { kernel, stride, padding, .. } => {
