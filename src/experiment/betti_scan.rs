@@ -38,8 +38,8 @@ pub struct ScanRow {
 const QUANTILES: [f64; 9] = [0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0];
 /// Nearest neighbours of the graphs; their scale is two steps.
 const NEIGHBOURS: [usize; 5] = [3, 6, 12, 24, 48];
-/// Share of every layer that goes.
-const SHARE: f64 = 0.3;
+/// Share of every layer that goes: so much that it matters which, even after compensation.
+const SHARE: f64 = 0.7;
 const CHANCES: u64 = 5;
 /// The published threshold.
 const PUBLISHED: f64 = 300.0;
