@@ -164,6 +164,14 @@ impl Flow {
         }
     }
 
+    /// Channels of maps, numbers of a vector.
+    pub fn channels(&self) -> usize {
+        match self {
+            Flow::Flat(x) => x.dims()[1],
+            Flow::Maps(x) => x.dims()[1],
+        }
+    }
+
     /// The sum of two of one shape.
     pub fn plus(self, other: Flow) -> Flow {
         match (self, other) {

@@ -62,6 +62,12 @@ impl Gram {
         });
     }
 
+    /// Adds rows of which nothing is to be made: what is read alone.
+    pub fn add_inputs(&mut self, u: Tensor<2>) {
+        let none = Tensor::zeros([u.dims()[0], 1], &u.device());
+        self.add(u, none);
+    }
+
     /// Means and covariances on the host, or the moments about zero where `centred` is false.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! What a convolution reads and gives at some places of some images, as rows of numbers.
 
+use crate::nn::Layer;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -7,7 +8,6 @@ use rand::{RngExt, SeedableRng};
 /// Places of the plane that a convolution gives, some for each image.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
-    images: usize,
     per_image: usize,
     width: usize,
     /// Index of each place in its plane, image after image.
@@ -22,7 +22,33 @@ pub(super) struct Kernel {
     pub padding: usize,
 }
 
+impl Kernel {
+    /// That of a convolution.
+    pub fn of(layer: &Layer) -> Option<Self> {
+        match *layer {
+            Layer::Conv { kernel: side, stride, padding, .. } => {
+                Some(Self { side, stride, padding: padding.unwrap_or(side / 2) })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a layer reads of `[images, channels, height, width]`, row by row: at some places of the plane `[height, width]` that it gives if it is a convolution,
+/// else all of each image.
+pub(super) fn rows_read(layer: &Layer, maps: Tensor<4>, plane: [usize; 2], most: usize, seed: u64) -> Tensor<2> {
+    match Kernel::of(layer) {
+        Some(kernel) => Places::draw(maps.dims()[0], plane, most, seed).patches(maps, kernel),
+        None => maps.flatten(1, 3),
+    }
+}
+
 impl Places {
+    /// What decides the places of a layer for a batch of images.
+    pub fn seed(seed: u64, layer: usize, batch: usize) -> u64 {
+        seed.wrapping_mul(1_000_003).wrapping_add((layer * 65_537 + batch) as u64)
+    }
+
     /// At most `most` places of each image's `[height, width]` by chance, which `seed` decides; all of them, once each, if there are no more.
     pub fn draw(images: usize, [height, width]: [usize; 2], most: usize, seed: u64) -> Self {
         let plane = height * width;
@@ -33,12 +59,12 @@ impl Places {
             let mut rng = StdRng::seed_from_u64(seed);
             (0..images * per_image).map(|_| rng.random_range(0..plane)).collect()
         };
-        Self { images, per_image, width, at }
+        Self { per_image, width, at }
     }
 
     /// Number of rows that [`Places::pick`] and [`Places::patches`] give.
     pub fn rows(&self) -> usize {
-        self.images * self.per_image
+        self.at.len()
     }
 
     /// The numbers of all channels at some pixels of `[images, channels, height, width]`, row by row: whole rows are copied from where channels lie beside

@@ -34,7 +34,8 @@ fn chosen<'a>(arch: &Arch, keep: &'a Keep) -> Result<Vec<(Group, &'a [usize])>> 
     Ok(found)
 }
 
-fn index(numbers: &[usize], device: &Device) -> Tensor<1, Int> {
+/// Some places as a tensor to select by.
+pub(super) fn index(numbers: &[usize], device: &Device) -> Tensor<1, Int> {
     Tensor::from_data(numbers.iter().map(|&i| i as i32).collect::<Vec<_>>().as_slice(), device)
 }
 
@@ -43,7 +44,7 @@ fn select<const D: usize>(p: &Param<Tensor<D>>, dim: usize, which: &Tensor<1, In
 }
 
 /// Planes of `plane` numbers of some channels, as rows.
-fn rows(filters: &[usize], plane: usize) -> Vec<usize> {
+pub(super) fn rows(filters: &[usize], plane: usize) -> Vec<usize> {
     filters.iter().flat_map(|f| f * plane..(f + 1) * plane).collect()
 }
 

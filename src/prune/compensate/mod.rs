@@ -18,13 +18,13 @@ use super::criteria::{Read, eliminate};
 use super::gram::{Fit, Gram, Moments};
 use super::patches::{Kernel, Places};
 use super::scoring::{SampleOptions, chosen_of};
-use super::surgery::{self, Keep};
+use super::surgery::{self, Keep, index, rows as planes};
 use crate::data::Samples;
 use crate::error::{Error, Result};
 use crate::nn::{Compute, Flow, Group, Layer, Net, Pass, bridge};
 use crate::progress::Watch;
 use burn::module::{Module, Param, RunningState};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use faer::Mat;
 use goal::{Goal, earlier};
 use serde::{Deserialize, Serialize};
@@ -162,19 +162,18 @@ fn compensate_on(
         };
         // Up to the first layer that has lost an input, the cut network gives what the whole one does.
         let reads = |g: &&Group| choices.contains_key(&g.leader()) && g.readers.iter().any(|r| r.layer() == at);
-        let to_choose = groups.iter().find(reads);
+        let to_choose = groups.iter().find(reads).and_then(|g| Some((g, choices.get(&g.leader())?)));
         differs |= to_choose.is_some() || inputs(&whole) != inputs(&cut);
         if !differs || inputs(&cut).is_none() {
             states.each(|both| Both { whole: whole.advance(both.whole), cut: cut.advance(both.cut) });
             continue;
         }
         let (goal, mut moments) = observe(&mut states, &whole, &cut, at, kept.as_deref(), options)?;
-        if let Some((group, choice)) = to_choose.and_then(|g| Some((g, choices.get(&g.leader())?))) {
+        if let Some((group, choice)) = to_choose {
             let start = weights_of(&cut, at)?;
             let stay = choose(&moments, &start, group.filters, choice)?;
             let block = start.nrows() / group.filters;
-            let inputs: Vec<usize> = stay.iter().flat_map(|f| f * block..(f + 1) * block).collect();
-            moments = moments.of_inputs(&inputs);
+            moments = moments.of_inputs(&planes(&stay, block));
             let device = cut.convs[cut.arch.nth(group.leader())].weight.val().device();
             cut = surgery::cut(&cut, &Keep::from([(group.leader(), stay.clone())]), &device)?;
             states.each(|both| Both { whole: both.whole, cut: narrowed(both.cut, &stay, group.filters) });
@@ -202,9 +201,7 @@ fn compensate_on(
 /// The filters that stay: greedy elimination of those that the others replace best, once refitted to the target.
 fn choose(moments: &Moments, start: &Mat<f64>, filters: usize, choice: &Choice) -> Result<Vec<usize>> {
     let fitted = moments.fit(start, CHOICE_RIDGE)?.weights;
-    let count = |o: usize| choice.counts.get(o).map_or(1.0, |c| c.max(0.0).sqrt());
-    let weights = Mat::from_fn(fitted.nrows(), fitted.ncols(), |i, o| fitted[(i, o)] * count(o));
-    let scores = eliminate(&[&Read { gram: moments.gram.clone(), weights }], filters)?;
+    let scores = eliminate(&[&Read::new(moments.gram.clone(), &fitted, &choice.counts)], filters)?;
     let mut order: Vec<usize> = (0..filters).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
     order.truncate(choice.stays);
@@ -217,18 +214,14 @@ const CHOICE_RIDGE: f64 = 1e-3;
 
 /// A pass in which some of a layer's filters are gone from what flows.
 fn narrowed(mut pass: Pass, stay: &[usize], filters: usize) -> Pass {
-    let select = |numbers: Vec<usize>, device: &Device| {
-        let numbers: Vec<i32> = numbers.into_iter().map(|i| i as i32).collect();
-        Tensor::<1, Int>::from_data(numbers.as_slice(), device)
-    };
     pass.flow = match pass.flow {
         Flow::Maps(x) => {
-            let device = x.device();
-            Flow::Maps(x.select(1, select(stay.to_vec(), &device)))
+            let which = index(stay, &x.device());
+            Flow::Maps(x.select(1, which))
         }
         Flow::Flat(x) => {
-            let (plane, device) = (x.dims()[1] / filters, x.device());
-            Flow::Flat(x.select(1, select(stay.iter().flat_map(|f| f * plane..(f + 1) * plane).collect(), &device)))
+            let which = index(&planes(stay, x.dims()[1] / filters), &x.device());
+            Flow::Flat(x.select(1, which))
         }
     };
     pass
@@ -274,7 +267,7 @@ fn observe(
             Some(norm) => whole.apply(norm, given.clone(), &|_| None),
             None => given.clone(),
         };
-        let seed = options.seed.wrapping_mul(1_000_003).wrapping_add((at * 65_537 + batch) as u64);
+        let seed = Places::seed(options.seed, at, batch);
         let (u, z) = rows(cut, at, input, behind_norm, other, kept, options.places, states.images(batch), seed);
         gram.add(u, before_norm(cut, goal.norm, z));
         states.put(batch, Both { whole: whole.behind(at, given, of_whole.kept), cut: of_cut });
@@ -298,14 +291,13 @@ fn rows(
 ) -> (Tensor<2>, Tensor<2>) {
     let only = |z: Tensor<2>| match kept {
         Some(kept) => {
-            let index: Vec<i32> = kept.iter().map(|&k| k as i32).collect();
-            let device = z.device();
-            z.select(1, Tensor::<1, Int>::from_data(index.as_slice(), &device))
+            let which = index(kept, &z.device());
+            z.select(1, which)
         }
         None => z,
     };
-    match (&cut.arch.layers[at], input, given) {
-        (&Layer::Conv { kernel, stride, padding, .. }, Flow::Maps(x), Flow::Maps(z)) => {
+    match (Kernel::of(&cut.arch.layers[at]), input, given) {
+        (Some(kernel), Flow::Maps(x), Flow::Maps(z)) => {
             let [_, _, height, width] = z.dims();
             let places = Places::draw(images, [height, width], places, seed);
             let pick = |flow: Flow| match flow {
@@ -316,7 +308,7 @@ fn rows(
                 Some((whole, cut)) => only(pick(Flow::Maps(z).plus(whole))) - pick(cut),
                 None => only(places.pick(z)),
             };
-            (places.patches(x, Kernel { side: kernel, stride, padding: padding.unwrap_or(kernel / 2) }), target)
+            (places.patches(x, kernel), target)
         }
         (_, x, z) => match other {
             Some((whole, cut)) => (x.flat(), only(z.plus(whole).flat()) - cut.flat()),

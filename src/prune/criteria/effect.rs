@@ -5,7 +5,7 @@
 //! variance over samples: what does the same to all of them can be put into a bias by [`crate::prune::compensate`]. It is Taylor's criterion
 //! (Molchanov et al., arXiv 1611.06440) with the logits in place of the loss, signed. Scores mean the same in every layer.
 
-use super::readers::{layers_of, reader_taps};
+use super::readers::{places_of, reader_taps, readers_of};
 use super::taps::frozen;
 use super::{LayerScores, SampleOptions, Scoring};
 use crate::error::Result;
@@ -30,8 +30,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: SampleOptions) -> Result
     let which = scoring.chosen(options)?;
     let classes = scoring.net.arch.classes()?;
     let projections = normal(which.len() * classes, options.seed ^ 0xEFFE);
-    let mut readers: Vec<(usize, usize)> = scoring.groups.iter().flat_map(|g| layers_of(g).map(|at| (at, g.filters))).collect();
-    readers.sort_unstable();
+    let readers = readers_of(&scoring.groups);
     // For every group, sums over samples of effects and of their squares.
     let mut sums: Vec<[Vec<f64>; 2]> = scoring.groups.iter().map(|g| [vec![0.0; g.filters], vec![0.0; g.filters]]).collect();
     let net = frozen(scoring.net);
@@ -42,7 +41,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: SampleOptions) -> Result
         let effects: Vec<_> =
             taps.into_iter().map(|t| (t.input * t.by_input).flatten::<3>(2, 3).sum_dim(2).flatten::<2>(1, 2)).collect();
         for (group, sums) in scoring.groups.iter().zip(&mut sums) {
-            let mine = layers_of(group).filter_map(|at| readers.iter().position(|r| r.0 == at)).map(|i| effects[i].clone());
+            let mine = places_of(group, &readers).map(|i| effects[i].clone());
             let Some(effect) = mine.reduce(|a, b| a + b) else { continue };
             for row in bridge::read(effect)?.chunks(group.filters) {
                 for (filter, &e) in row.iter().enumerate() {

@@ -3,8 +3,9 @@
 //! A filter of a residual stream is read by several layers, and carried on by the shortcut. What is followed here is what flows into each reader,
 //! through that reader alone, so that what the shortcut carries is counted where it is read.
 
-use super::super::scoring::{Scoring, maps_of};
-use crate::nn::{Flow, Group, Net};
+use super::super::scoring::Scoring;
+use super::taps::{gradient_of, with_leaf};
+use crate::nn::{Group, Net};
 use burn::tensor::{Tensor, TensorData};
 
 /// What a reader reads, `[samples, filters, height, width]`, and the gradients of an aim by that, through this reader, and by what the reader gives,
@@ -15,9 +16,16 @@ pub(super) struct ReaderTap {
     pub by_output: Option<Tensor<4>>,
 }
 
-/// A group's readers: their layers.
-pub(super) fn layers_of(group: &Group) -> impl Iterator<Item = usize> + '_ {
-    group.readers.iter().map(|r| r.layer())
+/// All readers of the groups: their layers, ascending, with the number of filters that each reads.
+pub(super) fn readers_of(groups: &[Group]) -> Vec<(usize, usize)> {
+    let mut readers: Vec<(usize, usize)> = groups.iter().flat_map(|g| g.readers.iter().map(|r| (r.layer(), g.filters))).collect();
+    readers.sort_unstable();
+    readers
+}
+
+/// Where a group's readers stand among all of them ([`readers_of`]).
+pub(super) fn places_of<'a>(group: &'a Group, readers: &'a [(usize, usize)]) -> impl Iterator<Item = usize> + 'a {
+    group.readers.iter().filter_map(|r| readers.iter().position(|(layer, _)| *layer == r.layer()))
 }
 
 /// Follows some samples through a network that gradients pass ([`super::taps::frozen`]). The aim is the sum over samples of their logits times `cotangents`, one row per
@@ -34,43 +42,31 @@ pub(super) fn reader_taps(
     let data = TensorData::new(scoring.samples.gather(which), [which.len(), scoring.samples.width()]);
     let mut pass = frozen.begin(Tensor::from_data(data, &device));
     let mut seen = Vec::new();
-    // Zeros whose gradient is that of what they are added to.
-    let leaf = |like: &Tensor<4>| Tensor::<4>::zeros(like.dims(), &device).require_grad();
     while pass.next < frozen.arch.layers.len() {
         let at = pass.next;
         let Some(&(_, filters)) = readers.iter().find(|(layer, _)| *layer == at) else {
             pass = frozen.advance(pass);
             continue;
         };
-        let flat = matches!(pass.flow, Flow::Flat(_));
-        let input = maps_of(pass.flow, filters);
-        let read = leaf(&input);
-        let sum = input.clone() + read.clone();
-        let given = frozen.apply(at, if flat { Flow::Flat(sum.flatten(1, 3)) } else { Flow::Maps(sum) }, &|_| None);
-        let (given, gave) = if outputs { tapped(given, &leaf) } else { (given, None) };
-        seen.push((input.inner(), read, gave));
+        let (flow, input, read) = with_leaf(pass.flow, filters);
+        let mut given = frozen.apply(at, flow, &|_| None);
+        let mut gave = None;
+        if outputs {
+            let channels = given.channels();
+            let (flow, _, leaf) = with_leaf(given, channels);
+            (given, gave) = (flow, Some(leaf));
+        }
+        seen.push((input, read, gave));
         pass = frozen.behind(at, given, pass.kept);
     }
     let logits = pass.flow.flat();
     let weights = TensorData::new(cotangents.to_vec(), logits.dims());
     let gradients = (logits * Tensor::<2>::from_data(weights, &device)).sum().backward();
-    let of = |leaf: &Tensor<4>| leaf.grad(&gradients).unwrap_or_else(|| Tensor::zeros(leaf.dims(), &device).inner());
+    let of = |leaf: &Tensor<4>| gradient_of(leaf, &gradients);
     let tap = |(input, read, gave): (Tensor<4>, Tensor<4>, Option<Tensor<4>>)| ReaderTap {
         input,
         by_input: of(&read),
         by_output: gave.as_ref().map(of),
     };
     seen.into_iter().map(tap).collect()
-}
-
-/// What a layer gives with a leaf added to it, and the leaf.
-fn tapped(given: Flow, leaf: &impl Fn(&Tensor<4>) -> Tensor<4>) -> (Flow, Option<Tensor<4>>) {
-    let (flat, outputs) = match &given {
-        Flow::Flat(x) => (true, x.dims()[1]),
-        Flow::Maps(x) => (false, x.dims()[1]),
-    };
-    let given = maps_of(given, outputs);
-    let gave = leaf(&given);
-    let sum = given + gave.clone();
-    (if flat { Flow::Flat(sum.flatten(1, 3)) } else { Flow::Maps(sum) }, Some(gave))
 }

@@ -7,14 +7,14 @@
 //! [`Aim::Logits`] is the same without topology, its control.
 
 use super::aim::Aim;
-use super::readers::{layers_of, reader_taps};
+use super::readers::{places_of, reader_taps, readers_of};
 use super::taps::frozen;
 use super::{LayerScores, SampleOptions, Scoring};
 use crate::error::{Error, Result};
-use crate::nn::{Layer, bridge};
+use crate::nn::bridge;
 use crate::prune::compensate::weights_of;
 use crate::prune::gram::Gram;
-use crate::prune::patches::{Kernel, Places};
+use crate::prune::patches::{Places, rows_read};
 use burn::tensor::Tensor;
 use faer::Mat;
 use rayon::prelude::*;
@@ -55,6 +55,14 @@ pub(in crate::prune) struct Read {
     pub weights: Mat<f64>,
 }
 
+impl Read {
+    /// From plain weights, and how much each output counts.
+    pub fn new(gram: Mat<f64>, weights: &Mat<f64>, counts: &[f64]) -> Self {
+        let weights = Mat::from_fn(weights.nrows(), weights.ncols(), |i, o| weights[(i, o)] * counts[o].sqrt());
+        Self { gram, weights }
+    }
+}
+
 /// Scores of every group: what all filters up to this one cost in the order of elimination.
 pub(super) fn score(scoring: &mut Scoring<'_>, options: &ReconstructionOptions) -> Result<Vec<LayerScores>> {
     if options.places == 0 {
@@ -68,8 +76,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &ReconstructionOptions) 
         logits.extend(bridge::read(scoring.net.forward(scoring.rows(some)))?);
     }
     let cotangents = options.aim.cotangents(&logits, classes, options.seed ^ 0xA1B, &scoring.compute.engine)?;
-    let mut readers: Vec<(usize, usize)> = scoring.groups.iter().flat_map(|g| layers_of(g).map(|at| (at, g.filters))).collect();
-    readers.sort_unstable();
+    let readers = readers_of(&scoring.groups);
     let net = frozen(scoring.net);
     let mut grams: Vec<Gram> = readers.iter().map(|_| Gram::default()).collect();
     let mut slopes: Vec<Option<Tensor<2>>> = vec![None; readers.len()];
@@ -82,27 +89,18 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &ReconstructionOptions) 
             let [_, outputs, height, width] = by_output.dims();
             let squares = (by_output.clone() * by_output).sum_dim(3).sum_dim(2).sum_dim(0).reshape([1, outputs]);
             slopes[r] = Some(slopes[r].take().map_or(squares.clone(), |s| s + squares));
-            let rows = match scoring.net.arch.layers[readers[r].0] {
-                Layer::Conv { kernel, stride, padding, .. } => {
-                    let seed = options.seed.wrapping_mul(1_000_003).wrapping_add((r * 65_537 + nth) as u64);
-                    let places = Places::draw(some.len(), [height, width], options.places, seed);
-                    places.patches(tap.input, Kernel { side: kernel, stride, padding: padding.unwrap_or(kernel / 2) })
-                }
-                _ => tap.input.flatten(1, 3),
-            };
-            let none = Tensor::zeros([rows.dims()[0], 1], &rows.device());
-            grams[r].add(rows, none);
+            let layer = &scoring.net.arch.layers[readers[r].0];
+            let seed = Places::seed(options.seed, r, nth);
+            grams[r].add_inputs(rows_read(layer, tap.input, [height, width], options.places, seed));
         }
         scoring.watch.at("gradients of samples", (nth * super::BATCH + some.len()) as u64, which.len() as u64);
     }
     let mut found = Vec::new();
     for (r, (gram, slopes)) in grams.into_iter().zip(slopes).enumerate() {
         let slopes = slopes.map_or(Ok(Vec::new()), bridge::read)?;
-        scoring.counts.insert(readers[r].0, slopes.iter().map(|&s| f64::from(s) / which.len() as f64).collect());
-        let count = |o: usize| (f64::from(slopes[o]) / which.len() as f64).sqrt();
-        let plain = weights_of(scoring.net, readers[r].0)?;
-        let weights = Mat::from_fn(plain.nrows(), plain.ncols(), |i, o| plain[(i, o)] * count(o));
-        found.push(Read { gram: gram.moments(true)?.gram, weights });
+        let counts: Vec<f64> = slopes.iter().map(|&s| f64::from(s) / which.len() as f64).collect();
+        found.push(Read::new(gram.moments(true)?.gram, &weights_of(scoring.net, readers[r].0)?, &counts));
+        scoring.counts.insert(readers[r].0, counts);
     }
     let total = scoring.groups.len() as u64;
     let mut done = 0;
@@ -110,8 +108,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &ReconstructionOptions) 
     let mut scores = Vec::new();
     for group in &groups {
         scoring.go_on()?;
-        let mine: Vec<&Read> =
-            layers_of(group).filter_map(|at| readers.iter().position(|r| r.0 == at)).map(|r| &found[r]).collect();
+        let mine: Vec<&Read> = places_of(group, &readers).map(|r| &found[r]).collect();
         scores.push(LayerScores { layer: group.leader(), scores: eliminate(&mine, group.filters)?, scale: None });
         done += 1;
         scoring.watch.at("layers", done, total);

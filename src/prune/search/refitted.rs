@@ -5,13 +5,13 @@
 //! over the places that are looked at, of all readers together, each in units of its own deviation.
 
 use crate::error::{Error, Result};
-use crate::nn::{Group, Layer, bridge};
+use crate::nn::{Flow, Group, bridge};
 use crate::prune::compensate::{Compensation, weights_of};
 use crate::prune::gram::Gram;
-use crate::prune::patches::{Kernel, Places};
+use crate::prune::patches::{Places, rows_read};
 use crate::prune::scoring::{BATCH, SampleOptions, Scoring, maps_of};
+use crate::prune::surgery::rows;
 use crate::topology::{Cloud, PointCloud};
-use burn::tensor::Tensor;
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 
@@ -57,23 +57,16 @@ pub(super) fn read(scoring: &mut Scoring<'_>, samples: usize, seed: u64) -> Resu
             pass = net.advance(pass);
             for (r, &(_, _, filters)) in readers.iter().enumerate().filter(|(_, reader)| reader.0 == at) {
                 let maps = maps_of(input.clone(), filters);
-                let rows = match net.arch.layers[at] {
-                    Layer::Conv { kernel, stride, padding, .. } => {
-                        let seed = seed.wrapping_mul(1_000_003).wrapping_add((at * 65_537 + nth) as u64);
-                        let plane = match &pass.flow {
-                            crate::nn::Flow::Maps(out) => [out.dims()[2], out.dims()[3]],
-                            crate::nn::Flow::Flat(_) => [1, 1],
-                        };
-                        let places = Places::draw(some.len(), plane, usual.places, seed);
-                        places.patches(maps, Kernel { side: kernel, stride, padding: padding.unwrap_or(kernel / 2) })
-                    }
-                    _ => maps.flatten(1, 3),
+                let plane = match &pass.flow {
+                    Flow::Maps(out) => [out.dims()[2], out.dims()[3]],
+                    Flow::Flat(_) => [1, 1],
                 };
+                let seed = Places::seed(seed, at, nth);
+                let rows = rows_read(&net.arch.layers[at], maps, plane, usual.places, seed);
                 let [count, width] = rows.dims();
                 let per_image = rows.clone().reshape([some.len(), count / some.len(), width]).mean_dim(1);
                 inputs[r].extend(bridge::read(per_image)?);
-                let none = Tensor::zeros([count, 1], &rows.device());
-                grams[r].add(rows, none);
+                grams[r].add_inputs(rows);
             }
         }
     }
@@ -122,8 +115,7 @@ impl Reads {
     /// What it gives for the samples, `[samples, outputs]`.
     fn given(&self, kept: &[bool]) -> Result<Mat<f64>> {
         let of = |wanted: bool| -> Vec<usize> {
-            let filters = (0..kept.len()).filter(|&f| kept[f] == wanted);
-            filters.flat_map(|f| f * self.block..(f + 1) * self.block).collect()
+            rows(&(0..kept.len()).filter(|&f| kept[f] == wanted).collect::<Vec<_>>(), self.block)
         };
         let (stay, go) = (of(true), of(false));
         let outputs = self.weights.ncols();
@@ -148,6 +140,7 @@ mod tests {
     use super::*;
     use crate::nn::{Activation, Arch, Compute, Net};
     use crate::topology::{Engine, Options};
+    use burn::tensor::Tensor;
 
     /// With all filters the points are what the readers give; without a copy of another filter they stay where they are.
     #[test]
