@@ -13,7 +13,7 @@ use crate::data::files::write_text;
 use crate::error::{Error, Result};
 use crate::nn::{Compute, Net};
 use crate::progress::{Unwatched, Watch};
-use crate::prune::{BettiOptions, Cloud, Compensation, Criterion, LayerRow, Limits, Plan, Reading, Rule, Scale, score, shrink};
+use crate::prune::{BettiOptions, Cloud, Compensation, Criterion, LayerRow, Plan, Reading, Scale, score, shrink};
 use crate::report::{Lines, Page, Picture, Table};
 use crate::train::{Settings, accuracy};
 use serde::{Deserialize, Serialize};
@@ -124,16 +124,18 @@ pub fn betti_scan(options: &Pruning, compute: &Compute, watch: &mut dyn Watch) -
             if watch.stopped() {
                 return Err(stopped());
             }
-            ledger.rows.retain(|r| !(r.reading == *reading && same(r.scale, *scale)));
             let samples = betti.samples.min(data.train.len());
             let criterion = Criterion::Betti(BettiOptions { samples, ..*betti });
-            let plan = Plan { rule: Rule::Ratio(SHARE), limits: Limits::default(), ..Plan::ratio(criterion, SHARE) };
+            let plan = Plan::ratio(criterion, SHARE);
             let rows = score(&net, &data, &plan, compute, &mut Unwatched)?;
             let mut all: Vec<f64> = rows.iter().flat_map(|r| r.scores.scores.iter().copied()).collect();
             all.sort_by(f64::total_cmp);
             let numbers = [all[0], all[all.len() / 2], all[all.len() - 1]];
             let above_300 = all.iter().filter(|n| **n > PUBLISHED).count();
             for (goes, reverse) in [("highest", false), ("lowest", true)] {
+                if ledger.rows.iter().any(|r| r.reading == *reading && same(r.scale, *scale) && r.goes == goes) {
+                    continue;
+                }
                 let accuracy = lab.cut(&rows, &plan, reverse)?;
                 watch.note(&format!("{reading}, scale {scale}, the {goes} go: {:.2} %", 100.0 * accuracy));
                 let (reading, goes) = (reading.clone(), goes.to_string());

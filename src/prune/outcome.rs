@@ -50,18 +50,17 @@ impl Outcome {
     pub fn summary(&self) -> String {
         let all: usize = self.layers.iter().map(|l| l.scores.scores.len()).sum();
         let gone = all - self.layers.iter().map(|l| l.kept.len()).sum::<usize>();
-        let high = self.plan.criterion.high_goes() != self.plan.reverse;
+        let first = if self.plan.criterion.high_goes() != self.plan.reverse { "highest" } else { "lowest" };
         let rule = match self.plan.rule {
             Rule::Above(limit) => format!("scores above {limit} go"),
             Rule::Below(limit) => format!("scores below {limit} go"),
             Rule::Ratio(share) => {
-                format!("{share} of each layer goes, the {} scores first", if high { "highest" } else { "lowest" })
+                format!("{share} of each layer goes, the {first} scores first")
             }
             Rule::Target { budget, share, .. } => {
-                let order = if high { "highest" } else { "lowest" };
-                format!("until {share} of the {} are left, the {order} scores first", budget.name())
+                format!("until {share} of the {} are left, the {first} scores first", budget.name())
             }
-            Rule::Global(share) => format!("{share} of all goes, the {} scores first", if high { "highest" } else { "lowest" }),
+            Rule::Global(share) => format!("{share} of all goes, the {first} scores first"),
         };
         let scores = || self.layers.iter().flat_map(|l| l.scores.scores.iter().copied());
         let (low, most) = (scores().fold(f64::INFINITY, f64::min), scores().fold(f64::NEG_INFINITY, f64::max));
