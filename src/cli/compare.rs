@@ -17,8 +17,8 @@ pub struct CompareCommand {
     /// Folder of the results; what is there is gone on with
     #[arg(long, short)]
     out: PathBuf,
-    /// Criteria, as `lacuna prune --by` names them; NAME:reverse removes the best, as a control, and barcode:AIM has another aim: barcode always brings
-    /// barcode:logits along, its control without topology
+    /// Criteria, as `lacuna prune --by` names them; NAME:reverse removes the best, as a control, and barcode:AIM has another aim: each brings
+    /// its control without topology along, barcode:logits or barcode:outputs
     #[arg(long, value_delimiter = ',', default_value = "effect,barcode,samples-h0,l1,l2,fpgm,taylor,random")]
     by: Vec<String>,
     /// Shares of each layer's filters, as 0.1..0.9 (steps of 0.1) or a list
@@ -70,17 +70,21 @@ impl CompareCommand {
         }
         let mut rivals: Vec<Rival> = Vec::new();
         let mut names = self.by.clone();
-        // A topological measure is never shown without its control.
-        if let (Some(at), false) = (names.iter().position(|n| n == "barcode"), names.iter().any(|n| n == "barcode:logits")) {
-            names.insert(at + 1, "barcode:logits".into());
-        }
-        for name in &names {
-            // Options are for the criteria that have them; the others go without.
-            let rival = Rival::labelled(name, |base| self.criterion.for_one_of_many(base, most))?;
-            if rivals.iter().any(|r| r.label == *name) {
+        for name in &self.by {
+            if names.iter().filter(|n| *n == name).count() > 1 {
                 return Err(Error::input(format!("'{name}' is named twice")));
             }
+        }
+        let mut at = 0;
+        while at < names.len() {
+            // Options are for the criteria that have them; the others go without.
+            let rival = Rival::labelled(&names[at], |base| self.criterion.for_one_of_many(base, most))?;
+            // A topological measure is never shown without its control.
+            if let Some(control) = rival.control().filter(|c| !names.contains(c)) {
+                names.insert(at + 1, control);
+            }
             rivals.push(rival);
+            at += 1;
         }
         if self.seeds == 0 {
             return Err(Error::input("at least one seed is needed"));

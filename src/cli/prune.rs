@@ -42,9 +42,6 @@ enum When {
     Soft,
 }
 
-/// Samples whose barcode the search looks at after refitting, unless told otherwise.
-const REFITTED: usize = 128;
-
 /// What to prune by, and its options.
 #[derive(Clone, Debug, Args)]
 pub struct CriterionArgs {
@@ -80,7 +77,8 @@ pub struct CriterionArgs {
     #[arg(long)]
     points: Option<String>,
     /// What `barcode` keeps of the samples' answers: their barcode of components (barcode) or of loops (loops), the edges where classes merge (seams), or the
-    /// logits themselves (logits), the control without topology [default: barcode]
+    /// logits themselves (logits), the control without topology. Or what it keeps of inner layers: the barcode of components in each layer that reads the
+    /// filters (layers), or the layer's outputs themselves (outputs), the control of that [default: barcode]
     #[arg(long)]
     aim: Option<String>,
     /// With --by barcode and a compensation, choose filters that one layer alone reads when the compensation comes to that layer
@@ -190,7 +188,9 @@ impl CriterionArgs {
                     None | Some("weights") => FilterPoints::Weights,
                     Some("directions") => FilterPoints::Directions,
                     Some("maps") => FilterPoints::Maps { samples: self.samples.unwrap_or(most.min(512)) },
-                    Some("refitted") => FilterPoints::Refitted { samples: self.samples.unwrap_or(most.min(REFITTED)) },
+                    Some("refitted") => {
+                        FilterPoints::Refitted { samples: self.samples.unwrap_or(most.min(FilterPoints::REFITTED)) }
+                    }
                     Some(other) => {
                         return Err(Error::input(format!("--points '{other}': use weights, directions, maps or refitted")));
                     }

@@ -13,7 +13,9 @@ use crate::data::files::write_text;
 use crate::error::{Error, Result};
 use crate::nn::{Compute, Net};
 use crate::progress::{Unwatched, Watch};
-use crate::prune::{BettiOptions, Cloud, Compensation, Criterion, LayerRow, Plan, Reading, Scale, score, shrink};
+use crate::prune::{
+    BettiOptions, Cloud, Compensation, Criterion, LayerRow, Plan, Reading, Scale, cut_and_compensate, score, shrink,
+};
 use crate::report::{Lines, Page, Picture, Table};
 use crate::train::{Settings, accuracy};
 use serde::{Deserialize, Serialize};
@@ -75,9 +77,8 @@ impl Lab<'_> {
         let scores: Vec<_> = rows.iter().map(|r| r.scores.clone()).collect();
         let kept = plan.choose(&self.net.arch, &groups, &scores);
         let keep = rows.iter().zip(kept).map(|(r, kept)| (r.scores.layer, kept)).collect();
-        let cut = crate::prune::cut(self.net, &keep, &self.compute.device)?;
-        let by = Compensation { images: self.data.train.len().min(512), ..Compensation::default() };
-        let (net, _) = crate::prune::compensate(self.net, &cut, &keep, &self.data.train, self.compute, &by, &mut Unwatched)?;
+        let by = Compensation::of_at_most(self.data.train.len(), 0);
+        let net = cut_and_compensate(self.net, &keep, &self.data.train, self.compute, Some(&by), &mut Unwatched)?;
         accuracy(&net, &self.data.test, &self.compute.device, &mut Unwatched)
     }
 }
@@ -106,7 +107,7 @@ pub fn betti_scan(options: &Pruning, compute: &Compute, watch: &mut dyn Watch) -
         if ledger.rows.iter().any(|r| r.reading == "chance" && same(r.scale, seed as f64)) {
             continue;
         }
-        let by = Compensation { images: data.train.len().min(512), seed, ..Compensation::default() };
+        let by = Compensation::of_at_most(data.train.len(), seed);
         let plan = Plan::ratio(Criterion::Random { seed }, SHARE).compensated(by);
         let cut = shrink(&net, &data, &plan, &lab.settings, compute, &mut Unwatched, &mut ())?;
         let accuracy = accuracy(&cut.net, &data.test, &compute.device, &mut Unwatched)?;

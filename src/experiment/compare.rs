@@ -53,7 +53,9 @@ impl Rival {
                 options.joint = joint;
                 options.aim = if aim.is_empty() { options.aim } else { Aim::named(aim)? };
             }
-            (Criterion::Topological(options), Some("refitted")) => options.points = FilterPoints::Refitted { samples: 128 },
+            (Criterion::Topological(options), Some("refitted")) => {
+                options.points = FilterPoints::Refitted { samples: FilterPoints::REFITTED }
+            }
             _ => {
                 return Err(Error::input(format!(
                     "unknown criterion '{base}': topological has the variant topological:refitted"
@@ -61,6 +63,14 @@ impl Rival {
             }
         }
         Ok(Self { label: name.into(), criterion, reverse })
+    }
+
+    /// The label of the same reconstruction without topology, where this is one with it.
+    pub fn control(&self) -> Option<String> {
+        let Criterion::Barcode(options) = &self.criterion else { return None };
+        let control = options.aim.control();
+        let joint = if options.joint { "joint-" } else { "" };
+        (options.aim != control && !self.reverse).then(|| format!("barcode:{joint}{}", control.name()))
     }
 
     /// Chance is run with three seeds at least: it is what the others are compared with.

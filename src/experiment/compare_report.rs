@@ -180,19 +180,18 @@ fn recoveries(setting: &Setting, rows: &[CompareRow]) -> Table {
 /// Greedy reconstruction by barcodes beside the same by logits, seed by seed: with what topology adds to it.
 fn topology_beside_its_twin(setting: &Setting, rows: &[CompareRow]) -> Option<Table> {
     // Each has the control that differs by the aim alone.
-    let twin = |by: &str| if by.contains("joint") { "barcode:joint-logits" } else { "barcode:logits" };
-    let labels: Vec<&str> = setting.compare.rivals.iter().map(|r| r.label.as_str()).collect();
-    let topological: Vec<&str> = labels.iter().copied().filter(|l| l.starts_with("barcode") && !l.contains("logits")).collect();
-    if !topological.iter().any(|by| labels.contains(&twin(by))) {
+    let rivals = &setting.compare.rivals;
+    let pairs: Vec<(&str, String)> = rivals.iter().filter_map(|r| Some((r.label.as_str(), r.control()?))).collect();
+    if !pairs.iter().any(|(_, twin)| rivals.iter().any(|r| r.label == *twin)) {
         return None;
     }
-    let mut table = Table::new(&["share", "criterion", "seeds", "mean", "mean of its twin by logits", "better in"]);
+    let mut table = Table::new(&["share", "criterion", "seeds", "mean", "mean of its twin without topology", "better in"]);
     for &ratio in &setting.compare.ratios {
-        for by in &topological {
+        for (by, twin) in &pairs {
             let pairs: Vec<(f64, f64)> = of(rows, by, ratio)
                 .iter()
                 .filter_map(|r| {
-                    let twin = of(rows, twin(by), ratio).into_iter().find(|t| t.seed == r.seed)?;
+                    let twin = of(rows, twin, ratio).into_iter().find(|t| t.seed == r.seed)?;
                     Some((r.cost.accuracy, twin.cost.accuracy))
                 })
                 .collect();

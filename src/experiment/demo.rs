@@ -5,7 +5,7 @@ use crate::data::{DataSet, disks, images};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Arch, Compute, Init, Net};
 use crate::progress::{Unwatched, Watch};
-use crate::prune::{Budget, Compensation, Criterion, Outcome, Plan, Rule, Shares, prune_run, shrink};
+use crate::prune::{Budget, Compensation, Criterion, Keep, Outcome, Plan, Rule, Shares, cut_and_compensate, prune_run, score};
 use crate::report::{Lines, Page, Persistence, Table};
 use crate::topology::{Barcode, Options, PointCloud};
 use crate::trace::{LayerBetti, Procedure, trace_class};
@@ -150,13 +150,14 @@ fn controls(run: &Run, outcome: &Outcome, data: &DataSet, seed: u64, compute: &C
         ("largest Betti numbers", some("betti")?),
     ];
     for (name, criterion) in rivals {
-        let plan = Plan::same_counts(criterion, &outcome.layers);
-        let right = |plan: &Plan| -> Result<String> {
-            let rival = shrink(&net, data, plan, &run.config.settings, compute, &mut Unwatched, &mut ())?;
-            Ok(format!("{:.2} %", 100.0 * accuracy(&rival.net, &data.test, &compute.device, &mut Unwatched)?))
+        let rows = score(&net, data, &Plan::same_counts(criterion, &outcome.layers), compute, &mut Unwatched)?;
+        let keep: Keep = rows.into_iter().map(|r| (r.scores.layer, r.kept)).collect();
+        let right = |by: Option<&Compensation>| -> Result<String> {
+            let rival = cut_and_compensate(&net, &keep, &data.train, compute, by, &mut Unwatched)?;
+            Ok(format!("{:.2} %", 100.0 * accuracy(&rival, &data.test, &compute.device, &mut Unwatched)?))
         };
-        let fitted = plan.clone().compensated(Compensation { seed, ..Compensation::default() });
-        table.row([name.into(), right(&plan)?, right(&fitted)?]);
+        let by = Compensation::of_at_most(data.train.len(), seed);
+        table.row([name.into(), right(None)?, right(Some(&by))?]);
     }
     Ok(table)
 }

@@ -129,6 +129,13 @@ pub fn pruning_comparison(options: &Pruning, compute: &Compute, watch: &mut dyn 
         names.retain(|n| *n != "bn-scale");
     }
     names.insert(1, "betti:reverse");
-    names.extend(["barcode:logits", "barcode:seams", "barcode:loops", "topological:refitted"]);
+    names.extend([
+        "barcode:logits",
+        "barcode:seams",
+        "barcode:loops",
+        "barcode:layers",
+        "barcode:outputs",
+        "topological:refitted",
+    ]);
     compare(&grid(options, &names, &run)?, &options.out, compute, watch)
 }

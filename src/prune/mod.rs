@@ -23,7 +23,7 @@ mod surgery;
 mod weights;
 
 pub use budget::{Budget, Shares};
-pub use compensate::{Compensation, Refit, compensate};
+pub use compensate::{Compensation, Refit, compensate, cut_and_compensate};
 pub use cost::Cost;
 pub use criteria::{
     Aim, BettiDimension, BettiOptions, Cloud, Criterion, FunctionalityOptions, Reading, ReconstructionOptions, SamplesOptions,

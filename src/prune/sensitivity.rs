@@ -1,9 +1,9 @@
 //! How much each layer alone can lose.
 
-use super::compensate::compensate;
+use super::compensate::cut_and_compensate;
 use super::plan::Plan;
 use super::shrink::score;
-use super::surgery::{Keep, cut};
+use super::surgery::Keep;
 use crate::data::DataSet;
 use crate::data::files::{create_folder, differences, read_json, write_json, write_text};
 use crate::error::{Error, Result};
@@ -146,10 +146,8 @@ pub fn sensitivity(
             let of_ratio = Plan { rule: Rule::Ratio(ratio), ..plan.clone() };
             let kept = of_ratio.choose(&net.arch, std::slice::from_ref(group), std::slice::from_ref(&row.scores)).remove(0);
             let keep = Keep::from([(row.scores.layer, kept.clone())]);
-            let mut smaller = cut(&net, &keep, &compute.device)?;
-            if let Some(by) = &plan.compensate {
-                smaller = compensate(&net, &smaller, &keep, &data.train, compute, by, &mut Unwatched)?.0;
-            }
+            let by = plan.compensate.as_ref();
+            let smaller = cut_and_compensate(&net, &keep, &data.train, compute, by, &mut Unwatched)?;
             let right = accuracy(&smaller, &data.test, &compute.device, watch).map_err(|e| {
                 if let Error::Interrupted(why) = e {
                     Error::Interrupted(format!("{why}; saved, run it again to go on"))

@@ -242,11 +242,13 @@ mod tests {
             prop_assert_eq!(cut.parameters() < net.parameters(), removed);
             let width: usize = arch.input.iter().product();
             let x = Tensor::<2>::from_data(TensorData::new((0..3 * width).map(|i| (i as f32 * 0.7).cos()).collect::<Vec<f32>>(), [3, width]), &device);
-            let logits = |n: &Net| -> Vec<f32> { n.forward(x.clone()).try_into_vec_as().unwrap() };
-            let size = logits(&masked).iter().fold(1.0f32, |m, x| m.max(x.abs()));
-            for (p, q) in logits(&cut).into_iter().zip(logits(&masked)) {
-                prop_assert!((p - q).abs() <= 2e-4 * size, "{} against {}", p, q);
-            }
+            let of = |n: &Net, x: Tensor<2>| -> Vec<f32> { n.forward(x).try_into_vec_as().unwrap() };
+            let (got, want) = (of(&cut, x.clone()), of(&masked, x.clone()));
+            let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).fold(0.0f32, |m, (p, q)| m.max((p - q).abs()));
+            // Twenty layers of sines enlarge what is rounded off: as much as a change of the input's last digits is enlarged may be lost.
+            let lost = apart(&want, &of(&masked, x * (1.0 + 1e-6)));
+            let size = want.iter().fold(1.0f32, |m, x| m.max(x.abs()));
+            prop_assert!(apart(&got, &want) <= 1e-4 * size + 8.0 * lost, "{:?} against {:?}, {} lost", got, want, lost);
         }
     }
 

@@ -51,6 +51,12 @@ impl Default for Compensation {
 }
 
 impl Compensation {
+    /// The usual numbers, with no more images than there are.
+    pub fn of_at_most(images: usize, seed: u64) -> Self {
+        let usual = Self::default();
+        Self { images: usual.images.min(images), seed, ..usual }
+    }
+
     /// Whether the numbers make sense.
     ///
     /// # Errors
@@ -99,6 +105,25 @@ pub fn compensate(
 ) -> Result<(Net, Vec<Refit>)> {
     let (net, _, report) = compensate_choosing(whole, cut, keep, &Choices::new(), samples, compute, options, watch)?;
     Ok((net, report))
+}
+
+/// Cuts a network to the filters that `keep` names and, where `by` is given, fits what is left.
+///
+/// # Errors
+/// As [`super::cut()`] and [`compensate`].
+pub fn cut_and_compensate(
+    whole: &Net,
+    keep: &Keep,
+    samples: &Samples,
+    compute: &Compute,
+    by: Option<&Compensation>,
+    watch: &mut dyn Watch,
+) -> Result<Net> {
+    let cut = surgery::cut(whole, keep, &compute.device)?;
+    match by {
+        Some(by) => Ok(compensate(whole, &cut, keep, samples, compute, by, watch)?.0),
+        None => Ok(cut),
+    }
 }
 
 /// How the filters of a group are chosen in the middle of a compensation.
@@ -179,19 +204,17 @@ fn compensate_on(
             states.each(|both| Both { whole: both.whole, cut: narrowed(both.cut, &stay, group.filters) });
             chosen.insert(group.leader(), stay);
         }
-        let centred = goal.norm.is_some() || has_bias(&cut, at);
         let fit = moments.fit(&weights_of(&cut, at)?, options.ridge)?;
-        let fitted = Fitted { fit, rows: moments.rows, goal, centred };
-        let name = names.iter().find(|(i, _)| *i == at).map_or(String::new(), |(_, n)| n.clone());
         report.push(Refit {
-            layer: name,
-            inputs: fitted.fit.weights.nrows(),
-            rows: fitted.rows,
-            missed_before: fitted.fit.missed[0],
-            missed_after: fitted.fit.missed[1],
-            ridge: fitted.fit.ridge,
+            layer: names.iter().find(|(i, _)| *i == at).map_or(String::new(), |(_, n)| n.clone()),
+            inputs: fit.weights.nrows(),
+            rows: moments.rows,
+            missed_before: fit.missed[0],
+            missed_after: fit.missed[1],
+            ridge: fit.ridge,
         });
-        put(&mut cut, at, &fitted)?;
+        let intercept = Intercept::of(&cut, at, &goal);
+        put(&mut cut, at, &fit, intercept);
         states.each(|both| Both { whole: both.whole, cut: cut.advance(both.cut) });
         watch.at("layers compensated", at as u64 + 1, last as u64 + 1);
     }
@@ -238,13 +261,26 @@ fn kept_outputs(whole: &Net, keep: &Keep) -> Result<Vec<Option<Vec<usize>>>> {
     Ok(kept)
 }
 
-/// What a layer is to become.
-struct Fitted {
-    fit: Fit,
-    rows: usize,
-    goal: Goal,
-    /// Whether the fit has an intercept: whether there is a place for one.
-    centred: bool,
+/// Where the intercept of a fit goes.
+#[derive(Clone, Copy, Debug)]
+enum Intercept {
+    /// Into the layer's own bias.
+    Bias,
+    /// Into the running mean of the norm behind it.
+    Norm(usize),
+    /// Nowhere: the fit has none.
+    Nowhere,
+}
+
+impl Intercept {
+    fn of(net: &Net, at: usize, goal: &Goal) -> Self {
+        let nth = net.arch.nth(at);
+        let has_bias = match net.arch.layers[at] {
+            Layer::Conv { .. } => net.convs[nth].bias.is_some(),
+            _ => net.linears[nth].bias.is_some(),
+        };
+        if has_bias { Self::Bias } else { goal.norm.map_or(Self::Nowhere, Self::Norm) }
+    }
 }
 
 /// What layer `at` reads and should give; the passes of the whole network then stand behind it, those of the cut one before it.
@@ -272,7 +308,7 @@ fn observe(
         gram.add(u, before_norm(cut, goal.norm, z));
         states.put(batch, Both { whole: whole.behind(at, given, of_whole.kept), cut: of_cut });
     }
-    let centred = goal.norm.is_some() || has_bias(cut, at);
+    let centred = !matches!(Intercept::of(cut, at, &goal), Intercept::Nowhere);
     Ok((goal, gram.moments(centred)?))
 }
 
@@ -331,14 +367,6 @@ fn before_norm(net: &Net, norm: Option<usize>, z: Tensor<2>) -> Tensor<2> {
     (z - norm.beta.val().unsqueeze::<2>()) * per_scale.unsqueeze::<2>() + norm.running_mean.value_sync().unsqueeze::<2>()
 }
 
-fn has_bias(net: &Net, at: usize) -> bool {
-    let nth = net.arch.nth(at);
-    match net.arch.layers[at] {
-        Layer::Conv { .. } => net.convs[nth].bias.is_some(),
-        _ => net.linears[nth].bias.is_some(),
-    }
-}
-
 /// The weights of a layer, `[inputs, outputs]`.
 pub(super) fn weights_of(net: &Net, at: usize) -> Result<Mat<f64>> {
     let nth = net.arch.nth(at);
@@ -358,43 +386,34 @@ pub(super) fn weights_of(net: &Net, at: usize) -> Result<Mat<f64>> {
     })
 }
 
-/// Puts what was found into the network: weights, and the intercept into the norm's mean or the bias.
-fn put(net: &mut Net, at: usize, fitted: &Fitted) -> Result<()> {
+/// Puts what was found into the network: weights and intercept.
+fn put(net: &mut Net, at: usize, fit: &Fit, intercept: Intercept) {
     let nth = net.arch.nth(at);
-    let (weights, intercept) = (&fitted.fit.weights, &fitted.fit.intercept);
+    let weights = &fit.weights;
     let (inputs, outputs) = (weights.nrows(), weights.ncols());
-    let bias =
-        |device: &Device| Tensor::<1>::from_data(intercept.iter().map(|&b| b as f32).collect::<Vec<_>>().as_slice(), device);
-    let to_bias = fitted.centred && has_bias(net, at);
-    let device = match net.arch.layers[at] {
-        Layer::Conv { .. } => {
-            let conv = &mut net.convs[nth];
-            let shape = conv.weight.val().dims();
-            let device = conv.weight.val().device();
-            let numbers: Vec<f32> = (0..outputs).flat_map(|o| (0..inputs).map(move |i| weights[(i, o)] as f32)).collect();
-            conv.weight = Param::from_tensor(Tensor::from_data(TensorData::new(numbers, shape), &device));
-            if to_bias {
-                conv.bias = Some(Param::from_tensor(bias(&device)));
-            }
-            device
-        }
-        _ => {
-            let linear = &mut net.linears[nth];
-            let device = linear.weight.val().device();
-            let numbers: Vec<f32> = (0..inputs).flat_map(|i| (0..outputs).map(move |o| weights[(i, o)] as f32)).collect();
-            linear.weight = Param::from_tensor(Tensor::from_data(TensorData::new(numbers, [inputs, outputs]), &device));
-            if to_bias {
-                linear.bias = Some(Param::from_tensor(bias(&device)));
-            }
-            device
-        }
+    let found = |device: &Device| {
+        let numbers: Vec<f32> = fit.intercept.iter().map(|&b| b as f32).collect();
+        Tensor::<1>::from_data(numbers.as_slice(), device)
     };
-    if let (false, true, Some(norm)) = (to_bias, fitted.centred, fitted.goal.norm) {
-        let norm = net.arch.nth(norm);
-        let mean = net.norms[norm].running_mean.value_sync();
-        net.norms[norm].running_mean = RunningState::new((mean - bias(&device)).detach());
+    let bias = |device: &Device| matches!(intercept, Intercept::Bias).then(|| Param::from_tensor(found(device)));
+    if let Layer::Conv { .. } = net.arch.layers[at] {
+        let conv = &mut net.convs[nth];
+        let (shape, device) = (conv.weight.val().dims(), conv.weight.val().device());
+        let numbers: Vec<f32> = (0..outputs).flat_map(|o| (0..inputs).map(move |i| weights[(i, o)] as f32)).collect();
+        conv.weight = Param::from_tensor(Tensor::from_data(TensorData::new(numbers, shape), &device));
+        conv.bias = bias(&device).or(conv.bias.take());
+    } else {
+        let linear = &mut net.linears[nth];
+        let device = linear.weight.val().device();
+        let numbers: Vec<f32> = (0..inputs).flat_map(|i| (0..outputs).map(move |o| weights[(i, o)] as f32)).collect();
+        linear.weight = Param::from_tensor(Tensor::from_data(TensorData::new(numbers, [inputs, outputs]), &device));
+        linear.bias = bias(&device).or(linear.bias.take());
     }
-    Ok(())
+    if let Intercept::Norm(norm) = intercept {
+        let norm = &mut net.norms[net.arch.nth(norm)];
+        let mean = norm.running_mean.value_sync();
+        norm.running_mean = RunningState::new((mean.clone() - found(&mean.device())).detach());
+    }
 }
 
 #[cfg(test)]

@@ -16,14 +16,39 @@ pub enum Aim {
     Seams,
     /// The barcode of dimension 1: the edges at which its loops are born and die.
     Loops,
-    /// The logits themselves, whatever their topology: the control of all others.
+    /// The logits themselves, whatever their topology: the control of those above.
     Logits,
+    /// The barcode of dimension 0 that the samples have in each layer that reads the filters.
+    Layers,
+    /// The outputs of each such layer, whatever their topology: the control of [`Aim::Layers`].
+    Outputs,
 }
 
 impl Aim {
     /// All of them by their names on the command line.
-    pub const ALL: [(&'static str, Aim); 4] =
-        [("barcode", Aim::Components), ("seams", Aim::Seams), ("loops", Aim::Loops), ("logits", Aim::Logits)];
+    pub const ALL: [(&'static str, Aim); 6] = [
+        ("barcode", Aim::Components),
+        ("seams", Aim::Seams),
+        ("loops", Aim::Loops),
+        ("logits", Aim::Logits),
+        ("layers", Aim::Layers),
+        ("outputs", Aim::Outputs),
+    ];
+
+    /// Whether it looks at inner layers, not at the network's answers.
+    pub fn is_inner(self) -> bool {
+        matches!(self, Aim::Layers | Aim::Outputs)
+    }
+
+    /// The aim without topology that it is compared with.
+    pub fn control(self) -> Self {
+        if self.is_inner() { Aim::Outputs } else { Aim::Logits }
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, aim)| *aim == self).map_or("", |(name, _)| name)
+    }
 
     /// The aim of a name.
     ///
@@ -45,8 +70,8 @@ impl Aim {
         let row = |i: usize| &logits[i * classes..(i + 1) * classes];
         let n = logits.len() / classes;
         let edges = match self {
-            Aim::Logits => return Ok(normal(logits.len(), seed)),
-            Aim::Components => spanning_tree(n, &row),
+            Aim::Logits | Aim::Outputs => return Ok(normal(logits.len(), seed)),
+            Aim::Components | Aim::Layers => spanning_tree(n, &row),
             Aim::Seams => {
                 let class = |i: usize| (0..classes).max_by(|&a, &b| row(i)[a].total_cmp(&row(i)[b]));
                 let mut edges = spanning_tree(n, &row);

@@ -359,7 +359,7 @@ fn others(scoring: &mut Scoring<'_>, options: &BettiOptions, which: &[usize]) ->
     }
     let max_dim = usize::from(options.dimension != BettiDimension::Zero);
     let wanted = Options { max_dim, ..Options::default() };
-    let squares = super::samples_barcode::squares(scoring, which, None)?;
+    let squares = super::samples_barcode::squares(scoring, which, false)?;
     let mut found = Vec::new();
     for (group, squares) in scoring.groups.iter().zip(squares) {
         let mut total = vec![0.0f64; squares.first().map_or(0, Vec::len)];

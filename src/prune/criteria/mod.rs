@@ -7,6 +7,7 @@ mod effect;
 mod fpgm;
 mod functionality;
 mod holes;
+mod inner;
 mod magnitude;
 mod norm_scale;
 mod random;

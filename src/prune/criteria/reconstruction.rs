@@ -4,9 +4,11 @@
 //! a reader reads, that is `tr(W_j' ((G^-1)_jj)^-1 W_j)` for the block `j` of a filter's inputs (Hassibi and Stork's optimal brain surgeon, in blocks); the
 //! cheapest filter goes, the inverse and the weights are brought up to date, and so on. Each output of a reader counts by the mean square of the
 //! derivative of an [`Aim`] by it. With [`Aim::Components`] the filter goes whose loss, after the refit, changes the samples' H0 barcode least;
-//! [`Aim::Logits`] is the same without topology, its control.
+//! [`Aim::Logits`] is the same without topology, its control. With [`Aim::Layers`] the barcode is that of each layer that reads the filters, and
+//! [`Aim::Outputs`] is the control of that.
 
 use super::aim::Aim;
+use super::inner;
 use super::readers::{places_of, reader_taps, readers_of};
 use super::taps::frozen;
 use super::{LayerScores, SampleOptions, Scoring};
@@ -69,6 +71,39 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &ReconstructionOptions) 
         return Err(Error::input("a reconstruction looks at one place of an image at least"));
     }
     let which = scoring.chosen(SampleOptions { samples: options.samples, seed: options.seed })?;
+    let looked = if options.aim.is_inner() { inner::look(scoring, options, &which)? } else { look(scoring, options, &which)? };
+    let readers = readers_of(&scoring.groups);
+    let mut found = Vec::new();
+    for Looked { layer, gram, counts } in looked {
+        found.push(Read::new(gram, &weights_of(scoring.net, layer)?, &counts));
+        scoring.counts.insert(layer, counts);
+    }
+    let total = scoring.groups.len() as u64;
+    let mut done = 0;
+    let groups = scoring.groups.clone();
+    let mut scores = Vec::new();
+    for group in &groups {
+        scoring.go_on()?;
+        let mine: Vec<&Read> = places_of(group, &readers).map(|r| &found[r]).collect();
+        scores.push(LayerScores { layer: group.leader(), scores: eliminate(&mine, group.filters)?, scale: None });
+        done += 1;
+        scoring.watch.at("layers", done, total);
+    }
+    Ok(scores)
+}
+
+/// What was seen of a layer that reads filters.
+pub(super) struct Looked {
+    /// Its index.
+    pub layer: usize,
+    /// Covariance of what it reads, `[inputs, inputs]`.
+    pub gram: Mat<f64>,
+    /// How much a square of each output's change counts.
+    pub counts: Vec<f64>,
+}
+
+/// Every layer that reads filters, where outputs count by what they do to the network's answers.
+fn look(scoring: &mut Scoring<'_>, options: &ReconstructionOptions, which: &[usize]) -> Result<Vec<Looked>> {
     let classes = scoring.net.arch.classes()?;
     let mut logits = Vec::new();
     for some in which.chunks(super::BATCH) {
@@ -99,21 +134,9 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &ReconstructionOptions) 
     for (r, (gram, slopes)) in grams.into_iter().zip(slopes).enumerate() {
         let slopes = slopes.map_or(Ok(Vec::new()), bridge::read)?;
         let counts: Vec<f64> = slopes.iter().map(|&s| f64::from(s) / which.len() as f64).collect();
-        found.push(Read::new(gram.moments(true)?.gram, &weights_of(scoring.net, readers[r].0)?, &counts));
-        scoring.counts.insert(readers[r].0, counts);
+        found.push(Looked { layer: readers[r].0, gram: gram.moments(true)?.gram, counts });
     }
-    let total = scoring.groups.len() as u64;
-    let mut done = 0;
-    let groups = scoring.groups.clone();
-    let mut scores = Vec::new();
-    for group in &groups {
-        scoring.go_on()?;
-        let mine: Vec<&Read> = places_of(group, &readers).map(|r| &found[r]).collect();
-        scores.push(LayerScores { layer: group.leader(), scores: eliminate(&mine, group.filters)?, scale: None });
-        done += 1;
-        scoring.watch.at("layers", done, total);
-    }
-    Ok(scores)
+    Ok(found)
 }
 
 /// A reader as filters leave it.

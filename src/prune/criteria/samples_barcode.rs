@@ -10,6 +10,7 @@ use super::{LayerScores, SampleOptions, Scoring};
 use crate::error::{Error, Result};
 use crate::nn::{Group, bridge};
 use crate::topology::{Cloud, DistanceMatrix, Engine, Options};
+use burn::tensor::Tensor;
 use burn::tensor::module::adaptive_avg_pool2d;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &SamplesOptions) -> Resu
         return Err(Error::input("the samples' barcode is kept in dimension 0 or 1"));
     }
     let which = scoring.chosen(SampleOptions { samples: options.samples, seed: options.seed })?;
-    let squares = squares(scoring, &which, Some(CELLS))?;
+    let squares = squares(scoring, &which, true)?;
     let total: usize = scoring.groups.iter().map(|g| g.filters).sum();
     let mut done = 0;
     let groups: Vec<Group> = scoring.groups.clone();
@@ -59,9 +60,16 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &SamplesOptions) -> Resu
     Ok(found)
 }
 
-/// For every group and filter the squared distances between samples, the strict lower triangle; where a group is seen several times, their sum. Maps are averaged
-/// over `most` by `most` cells, if that is given.
-pub(super) fn squares(scoring: &mut Scoring<'_>, which: &[usize], most: Option<usize>) -> Result<Vec<Vec<Vec<f32>>>> {
+/// Maps averaged over the cells of a 4 x 4 grid, or as they are where they have no more pixels.
+pub(super) fn pooled(maps: Tensor<4>) -> Tensor<4> {
+    let [_, _, height, width] = maps.dims();
+    let side = [height.min(CELLS), width.min(CELLS)];
+    if side == [height, width] { maps } else { adaptive_avg_pool2d(maps, side) }
+}
+
+/// For every group and filter the squared distances between samples, the strict lower triangle; where a group is seen several times, their sum. Coarse maps
+/// are averaged over cells ([`pooled`]).
+pub(super) fn squares(scoring: &mut Scoring<'_>, which: &[usize], coarse: bool) -> Result<Vec<Vec<Vec<f32>>>> {
     let places = scoring.places();
     let mut seen = vec![Vec::new(); places.len()];
     let mut cells = vec![0usize; places.len()];
@@ -71,13 +79,8 @@ pub(super) fn squares(scoring: &mut Scoring<'_>, which: &[usize], most: Option<u
         scoring.net.forward_with(scoring.rows(some), &mut |layer, flow| {
             if let Some(place) = places.iter().position(|(at, _)| *at == layer) {
                 let maps = maps_of(flow.clone(), places[place].1);
-                let [_, _, height, width] = maps.dims();
-                let side = most.map_or([height, width], |most| [height.min(most), width.min(most)]);
-                pooled.push((
-                    place,
-                    side[0] * side[1],
-                    if side == [height, width] { maps } else { adaptive_avg_pool2d(maps, side) },
-                ));
+                let maps = if coarse { self::pooled(maps) } else { maps };
+                pooled.push((place, maps.dims()[2] * maps.dims()[3], maps));
             }
             true
         });

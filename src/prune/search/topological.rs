@@ -41,6 +41,11 @@ pub enum FilterPoints {
     },
 }
 
+impl FilterPoints {
+    /// Samples whose barcode the search looks at after refitting, unless told otherwise.
+    pub const REFITTED: usize = 128;
+}
+
 /// How the search goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopologicalOptions {
