@@ -1,7 +1,7 @@
 // Pairwise distances as sortable keys, 4 x 4 pairs a thread.
 //
 // In: points. Out: table, both triangles; the diagonal is NO_EDGE, and so is what pads a row.
-// Sums run by differences from the first coordinate to the last. Only blocks of the lower triangle compute; they
+// Sums run by differences from the first coordinate to the last, of cosine and correlation too: their points are brought to length 1 first. Only blocks of the lower triangle compute; they
 // write both halves, so the table is symmetric bit for bit. O(n^2 features) a cloud, half a load a pair and coordinate.
 //#import cloud
 //#import blocks
@@ -24,14 +24,24 @@ fn step(sum: vec4<f32>, x: f32, y: vec4<f32>) -> vec4<f32> {
     switch METRIC {
         case 1u: { return sum + abs(vec4<f32>(x) - y); }
         case 2u: { return max(sum, abs(vec4<f32>(x) - y)); }
-        case 3u, 4u: { return sum + x * y; }
         default: { return sum + (vec4<f32>(x) - y) * (vec4<f32>(x) - y); }
     }
 }
 
-fn cosine(dot: vec4<f32>, xx: f32, yy: vec4<f32>) -> vec4<f32> {
-    let norms = sqrt(xx) * sqrt(yy);
-    return select(vec4<f32>(1.0), max(vec4<f32>(1.0) - dot / norms, vec4<f32>(0.0)), norms > vec4<f32>(0.0));
+// Whether a number is infinite or not a number.
+fn infinite(x: vec4<f32>) -> bool {
+    return any((bitcast<vec4<u32>>(x) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
+}
+
+// The cosine distance from the squared distance of points brought to length 1; a zero vector is at distance 1 from everything.
+fn cosine(square: vec4<f32>, a: f32, b: vec4<f32>) -> vec4<f32> {
+    let both = vec4<bool>(a > 0.0) & (b > vec4<f32>(0.0));
+    return select(vec4<f32>(1.0), min(0.5 * square, vec4<f32>(2.0)), both);
+}
+
+// One over the lengths of four points; 0 for zero vectors.
+fn over_lengths(squares: vec4<f32>) -> vec4<f32> {
+    return select(vec4<f32>(0.0), vec4<f32>(1.0) / sqrt(squares), squares > vec4<f32>(0.0));
 }
 
 // The keys of a row of four pairs.
@@ -72,36 +82,46 @@ fn main(
     var s1 = vec4<f32>(0.0);
     var s2 = vec4<f32>(0.0);
     var s3 = vec4<f32>(0.0);
-    var xx = vec4<f32>(0.0);
-    var yy = vec4<f32>(0.0);
     var strange = false;
+    var a = vec4<f32>(1.0);
+    var b = vec4<f32>(1.0);
+    if METRIC >= 3u {
+        var xx = vec4<f32>(0.0);
+        var yy = vec4<f32>(0.0);
+        for (var k = 0u; k < c.features; k++) {
+            let x = load4(at_i, k) - mean_i;
+            let y = load4(at_j, k) - mean_j;
+            xx += x * x;
+            yy += y * y;
+        }
+        a = over_lengths(xx);
+        b = over_lengths(yy);
+        strange = infinite(xx) || infinite(yy);
+    }
     for (var k = 0u; k < c.features; k++) {
         var x = load4(at_i, k);
         var y = load4(at_j, k);
         // Not left to the sums: what max() makes of a NaN is up to the driver.
-        let exponents = bitcast<vec4<u32>>(x) & vec4<u32>(0x7f800000u);
-        strange = strange || any(exponents == vec4<u32>(0x7f800000u));
-        if METRIC == 4u {
-            x -= mean_i;
-            y -= mean_j;
+        strange = strange || infinite(x);
+        if METRIC >= 3u {
+            x = (x - mean_i) * a;
+            y = (y - mean_j) * b;
         }
         s0 = step(s0, x.x, y);
         s1 = step(s1, x.y, y);
         s2 = step(s2, x.z, y);
         s3 = step(s3, x.w, y);
-        if METRIC >= 3u {
-            xx += x * x;
-            yy += y * y;
-        }
     }
+    // Finite points whose distance is beyond all numbers.
+    strange = strange || infinite(s0) || infinite(s1) || infinite(s2) || infinite(s3);
     if strange {
         atomicOr(&state[index * STATE_WORDS + FAILURE], FAILED_NAN);
     }
     if METRIC >= 3u {
-        s0 = cosine(s0, xx.x, yy);
-        s1 = cosine(s1, xx.y, yy);
-        s2 = cosine(s2, xx.z, yy);
-        s3 = cosine(s3, xx.w, yy);
+        s0 = cosine(s0, a.x, b);
+        s1 = cosine(s1, a.y, b);
+        s2 = cosine(s2, a.z, b);
+        s3 = cosine(s3, a.w, b);
     }
     let k0 = keys(s0, i.x, j, c.n);
     let k1 = keys(s1, i.y, j, c.n);

@@ -35,6 +35,7 @@ pub mod error;
 #[cfg(feature = "nn")]
 pub mod experiment;
 pub mod gpu;
+mod memory;
 #[cfg(feature = "nn")]
 pub mod nn;
 pub mod progress;

@@ -88,7 +88,7 @@ fn damaged_files_are_survived() {
         damage(&mut file, &mut rng);
         let outcome = match rng.random_range(0..7) {
             6 => parse_idx(Path::new("file"), file).map(|_| ()),
-            which => parse_cloud(Path::new("file"), &file, InputFormat::ALL[which].1).map(|_| ()),
+            which => parse_cloud(Path::new("file"), &file, &InputFormat::ALL[which].1.into()).map(|_| ()),
         };
         match outcome {
             Ok(()) => read += 1,

@@ -50,7 +50,7 @@ const DEATHS: u32 = 9u;      // loops that have died
 const OPEN: u32 = 10u;       // edges whose links may hold loops
 const FAILURE: u32 = 11u;    // bits below
 
-const FAILED_NAN: u32 = 1u;      // a coordinate is not finite
+const FAILED_NAN: u32 = 1u;      // a coordinate, or the distance of two points, is not finite
 const FAILED_COLUMNS: u32 = 2u;  // more critical columns than there is room for
 const FAILED_LIST: u32 = 4u;     // a column had more edges than its list holds
 const FAILED_GRAPH: u32 = 8u;    // more edges with an empty lune than there is room for

@@ -131,7 +131,7 @@ fn numbers(path: &Path, bytes: &[u8]) -> Result<(Kind, Vec<usize>, Vec<f32>)> {
     let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
     let npy = path.with_extension("npy");
     // Read as points in both cases: rows of numbers.
-    match parse_cloud(&npy, bytes, InputFormat::PointCloud)? {
+    match parse_cloud(&npy, bytes, &InputFormat::PointCloud.into())?.cloud {
         Cloud::Points(p) => {
             let kind = if MATRICES.contains(&stem) { Kind::Distances } else { Kind::Points };
             Ok((kind, vec![p.len(), p.features()], p.data().to_vec()))

@@ -85,7 +85,7 @@ impl BarcodeCommand {
         }
         let mut options = self.input.options()?;
         options.profile = self.profile;
-        let cloud = self.input.cloud()?;
+        let cloud = self.input.cloud(quiet)?;
         let engine = self.engine.engine(quiet)?;
         if self.cycles.is_some() && !matches!(self.format(), OutputFormat::Json) {
             return Err(Error::input("--cycles needs the json format, which has a place for them"));

@@ -36,7 +36,7 @@ impl Betti {
         if self.scale.is_some() && self.plot.is_some() {
             return Err(Error::input("--plot draws the whole curve: drop --scale"));
         }
-        let cloud = self.input.cloud()?;
+        let cloud = self.input.cloud(quiet)?;
         let engine = self.engine.engine(quiet)?;
         if let Some(scale) = self.scale {
             let one = std::slice::from_ref(&cloud);

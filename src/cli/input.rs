@@ -1,7 +1,7 @@
 //! The input file and the options of the filtration, the same for `barcode` and `betti`.
 
 use clap::Args;
-use lacuna::data::points::{InputFormat, read_cloud};
+use lacuna::data::points::{InputFormat, ReadOptions, read_cloud};
 use lacuna::topology::{Cloud, Metric, Options};
 use lacuna::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -9,13 +9,23 @@ use std::path::{Path, PathBuf};
 /// A file and how to filter it.
 #[derive(Clone, Debug, Args)]
 pub struct InputArgs {
-    /// Points, distances or edges: text (csv) or .npy
+    /// Points, distances or edges: text (csv), .npy or .npz (a sparse matrix of SciPy too); - reads the standard input
     file: PathBuf,
-    /// What the numbers mean: point-cloud, distance, lower-distance, upper-distance, sparse or binary (by the file's name
-    /// if not given: points, but for Ripser's own endings)
+    /// What the numbers mean: points, distance, lower-distance, upper-distance, sparse or binary [default: by the file's name;
+    /// else distances for a square, symmetric table with a diagonal of zeros, and points for every other]
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
-    /// Metric on points: euclidean, sqeuclidean, cityblock, chebyshev, cosine, correlation or knn-hops [default: euclidean]
+    /// Columns of the table that are read, by name or number from 0 on, as x,y or 0,2..5 [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    columns: Vec<String>,
+    /// Lines of a text that are passed over before it is read
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    skip: usize,
+    /// Which array of an archive (.npz) that holds several
+    #[arg(long, value_name = "NAME")]
+    array: Option<String>,
+    /// Metric on points: euclidean (or l2), sqeuclidean, cityblock (or manhattan, l1), chebyshev (or max), cosine, correlation or knn-hops
+    /// [default: euclidean]
     #[arg(long)]
     metric: Option<String>,
     /// Nearest neighbours in the graph of knn-hops, the point itself among them
@@ -33,17 +43,28 @@ pub struct InputArgs {
 }
 
 impl InputArgs {
-    /// Reads the file.
-    pub fn cloud(&self) -> Result<Cloud> {
-        let format = match &self.format {
-            Some(name) => InputFormat::parse(name)?,
-            None => InputFormat::of_path(&self.file),
+    /// Reads the file, and says what was assumed unless quiet.
+    pub fn cloud(&self, quiet: bool) -> Result<Cloud> {
+        let read = ReadOptions {
+            format: self.format.as_deref().map(InputFormat::parse).transpose()?,
+            metric: self.metric()?,
+            columns: self.columns.clone(),
+            skip: self.skip,
+            array: self.array.clone(),
         };
-        let cloud = read_cloud(&self.file, format)?;
-        if self.metric.is_some() && !matches!(cloud, Cloud::Points(_)) {
-            return Err(Error::input("--metric is for points; this file brings its own distances"));
+        let found = read_cloud(&self.file, &read)?;
+        if self.metric.is_some() && !matches!(found.cloud, Cloud::Points(_)) {
+            let hint = if self.format.is_none() { "; if its numbers are coordinates, give --format points" } else { "" };
+            return Err(Error::input(format!("--metric is for points; this file brings its own distances{hint}")));
         }
-        Ok(cloud)
+        if !quiet {
+            found.notes.iter().for_each(|note| super::say(&format!("note: {}: {note}", self.file.display())));
+        }
+        Ok(found.cloud)
+    }
+
+    fn metric(&self) -> Result<Metric> {
+        self.metric.as_deref().map_or(Ok(Metric::Euclidean), Metric::parse)
     }
 
     /// An error if an output would replace the input.
@@ -61,7 +82,7 @@ impl InputArgs {
     pub fn options(&self) -> Result<Options> {
         Ok(Options {
             max_dim: self.dim,
-            metric: self.metric.as_deref().map_or(Ok(Metric::Euclidean), Metric::parse)?,
+            metric: self.metric()?,
             k: self.k,
             threshold: self.threshold,
             max_points: self.max_points,

@@ -131,9 +131,11 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Prints a line on stderr. Nobody may be listening any more; the work goes on.
+/// Prints a line on stderr. Nobody may be listening any more; the work goes on. Control characters, which a file that is quoted may
+/// hold, are written out, so that they cannot colour the terminal or move its cursor.
 fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let plain = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
+    let _ = writeln!(std::io::stderr().lock(), "{}", line.chars().map(plain).collect::<String>());
 }
 
 /// Prints a value as indented JSON.

@@ -4,9 +4,12 @@ pub mod files;
 pub mod generate;
 pub mod image_folder;
 pub mod images;
+mod npy;
 pub mod points;
 mod results;
+mod rows;
 mod samples;
+mod text;
 
 pub use generate::disks;
 pub use results::{barcode_csv, barcode_npy, barcode_pers, write_labelled};

@@ -1,5 +1,6 @@
 //! What the engines answer: bars, Betti numbers, Betti curves.
 
+use crate::error::{Error, Result};
 use crate::topology::metric::Metric;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ impl Bar {
 }
 
 impl Serialize for Bar {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
         (self.birth, self.death.is_finite().then_some(self.death)).serialize(s)
     }
 }
@@ -139,16 +140,16 @@ pub struct Answer {
 }
 
 impl Serialize for Answer {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
         struct Bars<'a>(&'a [Vec<Bar>]);
         impl Serialize for Bars<'_> {
-            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+            fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
                 s.collect_map(self.0.iter().enumerate().map(|(d, bars)| (d.to_string(), bars)))
             }
         }
         struct Seconds<'a>(&'a [(String, f64)]);
         impl Serialize for Seconds<'_> {
-            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+            fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
                 s.collect_map(self.0.iter().map(|(k, v)| (k, v)))
             }
         }
@@ -186,8 +187,20 @@ impl Pairs {
     /// Turns keys into distances, drops bars of length zero, and orders what is left.
     ///
     /// `unscale` undoes the power of two by which the coordinates were multiplied.
-    pub fn into_barcode(self, n: usize, metric: Metric, threshold: Option<f32>, unscale: f32) -> Barcode {
+    ///
+    /// # Errors
+    /// [`Error::Input`] when a distance is then beyond what 32 bits can hold.
+    pub fn into_barcode(self, n: usize, metric: Metric, threshold: Option<f32>, unscale: f32) -> Result<Barcode> {
         let value = |key: u32| metric.distance(key) * unscale;
+        let ends = self.classes.iter().flatten().flat_map(|&(birth, death)| [Some(birth), death]).flatten();
+        let lost = |key: u32| !value(key).is_finite() || (value(key) == 0.0 && key != 0);
+        if let Some(key) = self.merges.iter().copied().chain(ends).find(|&key| lost(key)) {
+            let length = f64::from(metric.distance(key)) * f64::from(unscale);
+            return Err(Error::input(format!(
+                "a distance of {length:e} between points is beyond the numbers of 32 bits: multiply the coordinates by {}",
+                if length > 1.0 { "1e-20" } else { "1e20" }
+            )));
+        }
         let mut zero: Vec<Bar> = self.merges.iter().map(|&k| Bar { birth: 0.0, death: value(k) }).collect();
         zero.extend((self.merges.len()..n).map(|_| Bar { birth: 0.0, death: f32::INFINITY }));
         let mut bars = vec![zero];
@@ -199,7 +212,7 @@ impl Pairs {
             dim.retain(|b| b.death > b.birth);
             dim.sort_by(|a, b| a.birth.total_cmp(&b.birth).then(a.death.total_cmp(&b.death)));
         }
-        Barcode { n, metric, threshold, sampled_from: None, bars }
+        Ok(Barcode { n, metric, threshold, sampled_from: None, bars })
     }
 }
 
@@ -212,7 +225,7 @@ mod tests {
             merges: vec![0, 1f32.to_bits()],
             classes: vec![vec![(4f32.to_bits(), Some(9f32.to_bits())), (4f32.to_bits(), None)]],
         };
-        pairs.into_barcode(3, Metric::Euclidean, None, 1.0)
+        pairs.into_barcode(3, Metric::Euclidean, None, 1.0).unwrap()
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the engines are given: points, distances, or a weighted graph.
 
 use crate::error::{Error, Result};
-use crate::topology::metric::{MAX_KEY, NO_EDGE};
+use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
 
 /// `len` points in `R^features`, row by row.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,67 @@ impl PointCloud {
             )));
         }
         Ok(Self { len, features, data })
+    }
+
+    /// Takes coordinates in double precision, for a metric, and rounds them to single precision after what the metric does not see has
+    /// been taken off in double precision: the place of the cloud where only differences count, lengths for the cosine distance, means for
+    /// the correlation. So points that lie close together and far from the origin keep their distances.
+    ///
+    /// Returns how many points became equal to another one that they differed from.
+    ///
+    /// # Errors
+    /// As [`PointCloud::new`]; [`Error::Input`] for a coordinate that is beyond 32 bits even then.
+    pub fn from_f64(len: usize, features: usize, data: &[f64], metric: Metric) -> Result<(Self, usize)> {
+        if len.checked_mul(features) != Some(data.len()) || data.iter().any(|x| !x.is_finite()) {
+            // The same mistakes as of single precision, in the same words.
+            return Self::new(len, features, data.iter().map(|&x| x as f32).collect()).map(|cloud| (cloud, 0));
+        }
+        let mut data = data.to_vec();
+        match metric {
+            Metric::Cosine | Metric::Correlation => data.chunks_mut(features.max(1)).for_each(|point| {
+                if metric == Metric::Correlation {
+                    let mean = point.iter().sum::<f64>() / features as f64;
+                    point.iter_mut().for_each(|x| *x -= mean);
+                }
+                // By a power of two, which loses nothing; the rest is the engine's.
+                let largest = point.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+                if largest > 0.0 && !(1e-6..1e6).contains(&largest) {
+                    let by = 2f64.powi((-largest.log2().floor() as i32).clamp(-1000, 1000));
+                    point.iter_mut().for_each(|x| *x *= by);
+                }
+            }),
+            _ => {
+                for column in 0..features {
+                    let of_column = || data.iter().skip(column).step_by(features);
+                    let (least, most) = of_column().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &x| (a.min(x), b.max(x)));
+                    // Far away: so that rounding would cost more than three of the digits that tell points apart.
+                    if least.abs().max(most.abs()) > 8.0 * (most - least) && least != most {
+                        let middle = 0.5 * (least + most);
+                        data.iter_mut().skip(column).step_by(features).for_each(|x| *x -= middle);
+                    }
+                }
+            }
+        }
+        let narrow: Vec<f32> = data.iter().map(|&x| x as f32).collect();
+        if let Some(at) = narrow.iter().position(|x| !x.is_finite()) {
+            return Err(Error::input(format!(
+                "point {} has the coordinate {:e} in column {}, beyond the numbers of 32 bits: scale the columns",
+                at / features,
+                data[at],
+                at % features
+            )));
+        }
+        let mut seen = std::collections::HashMap::new();
+        let mut merged = 0;
+        if !matches!(metric, Metric::Cosine | Metric::Correlation) {
+            for i in 0..len {
+                let of = i * features..(i + 1) * features;
+                let bits: Vec<u32> = narrow[of.clone()].iter().map(|x| (x + 0.0).to_bits()).collect();
+                let first = *seen.entry(bits).or_insert(i);
+                merged += usize::from(data[of] != data[first * features..(first + 1) * features]);
+            }
+        }
+        Ok((Self::new(len, features, narrow)?, merged))
     }
 
     /// Number of points.

@@ -4,7 +4,7 @@ use super::barcode::{Answer, Barcode, EngineInfo, Pairs, Seconds};
 use super::cloud::{Cloud, CloudView};
 use super::cycles::Cycle;
 use super::metric::Metric;
-use super::options::{Options, Prepared, prepare};
+use super::options::{Options, Prepared, ordinary, prepare};
 use super::task::{Task, add_seconds};
 use super::{cpu, wgsl};
 use crate::error::{Error, Result};
@@ -211,12 +211,17 @@ impl Engine {
         task: &Task<'_>,
         take: &mut dyn FnMut(usize, Barcode),
     ) -> Result<Seconds> {
-        self.each_pairs(clouds, options, task, &mut |i, pairs, prepared| {
+        let mut failed = None;
+        let seconds = self.each_pairs(clouds, options, task, &mut |i, pairs, prepared| {
             let (n, factor, sampled_from) =
                 prepared.map_or((clouds[i].len(), 1.0, None), |p| (p.cloud.len(), p.factor, p.sampled_from));
-            let barcode = pairs.into_barcode(n, options.metric_of(&clouds[i]), options.threshold, 1.0 / factor);
-            take(i, Barcode { sampled_from, ..barcode });
-        })
+            match pairs.into_barcode(n, options.metric_of(&clouds[i]), options.threshold, 1.0 / factor) {
+                Ok(barcode) if failed.is_none() => take(i, Barcode { sampled_from, ..barcode }),
+                Ok(_) => {}
+                Err(e) => failed = failed.take().or(Some(e)),
+            }
+        })?;
+        failed.map_or(Ok(seconds), Err)
     }
 
     /// The Betti numbers of many clouds at a scale, dimension by dimension: those of the complex of all simplices of diameter at most
@@ -284,7 +289,7 @@ impl Engine {
 
     /// The barcodes of many clouds inside one array of numbers, on the host or on this engine's device, in one call.
     ///
-    /// Coordinates beyond about 1e18 or below 1e-18 are not rescaled here, as they are in [`Engine::barcodes`].
+    /// Coordinates whose distances are beyond the numbers of 32 bits are refused here, not rescaled as in [`Engine::barcodes`].
     ///
     /// # Errors
     /// As [`Engine::barcodes`]; [`Error::Input`] too for a view that ends beyond the numbers, numbers that are not finite, or
@@ -296,7 +301,7 @@ impl Engine {
             let n = views[barcodes.len()].len;
             barcodes.push(pairs.into_barcode(n, options.metric, options.threshold, 1.0));
         })?;
-        Ok(barcodes)
+        barcodes.into_iter().collect()
     }
 
     /// [`Engine::betti_numbers`] of many clouds inside one array of numbers.
@@ -372,6 +377,18 @@ fn checked<'a>(batch: Batch<'a>, options: &Options) -> Result<(wgsl::Input<'a>, 
     {
         return Err(Error::input(format!("the batch holds {} at place {at}: every number must be finite", data[at])));
     }
+    if let Batch::Host(data, views) = batch {
+        let largest = data.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+        let features = views.iter().map(|v| v.features).max().unwrap_or(0);
+        let ordinary = ordinary(options.metric, features);
+        // Batches are not rescaled, but what is a little small still has its squares.
+        if largest >= ordinary.end || (largest > 0.0 && largest < 1e-5 * ordinary.start) {
+            return Err(Error::input(format!(
+                "the batch holds numbers up to {largest:e}, whose distances are beyond the numbers of 32 bits: multiply all by {}",
+                if largest > 1.0 { "1e-20" } else { "1e20" }
+            )));
+        }
+    }
     if options.metric == Metric::KnnHops {
         return Err(Error::input("hops are counted on the host: give the clouds one by one"));
     }
@@ -409,5 +426,71 @@ mod tests {
             assert_eq!(Engine::cpu().barcode(&cloud, &options).unwrap_err().exit_code(), 2);
         }
         assert!(Engine::cpu().barcodes(&[], &Options::default()).unwrap().is_empty());
+    }
+
+    /// In every metric a square as large or as small as 32 bits allow is one loop, or refused where its distances are beyond them.
+    #[test]
+    fn no_metric_overflows_without_a_word() {
+        let square = |s: f32| -> Cloud { PointCloud::new(4, 2, vec![-s, -s, s, -s, s, s, -s, s]).unwrap().into() };
+        for metric in [Metric::Euclidean, Metric::SqEuclidean, Metric::Cityblock, Metric::Chebyshev] {
+            let options = Options { metric, ..Options::default() };
+            let mut refused = 0;
+            for s in [1e-40f32, 1e-30, 1e-20, 1e-10, 1.0, 1e10, 1e20, 1e30, 3e38] {
+                let side = if metric == Metric::SqEuclidean { 4.0 * f64::from(s) * f64::from(s) } else { 2.0 * f64::from(s) };
+                match Engine::cpu().barcode(&square(s), &options) {
+                    Ok(b) => {
+                        let ends: Vec<f64> = b.bars[0].iter().map(|bar| f64::from(bar.death)).collect();
+                        assert!(
+                            ends.len() == 4 && ends[..3].iter().all(|d| (d / side - 1.0).abs() < 0.2),
+                            "{metric:?} {s}: {ends:?}"
+                        );
+                    }
+                    Err(e) => {
+                        refused += 1;
+                        assert!(e.to_string().contains("beyond the numbers of 32 bits"), "{e}");
+                        assert!(!(1e-36..1e36).contains(&side), "{metric:?} {s}");
+                    }
+                }
+            }
+            assert!(refused < 6, "{metric:?}");
+            let data = [3e38f32, -3e38, 1e30, 1e30];
+            let view = CloudView { len: 2, features: 2, offset: 0, stride: 2 };
+            assert!(Engine::cpu().barcodes_of(Batch::Host(&data, &[view]), &options).is_err(), "{metric:?}");
+        }
+    }
+
+    /// Directions that nearly agree: the cosine distance keeps its digits, as computed in 64 bits.
+    #[test]
+    fn near_directions_keep_their_distances() {
+        let points: Vec<f64> = (0..40)
+            .flat_map(|i| {
+                let angle = 1.0 + 1e-4 * f64::from(i * i % 41);
+                [7.0 * angle.cos(), 7.0 * angle.sin(), 3.0 + 1e-4 * f64::from(i % 7)]
+            })
+            .collect();
+        for metric in [Metric::Cosine, Metric::Correlation] {
+            let exact = |i: usize, j: usize| {
+                let centred = |i: usize| -> Vec<f64> {
+                    let p = &points[3 * i..3 * i + 3];
+                    let mean = if metric == Metric::Correlation { p.iter().sum::<f64>() / 3.0 } else { 0.0 };
+                    p.iter().map(|x| x - mean).collect()
+                };
+                let unit = |p: Vec<f64>| {
+                    let n = p.iter().map(|x| x * x).sum::<f64>().sqrt();
+                    p.into_iter().map(|x| x / n).collect::<Vec<_>>()
+                };
+                unit(centred(i)).iter().zip(unit(centred(j))).map(|(a, b)| (a - b) * (a - b)).sum::<f64>() / 2.0
+            };
+            let lower: Vec<f32> = (1..40).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| exact(i, j) as f32).collect();
+            let want = Engine::cpu()
+                .barcode(&crate::topology::DistanceMatrix::from_lower(40, lower).unwrap().into(), &Options::default())
+                .unwrap();
+            let (cloud, _) = PointCloud::from_f64(40, 3, &points, metric).unwrap();
+            let got = Engine::cpu().barcode(&cloud.into(), &Options { metric, ..Options::default() }).unwrap();
+            assert_eq!(got.bars[0].len(), want.bars[0].len());
+            for (g, w) in got.bars[0].iter().zip(&want.bars[0]).filter(|(_, w)| w.death.is_finite()) {
+                assert!((g.death / w.death - 1.0).abs() < 0.01, "{metric:?}: {} for {}", g.death, w.death);
+            }
+        }
     }
 }

@@ -43,7 +43,7 @@ impl Engine {
             Some(_) => wgsl::bytes(points) + if options.max_dim > 1 { cpu::bytes(points, options.max_dim) } else { 0 },
             None => cpu::bytes(points, options.max_dim),
         };
-        let free = if self.gpu().is_some() { None } else { cpu::available_memory() };
+        let free = if self.gpu().is_some() { None } else { crate::memory::available() };
         let time = |most: usize| -> Result<f64> {
             let sample = cloud.every_so_many(most);
             // The first run pays for what is set up once.

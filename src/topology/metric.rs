@@ -16,8 +16,9 @@ pub enum Metric {
     Cityblock,
     /// `max |x-y|`.
     Chebyshev,
-    /// `1 - <x,y> / (|x| |y|)`, clamped at 0. Not a metric (no triangle inequality); the barcode needs none.
-    /// A zero vector is at distance 1 from everything.
+    /// `1 - <x,y> / (|x| |y|)`. Not a metric (no triangle inequality); the barcode needs none.
+    /// A zero vector is at distance 1 from everything. It is computed as half of the squared distance between the points
+    /// brought to length 1: a difference from 1 would leave no digits of the distance of two near neighbours.
     Cosine,
     /// `1 - r` with Pearson's correlation coefficient `r`: the cosine distance of the points without their means.
     Correlation,
@@ -60,6 +61,12 @@ impl Metric {
     /// # Errors
     /// [`Error::Input`] with the known names.
     pub fn parse(name: &str) -> Result<Self> {
+        let name = match name {
+            "manhattan" | "l1" => "cityblock",
+            "l2" => "euclidean",
+            "max" | "linf" => "chebyshev",
+            other => other,
+        };
         let known = || Self::OF_POINTS.into_iter().chain([Metric::KnnHops]);
         known().find(|m| m.name() == name).ok_or_else(|| {
             let known: Vec<_> = known().map(Metric::name).collect();
@@ -78,13 +85,8 @@ impl Metric {
             Metric::Cityblock => pairs.fold(0.0, |s, (a, b)| s + (a - b).abs()),
             Metric::Chebyshev => pairs.fold(0.0, |s: f32, (a, b)| s.max((a - b).abs())),
             Metric::Cosine => {
-                let (mut dot, mut xx, mut yy) = (0.0f32, 0.0f32, 0.0f32);
-                for (a, b) in pairs {
-                    dot += a * b;
-                    xx += a * a;
-                    yy += b * b;
-                }
-                cosine_key(dot, xx, yy)
+                let (a, b) = (over_length(x), over_length(y));
+                cosine_key(pairs.fold(0.0, |s, (x, y)| s + (x * a - y * b) * (x * a - y * b)), a, b)
             }
             Metric::Correlation => {
                 let centred = |x: &[f32]| x.iter().map(|a| a - mean(x)).collect::<Vec<f32>>();
@@ -125,10 +127,15 @@ pub(crate) fn mean(x: &[f32]) -> f32 {
     x.iter().fold(0.0, |s, a| s + a) / x.len() as f32
 }
 
-/// `1 - cos`, clamped at 0; zero vectors are orthogonal to everything.
-pub(crate) fn cosine_key(dot: f32, xx: f32, yy: f32) -> f32 {
-    let norms = xx.sqrt() * yy.sqrt();
-    if norms > 0.0 { (1.0 - dot / norms).max(0.0) } else { 1.0 }
+/// One over the length of a point; 0 for the zero vector.
+pub(crate) fn over_length(x: &[f32]) -> f32 {
+    let square = x.iter().fold(0.0, |s, a| s + a * a);
+    if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 }
+}
+
+/// The cosine distance from the squared distance of two points brought to length 1, and what brought them there ([`over_length`]).
+pub(crate) fn cosine_key(square: f32, a: f32, b: f32) -> f32 {
+    if a > 0.0 && b > 0.0 { (0.5 * square).min(2.0) } else { 1.0 }
 }
 
 #[cfg(test)]
@@ -152,6 +159,7 @@ mod tests {
         for m in Metric::OF_POINTS {
             assert_eq!(Metric::parse(m.name()).unwrap(), m);
         }
+        assert_eq!(Metric::parse("manhattan").unwrap(), Metric::Cityblock);
         assert!(Metric::parse("taxi").unwrap_err().to_string().contains("cityblock"));
     }
 }

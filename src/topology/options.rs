@@ -115,24 +115,42 @@ fn sampled(cloud: &Cloud, most: usize, metric: Metric) -> Result<Cloud> {
     }
 }
 
-/// Coordinates from where on squares may overflow, and below which they may vanish.
-const ORDINARY: std::ops::Range<f32> = 1e-12..1e16;
+/// How large the largest coordinate may be so that neither distances nor their squares overflow, and how small so that they do not vanish.
+pub(super) fn ordinary(metric: Metric, features: usize) -> std::ops::Range<f32> {
+    // A distance is at most this many times what one coordinate gives.
+    let terms = 4.0 * features.max(1) as f32;
+    match metric {
+        Metric::Cityblock | Metric::Chebyshev => 1e-30..1e38 / terms,
+        _ => 1e-12..(1e37 / terms).sqrt().min(1e16),
+    }
+}
 
 /// The cloud multiplied by a power of two that brings its largest coordinate to the upper end of the ordinary range, and the
 /// factor by which its distances grew; `None` for all ordinary data.
 ///
 /// Multiplying by a power of two is exact; what was too small beside the largest coordinate to have a square before still is.
 fn rescaled(points: &PointCloud, metric: Metric) -> Result<Option<(Cloud, f32)>> {
-    if !matches!(metric, Metric::Euclidean | Metric::Cosine | Metric::Correlation | Metric::KnnHops) {
-        return Ok(None);
-    }
     let largest = points.data().iter().fold(0.0f32, |m, x| m.max(x.abs()));
-    if largest == 0.0 || ORDINARY.contains(&largest) {
+    let ordinary = ordinary(metric, points.features());
+    if largest == 0.0 || ordinary.contains(&largest) {
         return Ok(None);
     }
-    let factor = 2.0f32.powi((ORDINARY.end.log2() as i32 - 1 - largest.log2().floor() as i32).clamp(-120, 120));
+    // Squared distances are the engine's result then, and their factor has to be a number as well.
+    let most = if metric == Metric::SqEuclidean { 60 } else { 120 };
+    let factor = 2.0f32.powi((ordinary.end.log2() as i32 - 1 - largest.log2().floor() as i32).clamp(-most, most));
+    if largest * factor >= ordinary.end || largest * factor < 1e-5 * ordinary.start {
+        return Err(Error::input(format!(
+            "coordinates up to {largest:e} have squared distances beyond the numbers of 32 bits: multiply them by {}",
+            if largest > 1.0 { "1e-20" } else { "1e20" }
+        )));
+    }
     let data = points.data().iter().map(|x| x * factor).collect();
     let scaled = PointCloud::new(points.len(), points.features(), data)?;
-    // Angles and hops do not grow.
-    Ok(Some((scaled.into(), if metric == Metric::Euclidean { factor } else { 1.0 })))
+    let grown = match metric {
+        Metric::SqEuclidean => factor * factor,
+        // Angles and hops do not grow.
+        Metric::Cosine | Metric::Correlation | Metric::KnnHops => 1.0,
+        _ => factor,
+    };
+    Ok(Some((scaled.into(), grown)))
 }

@@ -52,7 +52,7 @@ pub fn golden_cases() -> Vec<Case> {
         let name = json["name"].as_str().unwrap().to_string();
         // Coordinates of order 1000 lose digits in f32 before any engine sees them.
         let tolerance = if name == "offset_1e3_80" { 1e-4 } else { 1e-6 };
-        let cloud = read_cloud(&dir.join(file), format).unwrap();
+        let cloud = read_cloud(&dir.join(file), &format.into()).unwrap().cloud;
         assert_eq!(cloud.len() as u64, json["n"].as_u64().unwrap());
         cases.push(Case {
             name,

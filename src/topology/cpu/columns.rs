@@ -3,8 +3,8 @@
 //! Rows are the classes that were born (loops, voids), columns what may kill one, as bits. The pivot of a column is the
 //! youngest class in it.
 
-use super::memory::available;
 use crate::error::{Error, Result};
+use crate::memory::available;
 
 /// The columns that are reduced, one for every class that has died.
 pub(super) struct Columns {

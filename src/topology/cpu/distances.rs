@@ -2,7 +2,7 @@
 
 use super::table::NO_PAIR;
 use crate::simd::wide;
-use crate::topology::metric::{MAX_KEY, Metric, cosine_key, mean};
+use crate::topology::metric::{MAX_KEY, Metric, cosine_key, mean, over_length};
 use rayon::prelude::*;
 
 /// Fills the strict lower triangle of an `n x n` table with the keys of `point(i)` against `point(j)`.
@@ -27,6 +27,12 @@ pub(super) fn lower_triangle<'a>(
 
 /// [`lower_triangle`] of any metric but correlation, which is the cosine distance of centred points.
 fn fill<'a>(table: &mut [i32], n: usize, metric: Metric, parallel: bool, point: impl Fn(usize) -> &'a [f32] + Sync) {
+    let inverses: Vec<f32> = match metric {
+        Metric::Cosine => (0..n).map(|i| over_length(point(i))).collect(),
+        _ => Vec::new(),
+    };
+    let units: Vec<Vec<f32>> = inverses.iter().enumerate().map(|(i, by)| point(i).iter().map(|x| x * by).collect()).collect();
+    let point = |i: usize| units.get(i).map_or_else(|| point(i), Vec::as_slice);
     let features = point(0).len();
     let mut columns = vec![0f32; features * n];
     for i in 0..n {
@@ -34,10 +40,6 @@ fn fill<'a>(table: &mut [i32], n: usize, metric: Metric, parallel: bool, point: 
             columns[k * n + i] = x;
         }
     }
-    let squares: Vec<f32> = match metric {
-        Metric::Cosine => (0..n).map(|i| point(i).iter().fold(0.0, |s, x| s + x * x)).collect(),
-        _ => Vec::new(),
-    };
     let row = |(i, row): (usize, &mut [i32])| {
         wide(|| {
             // The sums live where the keys will be.
@@ -47,13 +49,10 @@ fn fill<'a>(table: &mut [i32], n: usize, metric: Metric, parallel: bool, point: 
             match metric {
                 Metric::Cityblock => add_up(sums, x, &columns, n, |s, d| s + d.abs()),
                 Metric::Chebyshev => add_up(sums, x, &columns, n, |s, d| if d.abs() > s { d.abs() } else { s }),
-                Metric::Cosine => {
-                    for (&x, column) in x.iter().zip(columns.chunks(n)) {
-                        sums.iter_mut().zip(column).for_each(|(s, y)| *s += x * y);
-                    }
-                    sums.iter_mut().zip(&squares).for_each(|(s, &yy)| *s = cosine_key(*s, squares[i], yy));
-                }
                 _ => add_up(sums, x, &columns, n, |s, d| s + d * d),
+            }
+            if metric == Metric::Cosine {
+                sums.iter_mut().zip(&inverses).for_each(|(s, &b)| *s = cosine_key(*s, inverses[i], b));
             }
             // Whatever is beyond the largest finite length, NaN included, is no pair.
             row[..i].iter_mut().for_each(|key| *key = if (*key as u32) > MAX_KEY { NO_PAIR } else { *key });

@@ -21,14 +21,12 @@ mod edge_collapse;
 mod filtration;
 mod links;
 mod loops;
-mod memory;
 mod neighbours;
 mod table;
 mod voids;
 
 pub(crate) use cycles::KeyedCycle;
 pub(crate) use filtration::Filtration;
-pub(crate) use memory::available as available_memory;
 pub(crate) use table::key_table;
 
 use crate::error::{Error, Result};
@@ -217,7 +215,7 @@ pub(crate) fn check_size(n: usize, max_dim: usize) -> Result<()> {
     }
     // What dimension 3 needs depends on the input more than on its size.
     let need = bytes(n, max_dim.min(2));
-    match memory::available() {
+    match crate::memory::available() {
         Some(free) if need > free => {
             let most = (n as f64 * (free as f64 / need as f64).sqrt() * 0.95) as usize;
             let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;

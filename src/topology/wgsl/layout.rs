@@ -70,7 +70,7 @@ pub(super) struct State {
 
 /// Words of a [`State`].
 pub(super) const STATE_WORDS: usize = 13;
-/// [`State::failure`]: a coordinate is not finite.
+/// [`State::failure`]: a coordinate, or the distance of two points, is not finite.
 pub(super) const FAILED_NAN: u32 = 1;
 /// Pivot of a column whose bits have not been made yet.
 pub(super) const UNEXPANDED: u32 = 0xFFFF_FFFE;

@@ -97,9 +97,9 @@ impl Default for Tuning {
     }
 }
 
-/// Coordinates of a point on a software driver: `shaders/distances.wgsl` goes through them twice in one thread (see `cut_short` in
+/// Coordinates of a point on a software driver: `shaders/distances.wgsl` goes through them up to three times in one thread (see `cut_short` in
 /// `shaders/shared/cloud.wgsl`).
-const MOST_FEATURES: usize = 30_000;
+const MOST_FEATURES: usize = 20_000;
 
 /// Bytes on the device for one cloud of `n` points before its columns.
 pub(crate) fn bytes(n: usize) -> u64 {
@@ -248,7 +248,10 @@ fn run_batch(
     graph::record(&batch, recorder)?;
     let state = graph::finish(&batch, recorder)?;
     if let Some(bad) = state.iter().position(|s| s.failure & FAILED_NAN != 0) {
-        return Err(Error::input(format!("cloud {} has points with NaN or infinity", first + bad)));
+        return Err(Error::input(format!(
+            "cloud {} has points with NaN or infinity, or so far apart that their distance is beyond the numbers of 32 bits",
+            first + bad
+        )));
     }
     let merges = read_merges(&batch, &state)?;
     if max_dim == 0 {
