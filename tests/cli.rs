@@ -510,3 +510,117 @@ fn experiments_write_reports_and_go_on() {
         refused(&run(&arguments), 2, &[says]);
     }
 }
+
+/// What a first user tries: files of every origin, from stdin too, and one clear line where something was assumed.
+#[test]
+fn files_are_read_as_they_are_meant() {
+    let f = Folder::new();
+    let bars =
+        |arguments: &[&str]| stdout(&run(&[&["barcode", "--engine", "cpu", "--output-format", "csv"], arguments].concat()));
+    let square = f.write("square.csv", SQUARE);
+    let want = bars(&[&square]);
+    // From a pipe.
+    let mut child = lacuna();
+    child.args(["barcode", "-", "--engine", "cpu", "--output-format", "csv", "-q"]);
+    child.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = child.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), SQUARE.as_bytes()).unwrap();
+    assert_eq!(stdout(&child.wait_with_output().unwrap()), want);
+    // A distance matrix is noticed, and said.
+    let r = std::f64::consts::SQRT_2;
+    let matrix = f.write("d.csv", format!("0,1,{r},1\n1,0,1,{r}\n{r},1,0,1\n1,{r},1,0\n"));
+    let o = run(&["barcode", &matrix, "--engine", "cpu", "--output-format", "csv"]);
+    assert_eq!(stdout(&o), want);
+    assert!(String::from_utf8_lossy(&o.stderr).contains("read as distances (--format points"));
+    assert_ne!(bars(&[&matrix, "--format", "points"]), want);
+    refused(&run(&["barcode", &matrix, "--metric", "cosine"]), 2, &["--format points"]);
+    // Columns by name below a line of words, far from the origin.
+    let far: String = SQUARE
+        .lines()
+        .map(|l| {
+            let (x, y) = l.split_once(',').unwrap();
+            format!("p,{},{y}\n", 1.7e9 + x.parse::<f64>().unwrap())
+        })
+        .collect();
+    let table = f.write("t.csv", format!("made in 2026\nid,time,y\n{far}"));
+    let o = run(&["barcode", &table, "--skip", "1", "--columns", "time,y", "--engine", "cpu", "--output-format", "csv"]);
+    assert_eq!(stdout(&o), want);
+    assert!(String::from_utf8_lossy(&o.stderr).contains("the first line names the columns: time, y"));
+    assert_eq!(bars(&[&square, "--metric", "l1"]), bars(&[&square, "--metric", "cityblock"]));
+    // What would be another number is refused, and no file colours the terminal.
+    let german = f.write("g.csv", "\"1,5\",\"2,5\"\n\"1,7\",\"0\"\n");
+    refused(&run(&["barcode", &german]), 2, &["line 1", "comma inside the number"]);
+    let escape = f.write("e.csv", "1,2\n\u{1b}[31mred,2\n");
+    let o = run(&["barcode", &escape]);
+    refused(&o, 2, &["\\u{1b}[31mred"]);
+    assert!(!o.stderr.contains(&0x1b));
+    let large = f.write("l.csv", "1e30\n-1e30\n");
+    refused(&run(&["barcode", &large, "--metric", "sqeuclidean"]), 2, &["beyond the numbers of 32 bits"]);
+}
+
+#[test]
+fn estimates_speak_to_people_and_to_programs() {
+    let f = Folder::new();
+    let points: String =
+        (0..3000).map(|i| format!("{},{}\n", (f64::from(i) * 0.37).sin(), (f64::from(i) * 0.91).cos())).collect();
+    let file = f.write("p.csv", &points);
+    let said = stdout(&run(&["barcode", &file, "--estimate", "--engine", "cpu"]));
+    assert!(said.starts_with("3000 points up to dimension 1 take at most ") && said.contains("samples of up to"), "{said}");
+    let json: serde_json::Value =
+        serde_json::from_str(&stdout(&run(&["barcode", &file, "--estimate", "--json", "--engine", "cpu"]))).unwrap();
+    assert_eq!((&json["points"], &json["fits"]), (&3000.into(), &true.into()));
+    let said = stdout(&run(&["barcode", &file, "--estimate", "--dim", "3", "--max-points", "2900", "--engine", "cpu"]));
+    assert!(said.contains("does not fit") || said.contains("samples of up to"), "{said}");
+}
+
+#[test]
+fn threads_are_capped() {
+    let f = Folder::new();
+    let square = f.write("square.csv", SQUARE);
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let o = lacuna().args(["barcode", &square, "--engine", "cpu"]).env("RAYON_NUM_THREADS", "100000").output().unwrap();
+    let answer: serde_json::Value = serde_json::from_str(&stdout(&o)).unwrap();
+    assert_eq!(answer["engine"]["adapter"], format!("{} threads", 4 * cores));
+    assert!(String::from_utf8_lossy(&o.stderr).contains("100000 threads were asked for"));
+    let o = run(&["barcode", &square, "--engine", "cpu", "--threads", "1", "-q"]);
+    let answer: serde_json::Value = serde_json::from_str(&stdout(&o)).unwrap();
+    assert_eq!(answer["engine"]["adapter"], "1 threads");
+    assert!(o.stderr.is_empty());
+    refused(&run(&["barcode", &square, "--threads", "0"]), 2, &["--threads must be at least 1"]);
+}
+
+/// SIGTERM saves like Ctrl-C, and a folder that is worked on is not touched by a second process.
+#[cfg(all(unix, feature = "nn"))]
+#[test]
+fn a_run_is_kept_on_sigterm_and_from_others() {
+    let f = Folder::new();
+    let out = f.path("run");
+    let out = out.to_str().unwrap();
+    let arguments = ["train", "--data", "disks", "--model", "mlp", "--epochs", "100000", "--engine", "cpu", "--out", out];
+    let mut first =
+        lacuna().args(arguments).stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let weights = f.path("run").join("weights.safetensors");
+    while !weights.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert!(first.try_wait().unwrap().is_none());
+    }
+    let second = run(&["train", "--resume", "--out", out]);
+    refused(&second, 2, &["is being worked on by process", &first.id().to_string()]);
+    assert!(Command::new("kill").arg(first.id().to_string()).status().unwrap().success());
+    let ended = first.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(said.contains("saved, go on with --resume"), "{said}");
+    assert_eq!(f.names(), ["run"], "no lock is left");
+    // A flipped bit in the checkpoint is noticed.
+    let model = f.path("run").join("checkpoint").join("optimiser.bpk");
+    let mut bytes = fs::read(&model).unwrap();
+    let last = bytes.len() - 9;
+    bytes[last] ^= 4;
+    fs::write(&model, bytes).unwrap();
+    refused(&run(&["train", "--resume", "--out", out]), 2, &["optimiser.bpk", "its checksum is another one"]);
+    let taken = run(&["train", "--data", "disks", "--model", "mlp", "--epochs", "1", "--engine", "cpu", "--out", out]);
+    refused(&taken, 2, &["--force"]);
+    let again = run(&["train", "--data", "disks", "--model", "mlp", "--epochs", "1", "--engine", "cpu", "--out", out, "--force"]);
+    assert!(stdout(&again).contains("after 1 epochs"));
+}

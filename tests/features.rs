@@ -209,8 +209,8 @@ fn an_estimate_is_of_the_right_order() {
     let cloud = Cloud::from(cloud_of(1, 2500, 3));
     let engine = Engine::cpu();
     let estimate = engine.estimate(&cloud, &Options::default()).unwrap();
-    assert_eq!((estimate.points, estimate.timed), (2500, 512));
-    assert!(estimate.seconds > 0.0 && estimate.bytes > 4 * 2500 * 2500);
+    assert!(estimate.points == 2500 && (256..=2500).contains(&estimate.timed) && estimate.fits);
+    assert!(estimate.seconds.unwrap()[0] > 0.0 && estimate.bytes > 4 * 2500 * 2500);
     let small = engine.estimate(&cloud, &Options { max_points: Some(100), ..Options::default() }).unwrap();
     assert_eq!(small.points, 100);
     assert!(small.bytes < estimate.bytes);

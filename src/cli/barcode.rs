@@ -6,7 +6,7 @@ use super::{print, print_json};
 use clap::{Args, ValueEnum};
 use lacuna::data::{barcode_csv, barcode_npy, barcode_pers, files};
 use lacuna::report::{Persistence, Picture, check_plot_name};
-use lacuna::topology::{Answer, Cycle, FINISHED_ON_HOST};
+use lacuna::topology::{Answer, Cycle, Estimate, FINISHED_ON_HOST};
 use lacuna::{Error, Result};
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ enum OutputFormat {
 }
 
 /// Points from where on an estimate is printed before the work begins.
-const LONG: usize = 4000;
+const LONG: usize = 8000;
 
 #[derive(Clone, Debug, Args)]
 pub struct BarcodeCommand {
@@ -46,9 +46,26 @@ pub struct BarcodeCommand {
     /// Say what memory and time it would take, about, and stop
     #[arg(long)]
     estimate: bool,
+    /// The answer, or the estimate, as JSON
+    #[arg(long)]
+    json: bool,
     /// Print the time of each stage on stderr
     #[arg(long)]
     profile: bool,
+}
+
+/// An estimate in words.
+fn told(estimate: &Estimate, max_dim: usize) -> String {
+    let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64);
+    let free = estimate.free.map_or(String::new(), |free| format!(" of the {} that are free", gib(free)));
+    let size = format!("{} points up to dimension {max_dim} take at most {}{free}", estimate.points, gib(estimate.bytes));
+    match (&estimate.limit, estimate.seconds) {
+        (Some(why), _) => format!("{size}. This does not fit: {why}."),
+        (None, Some([_, least, most])) => {
+            format!("{size}, and {} (from samples of up to {} points).", super::duration(least, most), estimate.timed)
+        }
+        (None, None) => format!("{size}."),
+    }
 }
 
 /// An answer with its cycles.
@@ -91,19 +108,19 @@ impl BarcodeCommand {
             return Err(Error::input("--cycles needs the json format, which has a place for them"));
         }
         if self.estimate {
-            return print_json(&engine.estimate(&cloud, &options)?);
+            let estimate = engine.estimate(&cloud, &options)?;
+            return if self.json { print_json(&estimate) } else { print(&(told(&estimate, options.max_dim) + "\n")) };
+        }
+        if self.json && !matches!(self.format(), OutputFormat::Json) {
+            return Err(Error::input("--json contradicts the format of the answer"));
         }
         // What is wrong with the input the computation itself will say.
         if cloud.len() > LONG
             && !quiet
             && let Ok(estimate) = engine.estimate(&cloud, &options)
+            && estimate.fits
         {
-            super::say(&format!(
-                "estimate: {:.2} GiB, {:.1} s (from samples of up to {} points)",
-                estimate.bytes as f64 / (1u64 << 30) as f64,
-                estimate.seconds,
-                estimate.timed
-            ));
+            super::say(&format!("estimate: {}", told(&estimate, options.max_dim)));
         }
         let (answer, cycles) = super::progress::watched(quiet, |task| {
             // First, for it may refuse.

@@ -5,6 +5,7 @@ use super::print;
 use super::progress::Progress;
 use super::prune::{CompensateArgs, CriterionArgs, LimitArgs, RecoveryArgs, shares};
 use clap::Args;
+use lacuna::data::lock_folder;
 use lacuna::experiment::{Compare, Rival, compare};
 use lacuna::train::Run;
 use lacuna::{Error, Result};
@@ -60,6 +61,7 @@ pub struct CompareCommand {
 impl CompareCommand {
     pub fn run(&self, quiet: bool) -> Result<()> {
         let run = Run::open(&self.run)?;
+        let _lock = lock_folder(&self.out)?;
         self.criterion.check_for(&self.by)?;
         let data = run.data()?;
         let most = data.train.len().min(self.train.unwrap_or(usize::MAX));

@@ -5,6 +5,7 @@ use super::print;
 use super::progress::Progress;
 use clap::Args;
 use lacuna::Result;
+use lacuna::data::lock_folder;
 use lacuna::experiment::{DemoOptions, demo};
 use std::path::PathBuf;
 
@@ -22,6 +23,7 @@ pub struct Demo {
 impl Demo {
     pub fn run(&self, quiet: bool) -> Result<()> {
         let compute = self.engine.compute(quiet)?;
+        let _lock = lock_folder(&self.out)?;
         let mut progress = Progress::new(quiet);
         let told = demo(&DemoOptions { out: self.out.clone(), seed: self.seed }, &compute, &mut progress)?;
         drop(progress);

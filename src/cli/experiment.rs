@@ -102,6 +102,7 @@ impl Experiment {
             return Err(Error::input(format!("the learning rate must be a number above 0, not {bad}")));
         }
         self.check()?;
+        let _lock = lacuna::data::lock_folder(&out)?;
         match self.name {
             Name::Convergence => {
                 convergence(&self.convergence(&out)?, &compute, &mut progress)?;

@@ -6,23 +6,28 @@ use super::progress::Progress;
 use super::train::normalisation;
 use clap::Args;
 use lacuna::data::files::read_json;
+use lacuna::data::lock_folder;
 use lacuna::nn::{Activation, Arch, Init, Net, zoo};
 use lacuna::train::{Config, ModelKind, Optimiser, Run, Settings, accuracy, load_data};
 use lacuna::{Error, Result};
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Args)]
+#[command(group = clap::ArgGroup::new("network").required(true))]
 pub struct Import {
     /// Weights: .pt, .pth or .th as torch.save writes them, or .safetensors
     weights: PathBuf,
     /// Folder for the run
     #[arg(long, short)]
     out: PathBuf,
+    /// Replace the run that is in --out
+    #[arg(long)]
+    force: bool,
     /// The network: vgg11, vgg16 (-bn), resnet20, resnet56, basicnet
-    #[arg(long, required_unless_present = "arch", conflicts_with = "arch")]
+    #[arg(long, group = "network")]
     model: Option<String>,
     /// The network, as an arch.json
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "network")]
     arch: Option<PathBuf>,
     /// Activation function of --model [default: relu]
     #[arg(long, conflicts_with = "arch")]
@@ -100,13 +105,21 @@ impl Import {
                 data.classes.len()
             )));
         }
+        let _lock = lock_folder(&self.out)?;
+        if !self.force {
+            Run::refuse_taken(&self.out)?;
+        }
         let net = Net::load(&arch, &self.weights, &compute.device)?;
-        let run = Run::create_with(&self.out, config, arch)?;
-        net.save(&run.folder.join("weights.safetensors"))?;
-        run.write_engine(&compute.engine.info())?;
+        // The folder comes last: whoever stops the test finds nothing half done.
         let mut progress = Progress::new(quiet);
         let right = accuracy(&net, &data.test, &compute.device, &mut progress)?;
         drop(progress);
+        if self.force {
+            Run::remove(&self.out)?;
+        }
+        let run = Run::create_with(&self.out, config, arch)?;
+        net.save(&run.folder.join("weights.safetensors"))?;
+        run.write_engine(&compute.engine.info())?;
         print(&format!(
             "{}: {}, {} parameters, {:.2} % on {} test samples of {}\n",
             run.folder.display(),

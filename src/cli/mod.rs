@@ -39,8 +39,11 @@ struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// Say nothing on stderr but errors
-    #[arg(long, global = true)]
+    #[arg(long, short, global = true)]
     quiet: bool,
+    /// Threads of the native engine and of training on the CPU [default: RAYON_NUM_THREADS, or one for each core]
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,7 +91,37 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let quiet = arguments.quiet;
-    let done = match arguments.command {
+    let done = threads(arguments.threads, quiet).and_then(|()| run(arguments.command, quiet));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            say(&format!("lacuna: {e}"));
+            ExitCode::from(e.exit_code())
+        }
+    }
+}
+
+/// Threads for each core, at most: more of them only take memory and time from each other.
+const THREADS_PER_CORE: usize = 4;
+
+/// Starts the threads of this process.
+fn threads(asked: Option<usize>, quiet: bool) -> Result<()> {
+    if asked == Some(0) {
+        return Err(Error::input("--threads must be at least 1"));
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let environment = || std::env::var("RAYON_NUM_THREADS").ok()?.trim().parse::<usize>().ok().filter(|&n| n > 0);
+    let Some(wanted) = asked.or_else(environment) else { return Ok(()) };
+    let most = THREADS_PER_CORE * cores;
+    if wanted > most && !quiet {
+        say(&format!("note: {wanted} threads were asked for; {most} are used, {THREADS_PER_CORE} for each of {cores} cores"));
+    }
+    let built = rayon::ThreadPoolBuilder::new().num_threads(wanted.min(most)).build_global();
+    built.map_err(|e| Error::Internal(format!("threads: {e}")))
+}
+
+fn run(command: Command, quiet: bool) -> Result<()> {
+    match command {
         #[cfg(feature = "nn")]
         Command::Demo(c) => c.run(quiet),
         Command::Devices(c) => c.run(),
@@ -112,13 +145,6 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "nn")]
         Command::Experiment(c) => c.run(quiet),
         Command::Bench(c) => c.run(quiet),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            say(&format!("lacuna: {e}"));
-            ExitCode::from(e.exit_code())
-        }
     }
 }
 
@@ -142,6 +168,19 @@ fn say(line: &str) {
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::Internal(e.to_string()))?;
     print(&(text + "\n"))
+}
+
+/// A time between two, in words.
+fn duration(least: f64, most: f64) -> String {
+    let (unit, by) = match most {
+        m if m < 1.0 => return "less than a second".into(),
+        m if m < 120.0 => ("seconds", 1.0),
+        m if m < 7200.0 => ("minutes", 60.0),
+        m if m < 172_800.0 => ("hours", 3600.0),
+        _ => ("days", 86_400.0),
+    };
+    let short = |x: f64| if x < 10.0 { format!("{x:.1}") } else { format!("{x:.0}") };
+    format!("{} to {} {unit}", short(least / by), short(most / by))
 }
 
 /// Prints the time of each stage on stderr.

@@ -4,6 +4,7 @@ use super::engine::EngineArgs;
 use super::progress::Progress;
 use super::{print, print_json};
 use clap::{Args, ValueEnum};
+use lacuna::data::lock_folder;
 use lacuna::prune::{
     Aim, BettiDimension, Budget, Cloud, Compensation, Criterion, Curve, FilterPoints, Limits, Plan, Reading, Recover, Recovery,
     Rule, Scale, Schedule, Sensitivity, Shares, prune_run, resume_prune, sensitivity,
@@ -343,6 +344,9 @@ pub struct Prune {
     /// Folder for the smaller one
     #[arg(long, short)]
     out: PathBuf,
+    /// Replace the run that is in --out
+    #[arg(long, conflicts_with_all = ["resume", "sensitivity"])]
+    force: bool,
     /// What a filter is worth: effect, barcode, samples-h0, samples-h1, betti, holes, l1, l2, fpgm, bn-scale, apoz, mean-activation, selectivity, taylor,
     /// functionality, topological, energy, random
     #[arg(long, default_value = "effect")]
@@ -541,6 +545,7 @@ impl Prune {
 
     pub fn run(&self, quiet: bool) -> Result<()> {
         let run = Run::open(&self.run)?;
+        let _lock = lock_folder(&self.out)?;
         if self.sensitivity {
             return self.sensitivity(&run, quiet);
         }
@@ -552,6 +557,12 @@ impl Prune {
             let data = run.data()?;
             let plan = self.plan(&data.train.shape, data.train.len())?;
             let compute = self.engine.compute(quiet)?;
+            if self.force {
+                if run.folder.canonicalize().ok() == self.out.canonicalize().ok() {
+                    return Err(Error::input("the run to be pruned and --out are the same"));
+                }
+                Run::remove(&self.out)?;
+            }
             let mut progress = Progress::new(quiet);
             (prune_run(&run, &plan, &self.out, &data, &compute, &mut progress)?.0, progress)
         };

@@ -112,6 +112,7 @@ impl TraceCommand {
         let seed = self.seed.unwrap_or(0);
         let procedure = self.procedure.procedure(seed)?;
         let compute = self.engine.compute(quiet)?;
+        let _lock = lacuna::data::lock_folder(self.out.as_deref().unwrap_or(&self.run))?;
         let data = run.data()?;
         let mut progress = Progress::new(quiet);
         let trace = if self.live {

@@ -4,7 +4,7 @@ use super::engine::EngineArgs;
 use super::print;
 use super::progress::Progress;
 use clap::Args;
-use lacuna::data::DataSet;
+use lacuna::data::{DataSet, lock_folder};
 use lacuna::nn::{Activation, Compute, Init};
 use lacuna::progress::Watch;
 use lacuna::report::{Lines, Picture};
@@ -23,6 +23,9 @@ pub struct Train {
         "weight_decay", "batch", "seed",
     ])]
     resume: bool,
+    /// Replace the run that is in --out
+    #[arg(long, conflicts_with = "resume")]
+    force: bool,
     /// Begin with the network, the weights and the data of another run, whole or pruned, in place of a network that is drawn
     #[arg(long, value_name = "RUN", conflicts_with_all = [
         "resume", "data", "data_dir", "model", "filters", "hidden", "depth", "width", "no_norm", "activation", "learn_activation", "init", "mean", "deviation",
@@ -183,6 +186,16 @@ impl Train {
         }
     }
 
+    /// Removes the run that is in the way, if that was asked for.
+    fn make_room(&self) -> Result<()> {
+        let from_itself = self.from.as_ref().is_some_and(|f| f.canonicalize().ok() == self.out.canonicalize().ok());
+        match self.force {
+            true if from_itself => Err(Error::input("--from and --out are the same run")),
+            true => Run::remove(&self.out),
+            false => Ok(()),
+        }
+    }
+
     /// A new run that begins with what another one has learnt.
     fn begin_from(&self, other: &Path, compute: &Compute) -> Result<(Run, DataSet)> {
         let other = Run::open(other)?;
@@ -193,6 +206,7 @@ impl Train {
             self.procedure.check(&data)?;
         }
         let net = other.network(compute)?;
+        self.make_room()?;
         let run = Run::create_with(&like.folder, like.config, like.arch)?;
         net.save(&run.folder.join("weights.safetensors"))?;
         Ok((run, data))
@@ -200,6 +214,7 @@ impl Train {
 
     pub fn run(&self, quiet: bool) -> Result<()> {
         let compute = self.engine.compute(quiet)?;
+        let _lock = lock_folder(&self.out)?;
         let (run, data) = if let Some(other) = &self.from {
             self.begin_from(other, &compute)?
         } else if self.resume {
@@ -223,6 +238,7 @@ impl Train {
             if self.trace {
                 self.procedure.check(&data)?;
             }
+            self.make_room()?;
             (Run::create(&self.out, config, &data)?, data)
         };
         run.write_engine(&compute.engine.info())?;

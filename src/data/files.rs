@@ -13,7 +13,9 @@ use std::path::Path;
 /// [`Error::Io`] with the path.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
     // A link stays and what it points to is replaced; a device or a pipe has no place beside it to rename from.
-    let resolved = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    // A link to nothing yet leads to where the file is to be.
+    let ahead = || fs::read_link(path).map(|to| path.parent().map_or(to.clone(), |folder| folder.join(&to)));
+    let resolved = fs::canonicalize(path).or_else(|_| ahead()).unwrap_or_else(|_| path.to_path_buf());
     if fs::metadata(&resolved).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
         let file = fs::OpenOptions::new().write(true).open(path).map_err(Error::io(path, "write"))?;
         let mut buffered = BufWriter::new(file);
@@ -96,6 +98,13 @@ pub(crate) fn differences(before: &impl serde::Serialize, now: &impl serde::Seri
     format!("{}{more}", found.join("; "))
 }
 
+/// A number that stands for some bytes: FNV-1a, 64 bits, in hexadecimal digits. It finds damage, not forgery.
+#[cfg(feature = "nn")]
+pub(crate) fn checksum(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}")
+}
+
 /// Makes a folder and those above it.
 ///
 /// # Errors
@@ -143,6 +152,10 @@ mod tests {
         write_text(&link, "new").unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&real).unwrap(), "new");
+        fs::remove_file(&real).unwrap();
+        write_text(&link, "again").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&real).unwrap(), "again");
         write_text(Path::new("/dev/null"), "gone").unwrap();
         assert!(!fs::metadata("/dev/null").unwrap().is_file());
     }

@@ -115,12 +115,18 @@ fn idx_set(set: ImageSet, [train_images, train_labels, test_images, test_labels]
 pub fn parse_idx(path: &Path, bytes: Vec<u8>) -> Result<(Vec<usize>, Vec<u8>)> {
     let mut raw = bytes;
     if raw.starts_with(&[0x1f, 0x8b]) {
+        let broken = |e: std::io::Error| Error::file(path, format!("cannot be decompressed: {e} (truncated?)"));
         let mut plain = Vec::new();
-        let limit = MOST_BYTES as u64 + 64;
-        GzDecoder::new(raw.as_slice())
-            .take(limit)
-            .read_to_end(&mut plain)
-            .map_err(|e| Error::file(path, format!("cannot be decompressed: {e} (truncated?)")))?;
+        let mut packed = GzDecoder::new(raw.as_slice());
+        // What the header promises, at most: a small file may unpack to any size.
+        packed.by_ref().take(4 + 4 * 255).read_to_end(&mut plain).map_err(broken)?;
+        let rank = plain.get(3).map_or(0, |&r| usize::from(r));
+        let dims = plain.get(4..4 + 4 * rank).unwrap_or_default().chunks_exact(4);
+        let sizes = dims.map(|b| u64::from(u32::from_be_bytes([b[0], b[1], b[2], b[3]])));
+        let promised = sizes.fold(1u64, u64::saturating_mul);
+        if promised <= MOST_BYTES as u64 {
+            packed.take(promised + 8).read_to_end(&mut plain).map_err(broken)?;
+        }
         raw = plain;
     }
     if raw.len() < 4 || raw[0] != 0 || raw[1] != 0 {

@@ -4,6 +4,7 @@ pub mod files;
 pub mod generate;
 pub mod image_folder;
 pub mod images;
+mod lock;
 mod npy;
 pub mod points;
 mod results;
@@ -12,5 +13,6 @@ mod samples;
 mod text;
 
 pub use generate::disks;
+pub use lock::{FolderLock, lock_folder};
 pub use results::{barcode_csv, barcode_npy, barcode_pers, write_labelled};
 pub use samples::{DataSet, Samples};

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// Weights that a network may have: 2 GiB of them.
 const MOST_PARAMETERS: usize = 1 << 29;
 
+/// Fully connected layers that a perceptron may have.
+const MOST_LAYERS: usize = 100_000;
+
 /// What flows between two layers, per sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -156,6 +159,9 @@ impl Arch {
     /// # Errors
     /// As [`Arch::mlp`].
     pub fn mlp_for(shape: &[usize], depth: usize, width: usize, classes: usize, activation: Activation) -> Result<Self> {
+        if depth > MOST_LAYERS {
+            return Err(Error::input(format!("an mlp of {depth} layers: at most {MOST_LAYERS} are possible")));
+        }
         let mut arch = Self::mlp(shape.iter().product(), depth, width, classes, activation)?;
         arch.input = shape.to_vec();
         if shape.len() > 1 {
@@ -239,13 +245,20 @@ impl Arch {
                 self.names.len()
             )));
         }
+        if let Some((at, name)) = self.names.iter().enumerate().find(|(at, name)| self.names[..*at].contains(name)) {
+            return Err(Error::input(format!(
+                "{} has the name '{name}' twice: entry {at} of its names needs another",
+                self.name
+            )));
+        }
         for (at, layer) in self.layers.iter().enumerate() {
             let earlier = |i: usize| (i < at).then(|| shapes[i + 1]);
             let next = match (layer, shape) {
                 (Layer::Conv { input, output, kernel, stride, padding, .. }, Shape::Maps(c, h, w))
                     if *input == c && kernel % 2 == 1 && *stride > 0 =>
                 {
-                    let side = |n: usize| (n + 2 * padding.unwrap_or(kernel / 2)).checked_sub(*kernel).map(|n| n / stride + 1);
+                    let around = padding.unwrap_or(kernel / 2).checked_mul(2);
+                    let side = |n: usize| Some(around?.checked_add(n)?.checked_sub(*kernel)? / stride + 1);
                     side(h).zip(side(w)).map(|(h, w)| Shape::Maps(*output, h, w))
                 }
                 (Layer::BatchNorm { channels }, Shape::Maps(c, ..) | Shape::Flat(c)) if *channels == c => Some(shape),
@@ -319,6 +332,14 @@ mod tests {
         arch.layers[2] = Layer::Linear { input: 5, output: 4 };
         assert!(arch.shapes().unwrap_err().to_string().contains("layer 2"));
         assert!(Arch::cnn([1, 4, 4], &[8, 8, 8], 16, 10, relu()).is_err());
+        assert!(Arch::mlp_for(&[2], 4_000_000_000, 4, 2, relu()).unwrap_err().to_string().contains("at most"));
+        let mut wide = Arch::cnn([1, 8, 8], &[4], 6, 3, relu()).unwrap();
+        wide.names = ["a", "b", "a", "c"].map(String::from).to_vec();
+        assert!(wide.shapes().unwrap_err().to_string().contains("'a' twice"));
+        wide.names.clear();
+        // Twice this padding wraps around to 2.
+        wide.layers[0] = Layer::Conv { input: 1, output: 4, kernel: 3, stride: 1, padding: Some((1 << 63) + 1), bias: false };
+        assert!(wide.shapes().unwrap_err().to_string().contains("layer 0"));
     }
 
     #[test]

@@ -64,8 +64,13 @@ impl Outcome {
         };
         let scores = || self.layers.iter().flat_map(|l| l.scores.scores.iter().copied());
         let (low, most) = (scores().fold(f64::INFINITY, f64::min), scores().fold(f64::NEG_INFINITY, f64::max));
-        let why = if gone == 0 { format!(": scores are from {low:.4} to {most:.4}") } else { String::new() };
-        let said = format!("By {}, {rule}: {gone} of {all} filters removed{why}.", self.plan.criterion.name());
+        let mut said = format!("By {}, {rule}: {gone} of {all} filters removed.", self.plan.criterion.name());
+        if gone == 0 {
+            said += &format!(
+                " Nothing was removed: scores are from {low:.4} to {most:.4}, and every layer keeps {} of its filters at least (--min-filters).",
+                self.plan.limits.minimum
+            );
+        }
         [said, self.compensation(), self.verdict()].iter().filter(|s| !s.is_empty()).cloned().collect::<Vec<_>>().join("\n")
     }
 

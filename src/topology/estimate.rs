@@ -8,58 +8,149 @@ use crate::error::Result;
 use serde::Serialize;
 use std::time::Instant;
 
-/// How much memory and time a barcode will take, about.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// How much memory and time a barcode will take.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Estimate {
     /// Number of points, after sampling.
     pub points: usize,
-    /// Bytes at the peak, on the engine's device; of the GPU engine before its columns, which are a small part.
+    /// Bytes at the peak, at most, on the engine's device; of the GPU engine before its columns, which are a small part.
     pub bytes: u64,
     /// Bytes that are free where they are needed, if the system says.
     pub free: Option<u64>,
-    /// Seconds.
-    pub seconds: f64,
-    /// Points of the larger of the two samples that were timed.
+    /// Whether the engine will take it.
+    pub fits: bool,
+    /// Why not.
+    pub limit: Option<String>,
+    /// Seconds, and the least and the most that they are likely to be; nothing where it does not fit.
+    pub seconds: Option<[f64; 3]>,
+    /// Points of the largest sample that was timed.
     pub timed: usize,
-    /// The power of the number of points by which the time grew between them.
+    /// The power of the number of points by which the time beyond that for the distances grew between the largest samples.
     pub exponent: f64,
 }
 
-/// Points of the larger sample.
-const SAMPLE: usize = 512;
+/// Points of the smallest sample.
+const SMALLEST: usize = 256;
+/// Points of the largest.
+const LARGEST: usize = 4096;
+/// A sample that takes longer than this is the last.
+const LONG: f64 = 0.06;
+/// Times that every sample is computed; the shortest counts, since other work on the machine only ever adds.
+const REPEATS: usize = 3;
+/// Every table is as large as the square of the number of points, and reading it is part of the work.
+const LEAST_EXPONENT: f64 = 2.0;
+/// What was seen on the hardest clouds of the suite.
+const MOST_EXPONENT: f64 = 3.0;
+/// By what the truth may differ from the estimate.
+const WITHIN: f64 = 2.0;
+
+/// Seconds of a sample.
+#[derive(Clone, Copy)]
+struct Timed {
+    points: usize,
+    /// For the distances, which grow as the square of the number of points.
+    distances: f64,
+    /// For all else.
+    rest: f64,
+}
 
 impl Engine {
-    /// Times two samples of a cloud, one of twice the points of the other, and goes on from them. The bytes are counted, not measured. Takes a
-    /// fraction of a second where the cloud's size is what makes it slow; links of many dimensions may grow faster than their
-    /// samples show.
+    /// Times samples of a cloud, each of twice the points of the one before, and goes on from the largest two. The time for distances grows as
+    /// the square of the number of points, that for the rest as a power between 2 and 3, which the two samples say. The bytes are counted, not
+    /// measured, and are a bound. Takes about half a second.
     ///
     /// # Errors
     /// As [`Engine::barcodes`], on the samples.
     pub fn estimate(&self, cloud: &Cloud, options: &Options) -> Result<Estimate> {
         options.check()?;
         let points = options.max_points.map_or(cloud.len(), |most| most.min(cloud.len()));
-        let bytes = match self.gpu() {
-            // Above dimension 1 the host has its part.
-            Some(_) => wgsl::bytes(points) + if options.max_dim > 1 { cpu::bytes(points, options.max_dim) } else { 0 },
-            None => cpu::bytes(points, options.max_dim),
+        let (bytes, limit) = match self.gpu() {
+            Some(gpu) => {
+                let most = gpu.record().max_points as usize;
+                let limit = (points > most).then(|| format!("{} takes clouds of up to {most} points", gpu.record().name));
+                // Above dimension 1 the host has its part.
+                (wgsl::bytes(points) + if options.max_dim > 1 { cpu::bytes(points, options.max_dim) } else { 0 }, limit)
+            }
+            None => (cpu::bytes(points, options.max_dim), cpu::check_size(points, options.max_dim).err().map(|e| e.to_string())),
         };
         let free = if self.gpu().is_some() { None } else { crate::memory::available() };
-        let time = |most: usize| -> Result<f64> {
-            let sample = cloud.every_so_many(most);
-            // The first run pays for what is set up once.
-            let options = Options { max_points: None, profile: false, k: options.k.min(sample.len()), ..*options };
-            self.barcode(&sample, &options)?;
-            let start = Instant::now();
-            self.barcode(&sample, &options)?;
-            Ok(start.elapsed().as_secs_f64().max(1e-6))
-        };
-        let timed = points.min(SAMPLE);
-        let large = time(timed)?;
-        if timed == points {
-            return Ok(Estimate { points, bytes, free, seconds: large, timed, exponent: 1.0 });
+        let mut found =
+            Estimate { points, bytes, free, fits: limit.is_none(), limit, seconds: None, timed: 0, exponent: LEAST_EXPONENT };
+        if !found.fits {
+            return Ok(found);
         }
-        let exponent = (large / time(timed / 2)?).log2().clamp(1.5, 4.0);
-        let seconds = large * (points as f64 / timed as f64).powf(exponent);
-        Ok(Estimate { points, bytes, free, seconds, timed, exponent })
+        let mut samples: Vec<Timed> = Vec::new();
+        let mut size = SMALLEST.min(points);
+        loop {
+            let timed = self.timed_sample(cloud, size, options)?;
+            samples.push(timed);
+            if size == points || 2 * size > LARGEST || timed.distances + timed.rest > LONG {
+                break;
+            }
+            size = (2 * size).min(points);
+        }
+        let Some(&last) = samples.last() else { return Ok(found) };
+        found.timed = last.points;
+        let total = last.distances + last.rest;
+        if last.points == points {
+            found.seconds = Some([total, total / WITHIN, total * WITHIN]);
+            return Ok(found);
+        }
+        if let [.., before, _] = samples.as_slice() {
+            let growth = (last.rest / before.rest.max(1e-9)).log2() / (last.points as f64 / before.points as f64).log2();
+            found.exponent = growth.clamp(LEAST_EXPONENT, MOST_EXPONENT);
+        }
+        let times = points as f64 / last.points as f64;
+        let seconds = last.distances * times.powi(2) + last.rest * times.powf(found.exponent);
+        found.seconds = Some([seconds, seconds / WITHIN, seconds * WITHIN]);
+        Ok(found)
+    }
+
+    /// The shortest of some runs of a sample, after one that pays for what is set up once.
+    fn timed_sample(&self, cloud: &Cloud, most: usize, options: &Options) -> Result<Timed> {
+        let sample = cloud.every_so_many(most);
+        let options = Options { max_points: None, profile: true, k: options.k.min(sample.len()), ..*options };
+        self.barcode(&sample, &options)?;
+        let mut best: Option<Timed> = None;
+        for _ in 0..REPEATS {
+            let start = Instant::now();
+            let (_, stages) = self.timed(std::slice::from_ref(&sample), &options)?;
+            let total = start.elapsed().as_secs_f64().max(1e-6);
+            let distances =
+                stages.iter().filter(|(name, _)| name.starts_with("distances")).map(|(_, s)| s).sum::<f64>().min(total);
+            if best.is_none_or(|b| total < b.distances + b.rest) {
+                best = Some(Timed { points: sample.len(), distances, rest: total - distances });
+            }
+        }
+        Ok(best.unwrap_or(Timed { points: most, distances: 0.0, rest: 0.0 }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::PointCloud;
+
+    fn cloud(n: usize) -> Cloud {
+        let at = |i: usize| ((i * 7919 % 10_007) as f32 * 0.37).sin();
+        PointCloud::new(n, 3, (0..3 * n).map(at).collect()).unwrap().into()
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said_and_not_timed() {
+        let found = Engine::cpu().estimate(&cloud(70_000), &Options::default()).unwrap();
+        assert!(!found.fits && found.seconds.is_none() && found.limit.unwrap().contains("65535"));
+        let deep = Options { max_dim: 3, ..Options::default() };
+        assert!(!Engine::cpu().estimate(&cloud(5000), &deep).unwrap().fits);
+    }
+
+    #[test]
+    fn growth_is_never_below_the_square() {
+        let found = Engine::cpu().estimate(&cloud(6000), &Options::default()).unwrap();
+        let [seconds, least, most] = found.seconds.unwrap();
+        assert!(found.fits && found.timed >= 256 && found.timed < 6000);
+        assert!((2.0..=3.0).contains(&found.exponent) && least < seconds && seconds < most);
+        let small = Engine::cpu().estimate(&cloud(100), &Options::default()).unwrap();
+        assert_eq!((small.timed, small.points), (100, 100));
     }
 }

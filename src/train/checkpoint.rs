@@ -1,13 +1,17 @@
 //! Everything a stopped training needs to go on, in one folder that is there whole or not at all.
 
 use super::trainer::{EpochRecord, Progress, Settings, Trainer};
-use crate::data::files::{create_folder, read_json, write_atomically, write_json};
+use crate::data::files::{checksum, create_folder, read_json, write_atomically, write_json};
 use crate::error::{Error, Result};
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// The file of checksums in a checkpoint's folder.
+const SUMS: &str = "checksums.json";
 
 const NAMES: [&str; 3] = ["checkpoint", "checkpoint.old", "checkpoint.new"];
 
@@ -50,6 +54,7 @@ impl Trainer {
         write_atomically(&new.join("model.bpk"), |w| w.write_all(&net))?;
         let optimiser = self.optimiser.into_bytes().map_err(|e| encode("the optimiser", &e))?;
         write_atomically(&new.join("optimiser.bpk"), |w| w.write_all(&optimiser))?;
+        write_json(&new.join(SUMS), &BTreeMap::from([("model.bpk", checksum(&net)), ("optimiser.bpk", checksum(&optimiser))]))?;
         write_json(&new.join("state.json"), &(self.settings, self.progress, history))
     }
 
@@ -67,11 +72,18 @@ impl Trainer {
         if !self.settings.continues(&settings) {
             return Err(Error::file(&folder, "was saved with other settings: resume with those of config.json"));
         }
+        let damaged = |name: &str, e: &dyn std::fmt::Display| Error::file(folder.join(name), format!("damaged: {e}"));
+        // Checkpoints of earlier versions have no sums.
+        let sums = folder.join(SUMS);
+        let sums: BTreeMap<String, String> = if sums.is_file() { read_json(&sums)? } else { BTreeMap::new() };
         let read = |name: &str| {
             let path = folder.join(name);
-            fs::read(&path).map(Bytes::from_bytes_vec).map_err(Error::io(&path, "read"))
+            let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
+            match sums.get(name) {
+                Some(sum) if *sum != checksum(&bytes) => Err(damaged(name, &"its checksum is another one")),
+                _ => Ok(Bytes::from_bytes_vec(bytes)),
+            }
         };
-        let damaged = |name: &str, e: &dyn std::fmt::Display| Error::file(folder.join(name), format!("damaged: {e}"));
         let record = ModuleRecord::from_bytes(read("model.bpk")?).map_err(|e| damaged("model.bpk", &e))?;
         self.net = self.net.clone().try_load_record(record).map_err(|e| damaged("model.bpk", &e))?;
         let optimiser = self.settings.optimiser.build();

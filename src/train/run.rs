@@ -4,7 +4,7 @@
 use super::source::load_data;
 use super::trainer::{EpochRecord, Settings, Trainer, accuracy};
 use crate::data::DataSet;
-use crate::data::files::{create_folder, read_json, write_json, write_text};
+use crate::data::files::{checksum, create_folder, read_json, write_json, write_text};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Arch, Compute, Init, Net, zoo};
 use crate::progress::Watch;
@@ -102,9 +102,7 @@ impl Run {
     pub fn fingerprint(&self) -> Result<String> {
         let path = self.folder.join("weights.safetensors");
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
-        // FNV-1a, 64 bits.
-        let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-        Ok(format!("{hash:016x}"))
+        Ok(checksum(&bytes))
     }
 }
 
@@ -144,6 +142,29 @@ impl Run {
         write_json(&folder.join("config.json"), &config)?;
         write_text(&folder.join(LOADER.0), LOADER.1)?;
         Ok(Self { folder: folder.into(), config, arch })
+    }
+
+    /// Removes a run's folder, if there is one, for another to take its place.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a folder that is not empty and holds no run; [`Error::Io`].
+    pub fn remove(folder: &Path) -> Result<()> {
+        if !folder.exists() {
+            return Ok(());
+        }
+        let empty = std::fs::read_dir(folder).map_err(Error::io(folder, "read"))?.next().is_none();
+        if !empty && !folder.join("config.json").exists() {
+            return Err(Error::input(format!("{} holds no run: --force replaces runs only", folder.display())));
+        }
+        std::fs::remove_dir_all(folder).map_err(Error::io(folder, "remove"))
+    }
+
+    /// An error if a folder holds a run.
+    ///
+    /// # Errors
+    /// [`Error::Input`].
+    pub fn refuse_taken(folder: &Path) -> Result<()> {
+        refuse_taken(folder)
     }
 
     /// Opens a run's folder.
@@ -341,7 +362,7 @@ pub(crate) fn refuse_run(folder: &Path) -> Result<()> {
 pub(crate) fn refuse_taken(folder: &Path) -> Result<()> {
     if folder.join("config.json").exists() {
         return Err(Error::input(format!(
-            "{} holds a run already: use another --out (train and prune go on with --resume)",
+            "{} holds a run already: use another --out, or --force to replace it (train and prune go on with --resume)",
             folder.display()
         )));
     }

@@ -189,7 +189,7 @@ fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Re
             && v.features > MOST_FEATURES
         {
             return Err(Error::TooLarge(format!(
-                "points of {} coordinates: {} ends a loop after 65,535 turns, so at most {MOST_FEATURES} are possible: use --engine cpu",
+                "points of {} coordinates: a software driver as {} may end a loop after 65,535 turns, so at most {MOST_FEATURES} are possible: use --engine cpu",
                 v.features,
                 gpu.record().name
             )));
