@@ -25,7 +25,7 @@ pub struct Estimate {
     pub seconds: Option<[f64; 3]>,
     /// Points of the largest sample that was timed.
     pub timed: usize,
-    /// The power of the number of points by which the time beyond that for the distances grew between the largest samples.
+    /// The power of the number of points by which the time beyond that for the distances grew between the three largest samples.
     pub exponent: f64,
 }
 
@@ -34,9 +34,12 @@ const SMALLEST: usize = 256;
 /// Points of the largest.
 const LARGEST: usize = 4096;
 /// A sample that takes longer than this is the last.
-const LONG: f64 = 0.06;
-/// Times that every sample is computed; the shortest counts, since other work on the machine only ever adds.
-const REPEATS: usize = 3;
+const LONG: f64 = 0.12;
+/// Times that every sample is computed; the shortest counts, since other work on the machine only ever adds. The first time also pays for what is set
+/// up once.
+const REPEATS: usize = 5;
+/// Seconds after which a sample is not computed again.
+const ENOUGH: f64 = 0.3;
 /// Every table is as large as the square of the number of points, and reading it is part of the work.
 const LEAST_EXPONENT: f64 = 2.0;
 /// What was seen on the hardest clouds of the suite.
@@ -55,9 +58,9 @@ struct Timed {
 }
 
 impl Engine {
-    /// Times samples of a cloud, each of twice the points of the one before, and goes on from the largest two. The time for distances grows as
-    /// the square of the number of points, that for the rest as a power between 2 and 3, which the two samples say. The bytes are counted, not
-    /// measured, and are a bound. Takes about half a second.
+    /// Times samples of a cloud, each of twice the points of the one before, and goes on from the largest three. The time for distances grows as
+    /// the square of the number of points, that for the rest as a power between 2 and 3, which the samples say. The bytes are counted, not
+    /// measured, and are a bound. Takes one or two seconds, less where clouds are small.
     ///
     /// # Errors
     /// As [`Engine::barcodes`], on the samples.
@@ -96,9 +99,9 @@ impl Engine {
             found.seconds = Some([total, total / WITHIN, total * WITHIN]);
             return Ok(found);
         }
-        if let [.., before, _] = samples.as_slice() {
-            let growth = (last.rest / before.rest.max(1e-9)).log2() / (last.points as f64 / before.points as f64).log2();
-            found.exponent = growth.clamp(LEAST_EXPONENT, MOST_EXPONENT);
+        let largest = &samples[samples.len().saturating_sub(3)..];
+        if largest.len() > 1 {
+            found.exponent = growth(largest).clamp(LEAST_EXPONENT, MOST_EXPONENT);
         }
         let times = points as f64 / last.points as f64;
         let seconds = last.distances * times.powi(2) + last.rest * times.powf(found.exponent);
@@ -106,13 +109,16 @@ impl Engine {
         Ok(found)
     }
 
-    /// The shortest of some runs of a sample, after one that pays for what is set up once.
+    /// The shortest of some runs of a sample.
     fn timed_sample(&self, cloud: &Cloud, most: usize, options: &Options) -> Result<Timed> {
         let sample = cloud.every_so_many(most);
         let options = Options { max_points: None, profile: true, k: options.k.min(sample.len()), ..*options };
-        self.barcode(&sample, &options)?;
         let mut best: Option<Timed> = None;
+        let begin = Instant::now();
         for _ in 0..REPEATS {
+            if best.is_some() && begin.elapsed().as_secs_f64() > ENOUGH {
+                break;
+            }
             let start = Instant::now();
             let (_, stages) = self.timed(std::slice::from_ref(&sample), &options)?;
             let total = start.elapsed().as_secs_f64().max(1e-6);
@@ -124,6 +130,15 @@ impl Engine {
         }
         Ok(best.unwrap_or(Timed { points: most, distances: 0.0, rest: 0.0 }))
     }
+}
+
+/// The power of the number of points by which the rest grows: the slope of a line through its logarithms.
+fn growth(samples: &[Timed]) -> f64 {
+    let at: Vec<(f64, f64)> = samples.iter().map(|s| ((s.points as f64).ln(), s.rest.max(1e-9).ln())).collect();
+    let n = at.len() as f64;
+    let (x, y) = at.iter().fold((0.0, 0.0), |sum, p| (sum.0 + p.0 / n, sum.1 + p.1 / n));
+    let (above, below) = at.iter().fold((0.0, 0.0), |sum, p| (sum.0 + (p.0 - x) * (p.1 - y), sum.1 + (p.0 - x) * (p.0 - x)));
+    above / below
 }
 
 #[cfg(test)]
