@@ -55,6 +55,16 @@ impl Error {
         Error::Input(message.into())
     }
 
+    /// An [`Error::Input`] about a word that is none of those that are known, with the one that was probably meant.
+    pub fn unknown(what: &str, word: &str, known: &[&str]) -> Self {
+        let near = known.iter().map(|k| (edits(&word.to_lowercase(), &k.to_lowercase()), k)).min();
+        let meant = match near {
+            Some((far, k)) if far <= k.chars().count().max(word.chars().count()) / 3 => format!("did you mean '{k}'? There are"),
+            _ => "use one of".into(),
+        };
+        Error::Input(format!("unknown {what} '{word}': {meant} {}", known.join(", ")))
+    }
+
     /// An [`Error::File`] about a whole file.
     pub fn file(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
         Error::File { path: path.as_ref().into(), line: None, message: message.into() }
@@ -83,5 +93,38 @@ impl Error {
             Error::Interrupted(_) => 130,
             Error::Device(_) | Error::Internal(_) => 1,
         }
+    }
+}
+
+/// How many letters have to be put in, taken out or changed to make one word of another (Levenshtein's distance).
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut before = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let here = row[j + 1].min(row[j]) + 1;
+            (before, row[j + 1]) = (row[j + 1], here.min(before + usize::from(x != *y)));
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_meant_is_named() {
+        assert_eq!(edits("kitten", "sitting"), 3);
+        assert_eq!(edits("", "abc"), 3);
+        let known = ["euclidean", "cosine", "cityblock"];
+        assert!(Error::unknown("metric", "euclidian", &known).to_string().contains("did you mean 'euclidean'?"));
+        assert!(Error::unknown("metric", "Cosine", &known).to_string().contains("did you mean 'cosine'?"));
+        assert_eq!(
+            Error::unknown("metric", "xyz", &known).to_string(),
+            "unknown metric 'xyz': use one of euclidean, cosine, cityblock"
+        );
     }
 }

@@ -180,7 +180,7 @@ fn higher_dimensions_samples_hops_and_cycles() {
     let answer = json(&run(&["barcode", &ring, "--metric", "knn-hops", "--k", "3"]));
     assert_eq!((answer["metric"].as_str(), answer["bars"]["1"][0][0].as_f64()), (Some("knn-hops"), Some(1.0)));
     assert_eq!(stdout(&run(&["betti", &ring, "--metric", "knn-hops", "--k", "3", "--scale", "2"])), "1 1\n");
-    let estimate = json(&run(&["barcode", &ring, "--estimate"]));
+    let estimate = json(&run(&["barcode", &ring, "--estimate", "--json"]));
     assert!(estimate["bytes"].as_u64() > Some(4 * 24 * 24) && estimate["seconds"].is_number());
     refused(&run(&["barcode", &ring, "--cycles", "2", "--output-format", "csv"]), 2, &["--cycles", "json"]);
     refused(&run(&["barcode", &ring, "--cycles", "2", "--max-points", "5"]), 2, &["--max-points"]);
@@ -235,7 +235,7 @@ fn no_adapter_is_explained_and_auto_goes_on() {
     refused(&blind("gpu"), 2, &["no GPU adapter", "mesa-vulkan-drivers", "--engine cpu"]);
     let o = blind("auto");
     assert!(stdout(&o).contains("\"cpu\""));
-    assert!(String::from_utf8_lossy(&o.stderr).contains("no GPU adapter was found"), "auto says why");
+    assert!(String::from_utf8_lossy(&o.stderr).contains("engine: cpu on"), "auto says what it took");
 }
 
 #[test]
@@ -623,4 +623,92 @@ fn a_run_is_kept_on_sigterm_and_from_others() {
     refused(&taken, 2, &["--force"]);
     let again = run(&["train", "--data", "disks", "--model", "mlp", "--epochs", "1", "--engine", "cpu", "--out", out, "--force"]);
     assert!(stdout(&again).contains("after 1 epochs"));
+}
+
+/// One's own table: trained on, judged, asked about new rows, and the run says what the network has to know of its data.
+#[cfg(feature = "nn")]
+#[test]
+fn a_table_of_ones_own() {
+    let f = Folder::new();
+    let kind = |i: usize| ["setosa", "virginica", "wild, other"][i % 3];
+    let row = |i: usize| {
+        let wave = |k: f64| (i as f64 * k).sin();
+        format!(
+            "{:.4},{:.4},{:.4}",
+            1000.0 + 3.0 * (i % 3) as f64 + wave(1.3),
+            0.01 * wave(0.7),
+            5.0 * (i % 3) as f64 + wave(2.1)
+        )
+    };
+    let rows: String = (0..240).map(|i| format!("{},\"{}\"\n", row(i), kind(i))).collect();
+    let table = f.write("t.csv", format!("length,\"width, cm\",area,kind\n{rows}"));
+    let out = f.path("run").display().to_string();
+    let train = |more: &[&str]| {
+        run(&[
+            &[
+                "train", "--data", &table, "--epochs", "30", "--batch", "16", "--lr", "0.01", "--engine", "cpu", "--out", &out,
+                "-q",
+            ],
+            more,
+        ]
+        .concat())
+    };
+    refused(&train(&[]), 2, &["--label COLUMN"]);
+    refused(&train(&["--label", "sort"]), 2, &["no column 'sort'", "width, cm"]);
+    let said = stdout(&train(&["--label", "kind", "--depth", "3", "--activation", "relu"]));
+    assert!(said.contains("on 48 test samples"), "{said}");
+    let config: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(f.path("run").join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["classes"], serde_json::json!(["setosa", "virginica", "wild, other"]));
+    assert_eq!(config["columns"], serde_json::json!(["length", "width, cm", "area"]));
+    let mean = config["normalisation"]["mean"][0].as_f64().unwrap();
+    assert!((mean - 1003.0).abs() < 0.5, "{mean}");
+    let found: serde_json::Value = serde_json::from_str(&stdout(&run(&["evaluate", &out, "--json", "--engine", "cpu"]))).unwrap();
+    assert_eq!(found["samples"], 48);
+    assert!(found["accuracy"].as_f64().unwrap() > 0.9, "{found}");
+    assert!(said.contains(&format!("{:.2} %", 100.0 * found["accuracy"].as_f64().unwrap())), "{said}");
+    let text = stdout(&run(&["evaluate", &out, "--engine", "cpu"]));
+    assert!(text.contains("wild, other") && text.contains("certainty"), "{text}");
+    // New rows, with a label that is passed over; in another order of columns, by their names.
+    let new = f.write(
+        "new.csv",
+        format!("kind,area,length,\"width, cm\"\n?,{}\n", {
+            let r = row(1);
+            let c: Vec<&str> = r.split(',').collect();
+            format!("{},{},{}", c[2], c[0], c[1])
+        }),
+    );
+    let answer = stdout(&run(&["predict", &out, &new, "--engine", "cpu"]));
+    assert!(answer.starts_with("file,row,class,probability\n") && answer.contains(",0,virginica,"), "{answer}");
+    let json: serde_json::Value =
+        serde_json::from_str(&stdout(&run(&["predict", &out, &new, "--json", "--engine", "cpu"]))).unwrap();
+    let sum: f64 = json[0]["probabilities"].as_object().unwrap().values().map(|p| p.as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-9 && json[0]["class"] == "virginica");
+    let narrow = f.write("narrow.csv", "1,2\n");
+    refused(
+        &run(&["predict", &out, &narrow, "--engine", "cpu"]),
+        2,
+        &["narrow.csv", "the network takes 3: length, width, cm, area"],
+    );
+}
+
+#[test]
+fn help_that_helps() {
+    assert!(stdout(&run(&["completions", "bash"])).contains("_lacuna"));
+    assert!(stdout(&run(&["man"])).contains(".TH lacuna"));
+    assert!(stdout(&run(&["man", "barcode"])).contains("threshold"));
+    let f = Folder::new();
+    let square = f.write("s.csv", SQUARE);
+    refused(&run(&["barcode", &square, "--metric", "euclidian"]), 2, &["did you mean 'euclidean'?"]);
+}
+
+#[cfg(feature = "nn")]
+#[test]
+fn lists_fit_the_terminal() {
+    for arguments in [&["activations"][..], &["activations", "fold:0.2"], &["experiment"]] {
+        let text = stdout(&run(arguments));
+        assert!(text.lines().all(|l| l.chars().count() <= 100), "{arguments:?}: {text}");
+    }
+    assert!(stdout(&run(&["activations", "fold:0.2"])).starts_with("fold:0.2"));
+    assert!(stdout(&run(&["experiment"])).contains("convergence"));
 }

@@ -10,7 +10,7 @@ use lacuna::Error;
 use lacuna::data::{DataSet, images};
 use lacuna::experiment::{Compare, Rival, compare};
 use lacuna::gpu::AdapterChoice;
-use lacuna::nn::{Activation, Arch, Compute, Init, Net, zoo};
+use lacuna::nn::{Activation, Arch, Compute, Net, zoo};
 use lacuna::progress::Unwatched;
 use lacuna::prune::{
     Budget, Compensation, Criterion, Curve, Plan, ReconstructionOptions, Recover, Rule, Schedule, Scoring, Shares, prune_run,
@@ -35,16 +35,12 @@ fn small_images() -> DataSet {
 
 /// A small run on the bundled images.
 fn trained(folder: &Path) -> Run {
-    let config = Config {
-        data: "fashion-mnist".into(),
-        data_dir: None,
-        normalisation: None,
-        model: ModelKind::Cnn { filters: vec![6, 8], hidden: 16, norm: true },
-        activation: Activation::parse("relu").unwrap(),
-        init: Init::Own,
-        learn_activation: false,
-        settings: Settings::new(1, 100, Optimiser::adam(0.003), 0),
-    };
+    let config = Config::new(
+        "fashion-mnist",
+        ModelKind::Cnn { filters: vec![6, 8], hidden: 16, norm: true },
+        Activation::parse("relu").unwrap(),
+        Settings::new(1, 100, Optimiser::adam(0.003), 0),
+    );
     let data = images::bundled().unwrap();
     let run = Run::create(folder, config, &data).unwrap();
     run.train(None, &data, &Compute::cpu(), &mut Unwatched).unwrap();

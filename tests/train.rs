@@ -7,23 +7,14 @@ mod common;
 use burn::tensor::{Tensor, TensorData};
 use common::StopAfter;
 use lacuna::Error;
-use lacuna::nn::{Activation, Compute, Init, Net};
+use lacuna::nn::{Activation, Compute, Net};
 use lacuna::progress::Unwatched;
 use lacuna::prune::{BettiOptions, Criterion, Keep, Plan, Recover, Rule, cut, mask, prune_run, resume_prune};
 use lacuna::train::{Config, ModelKind, Optimiser, OptimiserKind, Run, Settings, load_data, logits};
 
 fn config(model: ModelKind, data: &str, epochs: usize, optimiser: Optimiser) -> Config {
     let settings = Settings::new(epochs, 100, optimiser, 7);
-    Config {
-        data: data.into(),
-        data_dir: None,
-        normalisation: None,
-        model,
-        activation: Activation::parse("relu").unwrap(),
-        init: Init::Own,
-        learn_activation: false,
-        settings,
-    }
+    Config::new(data, model, Activation::parse("relu").unwrap(), settings)
 }
 
 fn cnn(epochs: usize) -> Config {

@@ -1,6 +1,8 @@
 """Loads this folder's network into PyTorch: `from load_in_pytorch import load; net = load()`.
 
-Needs torch and safetensors. Reads arch.json and weights.safetensors beside this file.
+Needs torch and safetensors. Reads arch.json, config.json and weights.safetensors beside this file.
+Images go in as `net(net.normalise(x))` with pixels from 0 to 1, rows of a table as they are in the
+table. `net.classes` names what the answers stand for.
 """
 import json
 import math
@@ -18,7 +20,34 @@ def fold(x, a=1.0, centred=1.0):
     return (torch.maximum(x, -a * x) - centred * even * mean) * scale
 
 
+def smooth_cabs(x, sharpness=4.0):
+    z = torch.linspace(-10, 10, 20001, dtype=torch.float64)
+    weight = torch.exp(-z * z / 2) / math.sqrt(2 * math.pi) * (z[1] - z[0])
+    y = z * torch.tanh(sharpness * z)
+    mean = (weight * y).sum().item()
+    return (x * torch.tanh(sharpness * x) - mean) / math.sqrt((weight * y * y).sum().item() - mean**2)
+
+
+def parametric_split(x, a=math.pi / 4, b=0.5):
+    sine, cosine, tangent = math.sin(a), math.cos(a), math.tan(a)
+    inside = torch.where(x > cosine, x + sine - cosine, x * tangent)
+    return torch.where(x < -cosine, b * x + b * cosine - sine, inside)
+
+
+def beyond(bend):
+    """The identity from -a to a; beyond that what `bend` makes of the distance from there."""
+    def function(x, a=1.0):
+        d = (x.abs() - a).clamp(min=0)
+        return torch.where(x.abs() <= a, x, torch.sign(x) * bend(d, a))
+    return function
+
+
 ACTIVATIONS = {
+    "smooth-cabs": smooth_cabs, "parametric-split": parametric_split,
+    "sinlu": lambda x, a=1.0, b=1.0: (x + a * torch.sin(b * x)) * torch.sigmoid(x),
+    "smooth-split": lambda x, c=1.0, alpha=1.0: x + c * torch.tanh(alpha * x),
+    "s-htanh": beyond(lambda d, a: a + 0 * d), "s-sin": beyond(lambda d, a: a - 1 + torch.cos(d)),
+    "s-exp": beyond(lambda d, a: a - 1 + torch.exp(-d)), "s-saw": beyond(lambda d, a: (a - d).clamp(min=0)),
     "identity": lambda x: x, "relu": F.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "swish": F.silu, "fold": fold,
     "elu": F.elu, "gelu": F.gelu, "clip": lambda x: x.clamp(0, 1),
     "leaky_relu": lambda x, a=0.2: F.leaky_relu(x, a), "sine": lambda x, g=1.0: torch.sin(g * x), "gcu": lambda x: x * torch.cos(x),
@@ -32,8 +61,9 @@ class Network(nn.Module):
         self.arch = arch
         name, _, numbers = arch["activation"].partition(":")
         if arch.get("learn_activation") or name not in ACTIVATIONS:
-            raise NotImplementedError(f"write {arch['activation']} into ACTIVATIONS first")
+            raise NotImplementedError(f"learnt activations are not loaded ({arch['activation']})")
         numbers = [float(x) for x in numbers.split(",") if x]
+        self.classes, self.mean, self.deviation = [], None, None
         self.activation = lambda x: ACTIVATIONS[name](x, *numbers)
         self.own, names = {}, iter(arch.get("names", []))
         for at, layer in enumerate(arch["layers"]):
@@ -55,6 +85,14 @@ class Network(nn.Module):
                     place.add_module(part, nn.Module())
                 place = getattr(place, part)
             place.add_module(last, module)
+
+    def normalise(self, x):
+        """What the network was trained on: (x - mean) / deviation, by channel or by feature."""
+        if self.mean is None:
+            return x
+        shape = (1, -1) + (1,) * (x.dim() - 2)
+        mean, deviation = (torch.tensor(v, dtype=x.dtype).reshape(shape) for v in (self.mean, self.deviation))
+        return (x - mean) / deviation
 
     def forward(self, x):
         seen = []
@@ -85,4 +123,8 @@ def load(folder=Path(__file__).parent):
     folder = Path(folder)
     net = Network(json.loads((folder / "arch.json").read_text()))
     net.load_state_dict(load_file(folder / "weights.safetensors"))
+    config = json.loads((folder / "config.json").read_text()) if (folder / "config.json").exists() else {}
+    net.classes = config.get("classes", [])
+    if "normalisation" in config:
+        net.mean, net.deviation = config["normalisation"]["mean"], config["normalisation"]["deviation"]
     return net.eval()

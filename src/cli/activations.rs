@@ -58,37 +58,48 @@ impl Activations {
             });
             return print_json(&rows.collect::<Vec<_>>());
         }
-        let mut table = Table::new(&[
-            "activation",
-            "formula",
-            "weight variance x fan-in",
-            "slope chi there",
-            "edge of chaos: weights",
-            "variance",
-            "source",
-        ]);
-        for a in &all {
-            let Some(e) = of(a) else { continue };
-            let parameters: Vec<String> = e.parameters.iter().map(|p| format!("{}={}", p.name, p.default)).collect();
-            let name =
-                if parameters.is_empty() { a.name().to_string() } else { format!("{}:{}", a.name(), parameters.join(",")) };
-            let number = |x: Option<f64>| x.map_or("none".into(), |x| format!("{x:.4}"));
+        let number = |x: Option<f64>| x.map_or("none".into(), |x| format!("{x:.4}"));
+        if let (Some(_), [a]) = (&self.name, all.as_slice()) {
+            let Some(e) = of(a) else { return Ok(()) };
             let (usual, edge) = (usual(a), edge(a));
-            table.row([
-                name,
-                e.formula.into(),
-                format!("{:.4}", a.weight_variance()),
+            return print(&format!(
+                "{a}\n  f(x): {}\n  source: {}\n  variance of its weights, times the inputs of a unit: {:.4}\n  growth of a small \
+                 difference per layer there (1 is the edge of chaos): {}\n  at the edge of chaos, with biases of variance {}: weights {}, \
+                 what flows has variance {}\n",
+                e.formula,
+                e.source,
+                a.weight_variance(),
                 number(usual.map(|m| m.slope)),
+                self.sigma_b2,
                 number(edge.map(|m| m.weights)),
                 number(edge.map(|m| m.variance)),
-                e.source.into(),
+            ));
+        }
+        let mut table = Table::new(&["activation", "parameters", "weights", "growth", "edge of chaos"]);
+        for a in &all {
+            let Some(e) = of(a) else { continue };
+            let parameters: Vec<String> = e.parameters.iter().map(|p| format!("{}={}", p.name, rounded(p.default))).collect();
+            table.row([
+                a.name().to_string(),
+                parameters.join(","),
+                format!("{:.4}", a.weight_variance()),
+                number(usual(a).map(|m| m.slope)),
+                number(edge(a).map(|m| m.weights)),
             ]);
         }
-        let mut text = table.markdown();
-        if self.name.is_none() {
-            let names: Vec<String> = ALIASES.iter().map(|(a, full)| format!("{a} = {full}")).collect();
-            text += &format!("\nOther names: {}.\n", names.join(", "));
-        }
-        print(&text)
+        let names: Vec<String> = ALIASES.iter().map(|(a, full)| format!("  {a} = {full}\n")).collect();
+        print(&format!(
+            "{}\nweights: their variance times the inputs of a unit, as they are drawn.\ngrowth: of a small difference per layer \
+             with such weights; 1 is the edge of chaos.\nedge of chaos: the variance of weights at which the growth is 1.\n\
+             `lacuna activations NAME` gives the formula and the source.\n\nOther names:\n{}",
+            table.markdown(),
+            names.concat()
+        ))
     }
+}
+
+/// A number with four digits behind the point at most.
+fn rounded(x: f64) -> String {
+    let text = format!("{x:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
 }

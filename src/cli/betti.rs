@@ -4,7 +4,7 @@ use super::engine::EngineArgs;
 use super::input::InputArgs;
 use super::{print, print_json};
 use clap::Args;
-use lacuna::report::{Lines, Picture, check_plot_name};
+use lacuna::report::{Lines, Panels, Picture, check_plot_name};
 use lacuna::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -63,9 +63,14 @@ impl Betti {
                 }
                 points
             };
-            let series = curves.iter().map(|(d, c)| (format!("H{d}"), steps(c))).collect();
-            let title = format!("Betti curves of {}", self.input.name());
-            Lines { title, x: "scale".into(), y: "Betti number".into(), series }.save(path)?;
+            // A panel for each dimension: beside hundreds of components the loops would be a flat line.
+            let panel = |(d, c): (&String, &lacuna::topology::BettiCurve)| Lines {
+                title: format!("Betti curve of {}, dimension {d}", self.input.name()),
+                x: "scale".into(),
+                y: "Betti number".into(),
+                series: vec![(format!("H{d}"), steps(c))],
+            };
+            Panels(curves.iter().map(panel).collect()).save(path)?;
         }
         if self.json {
             return print_json(&serde_json::json!({"n": barcode.n, "metric": barcode.metric, "curves": curves}));

@@ -40,14 +40,14 @@ impl EngineArgs {
         self.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named)
     }
 
-    /// The topology engine alone. Says which, and why, unless quiet.
+    /// The topology engine alone. Says which, unless quiet.
     pub fn engine(&self, quiet: bool) -> Result<Engine> {
         let engine = Engine::new(self.kind(), &self.choice())?;
         announce(&engine, quiet);
         Ok(engine)
     }
 
-    /// The device for networks, with its engine. Says which, and why, unless quiet.
+    /// The device for networks, with its engine. Says which, unless quiet.
     #[cfg(feature = "nn")]
     pub fn compute(&self, quiet: bool) -> Result<lacuna::nn::Compute> {
         let compute = lacuna::nn::Compute::new(self.kind(), &self.choice())?;
@@ -58,7 +58,8 @@ impl EngineArgs {
 
 fn announce(engine: &Engine, quiet: bool) {
     if !quiet {
+        // Why this one was taken `lacuna devices` says.
         let info = engine.info();
-        super::say(&format!("engine: {} on {} ({})", info.kind, info.adapter, engine.why()));
+        super::say(&format!("engine: {} on {}", info.kind, info.adapter));
     }
 }

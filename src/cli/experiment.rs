@@ -38,8 +38,9 @@ const SETS: [&str; 2] = ["fashion-mnist", "cifar-10"];
 
 #[derive(Clone, Debug, Args)]
 pub struct Experiment {
+    /// Which one; without a name they are listed, with how long they take
     #[arg(value_enum)]
-    name: Name,
+    name: Option<Name>,
     /// A small one that a laptop does in minutes
     #[arg(long)]
     quick: bool,
@@ -91,11 +92,52 @@ pub struct Experiment {
     engine: EngineArgs,
 }
 
+/// Minutes that the quick form took on two cores without a GPU, where it was timed.
+const MINUTES: [(Name, Option<f64>); 8] = [
+    (Name::Convergence, Some(1.5)),
+    (Name::BettiDecay, None),
+    (Name::Images, None),
+    (Name::BettiPruning, None),
+    (Name::BettiScan, None),
+    (Name::TopologicalPruner, None),
+    (Name::ImplicitSparsity, Some(12.0)),
+    (Name::PruningComparison, None),
+];
+
+fn name_of(name: Name) -> String {
+    name.to_possible_value().map_or(String::new(), |v| v.get_name().to_string())
+}
+
+/// What there is, and how long it takes.
+fn list() -> Result<()> {
+    let mut text = String::from("Experiments:\n\n");
+    for (name, minutes) in MINUTES {
+        let about = name.to_possible_value().and_then(|v| v.get_help().map(ToString::to_string)).unwrap_or_default();
+        let took = minutes.map_or("some minutes to half an hour".into(), |m| format!("{m} minutes"));
+        text +=
+            &format!("  {}\n      {about}\n      --quick: {took} on two cores without a GPU; in full: hours\n", name_of(name));
+    }
+    print(&(text + "\nlacuna experiment NAME --quick begins one; what is through is kept, and the same command goes on.\n"))
+}
+
 impl Experiment {
+    /// Which one.
+    fn known(&self) -> Name {
+        self.name.unwrap_or(Name::Convergence)
+    }
+
     pub fn run(&self, quiet: bool) -> Result<()> {
+        let Some(name) = self.name else { return list() };
         let compute = self.engine.compute(quiet)?;
         let mut progress = Progress::new(quiet);
-        let name = self.name.to_possible_value().map_or(String::new(), |v| v.get_name().to_string());
+        let minutes = MINUTES.iter().find(|m| m.0 == name).and_then(|m| m.1);
+        let takes = match (self.quick, minutes) {
+            (true, Some(minutes)) => format!("about {minutes} minutes"),
+            (true, None) => "from some minutes to half an hour".into(),
+            (false, _) => "hours".into(),
+        };
+        progress.note(&format!("on two cores without a GPU this takes {takes}; it can be stopped, and the same command goes on"));
+        let name = name_of(name);
         let folder = format!("{name}{}", if self.quick { "-quick" } else { "" });
         let out = self.out.clone().unwrap_or_else(|| PathBuf::from("results").join(folder));
         if let Some(bad) = self.rates.iter().flatten().find(|r| !(**r > 0.0 && r.is_finite())) {
@@ -103,7 +145,7 @@ impl Experiment {
         }
         self.check()?;
         let _lock = lacuna::data::lock_folder(&out)?;
-        match self.name {
+        match self.known() {
             Name::Convergence => {
                 convergence(&self.convergence(&out)?, &compute, &mut progress)?;
             }
@@ -139,6 +181,7 @@ impl Experiment {
             Some(v) if !(low..=high).contains(&v) => Err(Error::input(format!("{what} must be from {low} to {high}, not {v}"))),
             _ => Ok(()),
         };
+        let name = self.known();
         within("--seeds", self.seeds, 1, 1000)?;
         within("--limit", self.limit, 1, 1_000_000)?;
         within("--train", self.train, 10, 10_000_000)?;
@@ -161,18 +204,18 @@ impl Experiment {
             (self.train.is_some(), "--train", &with_images),
             (self.test.is_some(), "--test", &[BettiScan, TopologicalPruner, PruningComparison]),
             (self.compensate.is_given(), "--compensate, --ridge and --places", &compared),
-            (self.seeds.is_some() && self.name == BettiScan, "--seeds", &[]),
-            (self.limit.is_some() && self.name == BettiScan, "--limit", &[]),
-            (self.limit.is_some() && self.name == BettiPruning, "--limit", &[]),
-            (self.data_dir.is_some() && (self.quick && self.name != Images), "--data-dir with --quick", &[]),
-            (self.data_dir.is_some() && matches!(self.name, Convergence | BettiDecay), "--data-dir", &[]),
+            (self.seeds.is_some() && name == BettiScan, "--seeds", &[]),
+            (self.limit.is_some() && name == BettiScan, "--limit", &[]),
+            (self.limit.is_some() && name == BettiPruning, "--limit", &[]),
+            (self.data_dir.is_some() && (self.quick && name != Images), "--data-dir with --quick", &[]),
+            (self.data_dir.is_some() && matches!(name, Convergence | BettiDecay), "--data-dir", &[]),
         ] {
-            if given && !known.contains(&self.name) {
-                let name = self.name.to_possible_value().map_or(String::new(), |v| v.get_name().to_string());
+            if given && !known.contains(&name) {
+                let name = name_of(name);
                 return Err(Error::input(format!("{option} does not apply to {name}")));
             }
         }
-        if let Some(dir) = self.data_dir.as_ref().filter(|d| self.name == Images && !SETS.iter().any(|s| d.join(s).is_dir())) {
+        if let Some(dir) = self.data_dir.as_ref().filter(|d| name == Images && !SETS.iter().any(|s| d.join(s).is_dir())) {
             return Err(Error::input(format!("{} holds none of the folders {}", dir.display(), SETS.join(", "))));
         }
         Ok(())

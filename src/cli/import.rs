@@ -7,7 +7,7 @@ use super::train::normalisation;
 use clap::Args;
 use lacuna::data::files::read_json;
 use lacuna::data::lock_folder;
-use lacuna::nn::{Activation, Arch, Init, Net, zoo};
+use lacuna::nn::{Activation, Arch, Net, zoo};
 use lacuna::train::{Config, ModelKind, Optimiser, Run, Settings, accuracy, load_data};
 use lacuna::{Error, Result};
 use std::path::PathBuf;
@@ -84,15 +84,17 @@ impl Import {
             Optimiser { momentum: 0.9, weight_decay: 1e-4, ..Optimiser::new(lacuna::train::OptimiserKind::Sgd, self.lr) };
         optimiser.check()?;
         let config = Config {
-            data: self.data.clone(),
             data_dir,
             normalisation: by,
-            model: ModelKind::Given,
-            activation: arch.activation.clone(),
-            init: Init::Own,
             learn_activation: arch.learn_activation,
-            settings: Settings { augment: self.augment, ..Settings::new(0, self.batch, optimiser, 0) },
+            ..Config::new(
+                &self.data,
+                ModelKind::Given,
+                arch.activation.clone(),
+                Settings { augment: self.augment, ..Settings::new(0, self.batch, optimiser, 0) },
+            )
         };
+        let config = config.describing(&data);
         let compute = self.engine.compute(quiet)?;
         // Before there is a folder: what does not fit leaves nothing behind.
         if arch.input != data.train.shape || arch.classes()? != data.classes.len() {

@@ -15,10 +15,14 @@ mod demo;
 mod devices;
 mod engine;
 #[cfg(feature = "nn")]
+mod evaluate;
+#[cfg(feature = "nn")]
 mod experiment;
 #[cfg(feature = "nn")]
 mod import;
 mod input;
+#[cfg(feature = "nn")]
+mod predict;
 mod progress;
 #[cfg(feature = "nn")]
 mod prune;
@@ -27,7 +31,7 @@ mod trace;
 #[cfg(feature = "nn")]
 mod train;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use lacuna::{Error, Result};
 use std::io::Write;
 use std::process::ExitCode;
@@ -65,6 +69,12 @@ enum Command {
     /// Betti numbers of every layer of a trained run, per class, with pictures
     #[cfg(feature = "nn")]
     Trace(trace::TraceCommand),
+    /// Accuracy of a trained run, class by class, and how far its certainty can be trusted
+    #[cfg(feature = "nn")]
+    Evaluate(evaluate::Evaluate),
+    /// What a trained run takes images or rows of a table for
+    #[cfg(feature = "nn")]
+    Predict(predict::Predict),
     /// The activation functions: formulas, gains, and what mean-field theory says of them
     #[cfg(feature = "nn")]
     Activations(activations::Activations),
@@ -85,6 +95,16 @@ enum Command {
     Experiment(experiment::Experiment),
     /// Time this machine's engines side by side
     Bench(bench::Bench),
+    /// The file that lets a shell complete this program's commands and options, as `lacuna completions bash > FILE`
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// The manual page, as `lacuna man | man -l -`
+    Man {
+        /// Of this command [default: of the program]
+        command: Option<String>,
+    },
 }
 
 /// Parses, runs, and turns an error into one line and an exit code.
@@ -133,6 +153,10 @@ fn run(command: Command, quiet: bool) -> Result<()> {
         #[cfg(feature = "nn")]
         Command::Trace(c) => c.run(quiet),
         #[cfg(feature = "nn")]
+        Command::Evaluate(c) => c.run(quiet),
+        #[cfg(feature = "nn")]
+        Command::Predict(c) => c.run(quiet),
+        #[cfg(feature = "nn")]
         Command::Activations(c) => c.run(),
         #[cfg(feature = "nn")]
         Command::Import(c) => c.run(quiet),
@@ -145,6 +169,25 @@ fn run(command: Command, quiet: bool) -> Result<()> {
         #[cfg(feature = "nn")]
         Command::Experiment(c) => c.run(quiet),
         Command::Bench(c) => c.run(quiet),
+        Command::Completions { shell } => {
+            let mut file = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "lacuna", &mut file);
+            print(&String::from_utf8_lossy(&file))
+        }
+        Command::Man { command } => {
+            let mut all = Arguments::command();
+            all.build();
+            let page = match &command {
+                None => all,
+                Some(name) => all.find_subcommand(name).cloned().ok_or_else(|| {
+                    let known: Vec<&str> = all.get_subcommands().map(clap::Command::get_name).collect();
+                    Error::unknown("command", name, &known)
+                })?,
+            };
+            let mut text = Vec::new();
+            clap_mangen::Man::new(page).render(&mut text).map_err(|e| Error::Internal(e.to_string()))?;
+            print(&String::from_utf8_lossy(&text))
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Progress {
     quiet: bool,
     bar: Option<ProgressBar>,
     last: Instant,
+    /// When the steps that are counted now began, how many were done by then, and of how many.
+    begun: (Instant, u64, u64),
 }
 
 impl Progress {
@@ -33,24 +35,43 @@ impl Progress {
         });
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::no_length();
-            if let Ok(style) = ProgressStyle::with_template("{msg:<32} [{bar:40}] {pos}/{len} {elapsed}") {
+            if let Ok(style) = ProgressStyle::with_template("{msg:<32} [{bar:30}] {pos}/{len} {elapsed}, {eta} left") {
                 bar.set_style(style);
             }
             bar
         });
-        Self { quiet, bar, last: Instant::now() }
+        Self { quiet, bar, last: Instant::now(), begun: (Instant::now(), 0, 0) }
+    }
+}
+
+impl Progress {
+    /// The time left, if the rest goes as what is done went.
+    fn left(&self, done: u64, total: u64) -> String {
+        let (start, before, _) = self.begun;
+        if done <= before || total <= done {
+            return String::new();
+        }
+        let seconds = start.elapsed().as_secs_f64() * (total - done) as f64 / (done - before) as f64;
+        match seconds {
+            s if s < 90.0 => format!(", about {s:.0} s left"),
+            s if s < 5400.0 => format!(", about {:.0} min left", s / 60.0),
+            s => format!(", about {:.1} hours left", s / 3600.0),
+        }
     }
 }
 
 impl Watch for Progress {
     fn at(&mut self, what: &str, done: u64, total: u64) {
+        if done <= self.begun.1 || total != self.begun.2 {
+            self.begun = (Instant::now(), done, total);
+        }
         if let Some(bar) = &self.bar {
             bar.set_length(total);
             bar.set_position(done);
             bar.set_message(what.to_string());
         } else if !self.quiet && self.last.elapsed() >= EVERY {
             self.last = Instant::now();
-            say(&format!("{what}: {done} of {total}"));
+            say(&format!("{what}: {done} of {total}{}", self.left(done, total)));
         }
     }
 

@@ -28,13 +28,15 @@ enum By {
 /// How a trace measures.
 #[derive(Clone, Debug, Args)]
 pub struct ProcedureArgs {
-    /// Trace: points of each class
-    #[arg(long, default_value_t = 1500)]
-    points: usize,
-    /// Trace: nearest neighbours in the graph whose hops are the distances, the point itself among them
-    #[arg(long, default_value_t = 14)]
-    k: usize,
-    /// Trace: Euclidean distances, complex at this scale (in units of the root mean square distance to the cloud's mean), in place of hops
+    /// Trace: points of each class [default: 300 of images, 1500 of shapes]
+    #[arg(long)]
+    points: Option<usize>,
+    /// Trace: distances are numbers of steps in the graph of so many nearest neighbours, the point itself among them, and the complex is that at 2 steps
+    /// [default for shapes: 14]
+    #[arg(long, conflicts_with = "scale")]
+    k: Option<usize>,
+    /// Trace: distances are Euclidean, and the complex is that at this scale, in units of the root mean square distance to the cloud's mean [default for
+    /// images: 1]
     #[arg(long, allow_negative_numbers = true)]
     scale: Option<f32>,
     /// Trace: highest dimension, 0 to 2
@@ -51,13 +53,21 @@ pub struct ProcedureArgs {
 impl ProcedureArgs {
     /// An error if these do not fit the data: to be asked before anything is made.
     pub fn check(&self, data: &DataSet) -> Result<()> {
-        self.procedure(0).and(self.classes(data).map(drop))
+        self.procedure(data, 0).and(self.classes(data).map(drop))
     }
 
-    fn procedure(&self, seed: u64) -> Result<Procedure> {
+    /// Where nothing else is asked for, each kind of data is measured in the way that shows something of it: classes of images are one piece in the graph of
+    /// their neighbours at every layer.
+    fn procedure(&self, data: &DataSet, seed: u64) -> Result<Procedure> {
+        let images = data.train.shape.len() == 3;
+        let measure = match (self.scale, self.k) {
+            (Some(scale), _) => Measure::Euclidean { scale },
+            (None, None) if images => Measure::Euclidean { scale: 1.0 },
+            (None, k) => Measure::Hops { k: k.unwrap_or(14) },
+        };
         let procedure = Procedure {
-            points: self.points,
-            measure: self.scale.map_or(Measure::Hops { k: self.k }, |scale| Measure::Euclidean { scale }),
+            points: self.points.unwrap_or(if images { 300 } else { 1500 }),
+            measure,
             max_dim: self.dim,
             split: match self.split {
                 By::True => Split::True,
@@ -110,10 +120,10 @@ impl TraceCommand {
     pub fn run(&self, quiet: bool) -> Result<()> {
         let mut run = Run::open(&self.run)?;
         let seed = self.seed.unwrap_or(0);
-        let procedure = self.procedure.procedure(seed)?;
         let compute = self.engine.compute(quiet)?;
         let _lock = lacuna::data::lock_folder(self.out.as_deref().unwrap_or(&self.run))?;
         let data = run.data()?;
+        let procedure = self.procedure.procedure(&data, seed)?;
         let mut progress = Progress::new(quiet);
         let trace = if self.live {
             if self.out.is_some() {
@@ -142,7 +152,13 @@ impl TraceCommand {
             let net = run.network(&compute)?;
             let classes = self.procedure.classes(&data)?;
             let done = run.metrics()?.len();
-            progress.note(&format!("tracing {} classes through {}", classes.len(), run.arch.title()));
+            progress.note(&format!(
+                "tracing {} classes of {} points through {}: {}",
+                classes.len(),
+                procedure.points,
+                run.arch.title(),
+                procedure.measure
+            ));
             let mut snapshot = Snapshot::take(&net, &data, &classes, done, &procedure, &compute)?;
             snapshot.accuracy = Some(accuracy(&net, &data.test, &compute.device, &mut progress)?);
             let trace = fresh(&run, procedure, &compute, vec![snapshot], run.metrics()?.iter().map(|m| m.seconds).sum());
@@ -156,7 +172,7 @@ impl TraceCommand {
         if self.json {
             return print_json(&trace);
         }
-        print(&format!("{}\n{}\n", table(&trace).markdown(), summary(&trace)))
+        print(&format!("{}\n{}\n{}", table(&trace).markdown(), summary(&trace), trivial(&trace)))
     }
 }
 
@@ -167,7 +183,7 @@ fn fresh(run: &Run, procedure: Procedure, compute: &Compute, snapshots: Vec<Snap
 
 /// Trains a run to its end and traces it after every epoch; goes on with a trace that is there.
 pub fn live(run: &Run, data: &DataSet, args: &ProcedureArgs, compute: &Compute, progress: &mut Progress) -> Result<Trace> {
-    let procedure = args.procedure(run.config.settings.seed)?;
+    let procedure = args.procedure(data, run.config.settings.seed)?;
     let classes = args.classes(data)?;
     let path = run.folder.join("trace.json");
     let mut trace = fresh(run, procedure, compute, Vec::new(), 0.0);
@@ -207,12 +223,20 @@ pub fn live(run: &Run, data: &DataSet, args: &ProcedureArgs, compute: &Compute, 
 }
 
 fn summary(trace: &Trace) -> String {
-    let share = if trace.training_seconds > 0.0 {
-        format!(", {:.0} % of the training's", 100.0 * trace.seconds() / trace.training_seconds)
-    } else {
-        String::new()
+    let of = if trace.snapshots.len() == 1 { "snapshot" } else { "snapshots" };
+    format!("{} {of} in {:.2} s", trace.snapshots.len(), trace.seconds())
+}
+
+/// A word for whoever sees nothing but ones and zeros.
+fn trivial(trace: &Trace) -> String {
+    if !trace.is_trivial() {
+        return String::new();
+    }
+    let other = match trace.procedure.measure {
+        Measure::Hops { .. } => "Euclidean distances (--scale 1) may show more",
+        Measure::Euclidean { .. } => "a smaller or larger --scale, or steps between neighbours (--k 14), may show more",
     };
-    format!("{} snapshots, {:.2} s{share}", trace.snapshots.len(), trace.seconds())
+    format!("Every class is one piece without holes at every layer: this measure sees nothing here; {other}.\n")
 }
 
 /// The last snapshot, a row per class.
@@ -220,7 +244,7 @@ fn table(trace: &Trace) -> Table {
     let mut table = Table::new(&["Betti numbers after layer"]);
     let Some(last) = trace.snapshots.last() else { return table };
     table.header.extend(trace.names().0.iter().map(|l| l.trim_start_matches("layer ").to_string()));
-    table.header.extend(["area".to_string(), "settles at".to_string()]);
+    table.header.extend(["sum over layers".to_string(), "same from layer".to_string()]);
     for class in &last.classes {
         let shown = |betti: &[usize]| betti.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let cells = class.layers.iter().map(|l| shown(&l.betti));

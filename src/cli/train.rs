@@ -34,6 +34,10 @@ pub struct Train {
     /// fashion-mnist (a part is bundled), mnist, cifar-10, cat-vs-dog (of CIFAR-10, or a folder), images (a folder of train/CLASS/*.jpg; images:64 scales to 64 pixels), or a shape of `lacuna data list`, as disks:75
     #[arg(long, default_value = "fashion-mnist")]
     data: String,
+    /// The column of a table (--data FILE.csv or FILE.npy) that holds the labels, by name or number from 0 on, or a .npy file of labels. All other columns are
+    /// what the network sees, brought to mean 0 and variance 1
+    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["data_dir", "resume", "from"])]
+    label: Option<String>,
     /// Folder with the complete data set: IDX files (.gz too), or CIFAR-10's .bin files
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -43,9 +47,9 @@ pub struct Train {
     /// Deviations that images are normalised by
     #[arg(long, value_delimiter = ',', requires = "mean")]
     deviation: Vec<f32>,
-    /// cnn, mlp, or a network of the literature: vgg11, vgg16 (-bn), resnet20, resnet56, basicnet; with a factor for all widths as in vgg16-bn:0.25
-    #[arg(long, default_value = "cnn")]
-    model: String,
+    /// cnn, mlp, or a network of the literature: vgg11, vgg16 (-bn), resnet20, resnet56, basicnet; with a factor for all widths as in vgg16-bn:0.25 [default: cnn for images, mlp for tables and shapes]
+    #[arg(long)]
+    model: Option<String>,
     /// Filters of each convolution block of a cnn [default: 32,64]
     #[arg(long, value_delimiter = ',')]
     filters: Option<Vec<usize>>,
@@ -115,7 +119,7 @@ impl Train {
         let known = OptimiserKind::ALL.iter().find(|(_, name, _)| *name == self.optimiser);
         let &(kind, name, usual) = known.ok_or_else(|| {
             let names: Vec<_> = OptimiserKind::ALL.iter().map(|o| o.1).collect();
-            Error::input(format!("unknown optimiser '{}': use one of {}", self.optimiser, names.join(", ")))
+            Error::unknown("optimiser", &self.optimiser, &names)
         })?;
         if self.momentum.is_some() && kind != OptimiserKind::Sgd {
             return Err(Error::input(format!("--momentum is for sgd: {name} has its own")));
@@ -137,7 +141,9 @@ impl Train {
     fn config(&self) -> Result<Config> {
         let settings = self.settings()?;
         // Each where docs/activations.md found it the best.
-        let (activation, init) = match (&self.activation, self.model.as_str()) {
+        let flat = self.label.is_some() || is_generated(&self.data);
+        let model = self.model.as_deref().unwrap_or(if flat { "mlp" } else { "cnn" });
+        let (activation, init) = match (&self.activation, model) {
             (Some(given), _) => (given.as_str(), "own"),
             (None, _) if is_generated(&self.data) => ("cabs", "own"),
             (None, "cnn") => ("fold:0.2,1", "edge"),
@@ -145,23 +151,29 @@ impl Train {
         };
         // Another directory must not lead to other data.
         let data_dir = self.data_dir.as_ref().map(|d| std::fs::canonicalize(d).unwrap_or_else(|_| d.clone()));
-        Ok(Config {
-            data: self.data.clone(),
-            data_dir,
-            normalisation: normalisation(&self.mean, &self.deviation),
-            model: self.model_kind()?,
-            activation: Activation::parse(activation)?,
-            init: Init::parse(self.init.as_deref().unwrap_or(init))?,
-            learn_activation: self.learn_activation,
-            settings,
-        })
+        let table = lacuna::data::table::is_table(&self.data);
+        if table && self.label.is_none() {
+            return Err(Error::input(format!("{} is a table: name its column of labels with --label COLUMN", self.data)));
+        }
+        if self.label.is_some() && !table {
+            return Err(Error::input("--label is for a table: give --data FILE.csv or FILE.npy"));
+        }
+        let absolute = |name: &str| std::fs::canonicalize(name).map_or(name.to_string(), |p| p.display().to_string());
+        let label = self.label.as_deref().map(|l| if l.ends_with(".npy") { absolute(l) } else { l.to_string() });
+        let data = if table { absolute(&self.data) } else { self.data.clone() };
+        let given = Config::new(&data, self.model_kind()?, Activation::parse(activation)?, settings);
+        let init = Init::parse(self.init.as_deref().unwrap_or(init))?;
+        let normalisation = normalisation(&self.mean, &self.deviation);
+        Config { label, data_dir, normalisation, init, learn_activation: self.learn_activation, ..given }.standardised()
     }
 
     fn model_kind(&self) -> Result<ModelKind> {
         let refuse = |given: bool, what: &str, model: &str| {
             if given { Err(Error::input(format!("{what} does not apply to --model {model}"))) } else { Ok(()) }
         };
-        match self.model.as_str() {
+        // Tables and points have no planes to convolve.
+        let flat = self.label.is_some() || is_generated(&self.data);
+        match self.model.as_deref().unwrap_or(if flat { "mlp" } else { "cnn" }) {
             "cnn" => {
                 refuse(self.depth.is_some(), "--depth", "cnn")?;
                 refuse(self.width.is_some(), "--width", "cnn")?;
@@ -250,6 +262,9 @@ impl Train {
             data.train.len(),
             data.test.len()
         ));
+        if run.config.learn_activation {
+            progress.note("load_in_pytorch.py does not load learnt activations: this run stays with lacuna");
+        }
         if !self.trace && run.folder.join("trace.json").exists() {
             progress.note("there is a trace of this run, which does not go on without --trace");
         }

@@ -82,8 +82,28 @@ fn is_image(path: &Path) -> bool {
     path.is_file() && ["jpg", "jpeg", "png"].contains(&ending.as_str())
 }
 
+/// Planes of an image, scaled to a height and a width, what is too long cut off on both sides: red, green and blue, or one of grey.
+///
+/// # Errors
+/// [`Error::File`] for a file that is no image, [`Error::Input`] for another number of planes than 1 or 3.
+pub fn image_planes(path: &Path, [channels, height, width]: [usize; 3]) -> Result<Vec<u8>> {
+    let image = read_image(path)?.resize_to_fill(width as u32, height as u32, FilterType::Triangle);
+    match channels {
+        1 => Ok(image.to_luma8().into_raw()),
+        3 => {
+            let scaled = image.to_rgb8();
+            Ok((0..3).flat_map(|c| scaled.pixels().map(move |p| p.0[c])).collect())
+        }
+        _ => Err(Error::input(format!("the network takes {channels} planes; images have 1 or 3"))),
+    }
+}
+
 /// Red, green and blue planes of an image.
 fn pixels(path: &Path, side: usize) -> Result<Vec<u8>> {
+    image_planes(path, [3, side, side])
+}
+
+fn read_image(path: &Path) -> Result<image::DynamicImage> {
     let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
     // The decoder fills up what is missing of a JPEG with grey.
     if bytes.starts_with(&[0xff, 0xd8]) && !bytes.windows(2).any(|w| w == [0xff, 0xd9]) {
@@ -91,9 +111,7 @@ fn pixels(path: &Path, side: usize) -> Result<Vec<u8>> {
     }
     // What a file is, its content says: endings lie.
     let reader = image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format().map_err(Error::io(path, "read"))?;
-    let image = reader.decode().map_err(|e| Error::file(path, format!("is damaged or no image: {e}")))?;
-    let scaled = image.resize_to_fill(side as u32, side as u32, FilterType::Triangle).to_rgb8();
-    Ok((0..3).flat_map(|c| scaled.pixels().map(move |p| p.0[c])).collect())
+    reader.decode().map_err(|e| Error::file(path, format!("is damaged or no image: {e}")))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod points;
 mod results;
 mod rows;
 mod samples;
+pub mod table;
 mod text;
 
 pub use generate::disks;

@@ -44,7 +44,7 @@ impl InputFormat {
         let name = if name == "points" { "point-cloud" } else { name };
         Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, f)| *f).ok_or_else(|| {
             let known: Vec<_> = Self::ALL.iter().map(|(n, _)| *n).collect();
-            Error::input(format!("unknown input format '{name}': use one of {}", known.join(", ")))
+            Error::unknown("input format", name, &known)
         })
     }
 

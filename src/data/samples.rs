@@ -103,28 +103,41 @@ impl Samples {
         Self { shape: self.shape.clone(), labels: which.iter().map(|&i| self.labels[i]).collect(), values }
     }
 
-    /// Normalises images by other means and deviations, of pixels over 255; one for all channels, or one per channel.
+    /// By what images are normalised, channel by channel: means and deviations of pixels over 255.
+    pub fn normalisation(&self) -> Option<(Vec<f32>, Vec<f32>)> {
+        match &self.values {
+            Values::Bytes(_, scales) => Some(scales.iter().copied().unzip()),
+            Values::Floats(_) => None,
+        }
+    }
+
+    /// Normalises images by other means and deviations, of pixels over 255; one for all channels, or one per channel. Vectors, which have to be as they were
+    /// read, by those of their features.
     ///
     /// # Errors
-    /// [`Error::Input`] for samples that are not images of bytes, another number of channels, or a deviation that is not above 0.
+    /// [`Error::Input`] for another number of channels or features, or a deviation that is not above 0.
     pub fn normalise(&mut self, mean: &[f32], deviation: &[f32]) -> Result<()> {
-        let Values::Bytes(_, scales) = &mut self.values else {
-            return Err(Error::input("only images can be normalised by channel"));
+        let (parts, what) = match &self.values {
+            Values::Bytes(_, scales) => (scales.len(), "channels"),
+            Values::Floats(_) => (self.width(), "features"),
         };
-        let fits = |n: usize| n == 1 || n == scales.len();
+        let fits = |n: usize| n == 1 || n == parts;
         if !fits(mean.len()) || !fits(deviation.len()) {
             return Err(Error::input(format!(
-                "{} means and {} deviations for images of {} channels: one, or one per channel, are needed",
+                "{} means and {} deviations for samples of {parts} {what}: one, or one for each, are needed",
                 mean.len(),
                 deviation.len(),
-                scales.len()
             )));
         }
         if deviation.iter().any(|d| !(*d > 0.0 && d.is_finite())) || mean.iter().any(|m| !m.is_finite()) {
             return Err(Error::input("means must be numbers and deviations numbers above 0"));
         }
-        for (c, scale) in scales.iter_mut().enumerate() {
-            *scale = (mean[c.min(mean.len() - 1)], deviation[c.min(deviation.len() - 1)]);
+        let of = |c: usize| (mean[c.min(mean.len() - 1)], deviation[c.min(deviation.len() - 1)]);
+        match &mut self.values {
+            Values::Bytes(_, scales) => scales.iter_mut().enumerate().for_each(|(c, scale)| *scale = of(c)),
+            Values::Floats(numbers) => {
+                numbers.iter_mut().enumerate().for_each(|(i, x)| *x = (*x - of(i % parts).0) / of(i % parts).1)
+            }
         }
         Ok(())
     }

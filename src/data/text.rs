@@ -60,7 +60,7 @@ pub(super) fn text_rows(path: &Path, bytes: &[u8], skip: usize, columns: &[Strin
 }
 
 /// A field as a number. A finite number that is too large for 64 bits is not taken for infinity.
-fn number(field: &str) -> std::result::Result<f64, String> {
+pub(super) fn number(field: &str) -> std::result::Result<f64, String> {
     match field.parse::<f64>() {
         Ok(x) if x.is_infinite() && !field.to_ascii_lowercase().contains("inf") => {
             Err(format!("'{field}' is too large for a number of 64 bits"))

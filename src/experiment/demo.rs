@@ -3,7 +3,7 @@
 use crate::data::files::{create_folder, write_text};
 use crate::data::{DataSet, disks, images};
 use crate::error::{Error, Result};
-use crate::nn::{Activation, Arch, Compute, Init, Net};
+use crate::nn::{Activation, Arch, Compute, Net};
 use crate::progress::{Unwatched, Watch};
 use crate::prune::{Budget, Compensation, Criterion, Keep, Outcome, Plan, Rule, Shares, cut_and_compensate, prune_run, score};
 use crate::report::{Lines, Page, Persistence, Table};
@@ -176,16 +176,9 @@ fn conclusion(outcome: &Outcome) -> String {
 }
 
 fn cnn_config(seed: u64) -> Result<Config> {
-    Ok(Config {
-        data: "fashion-mnist".into(),
-        data_dir: None,
-        normalisation: None,
-        model: ModelKind::Cnn { filters: vec![32, 64], hidden: 128, norm: true },
-        activation: Activation::parse("relu")?,
-        init: Init::Own,
-        learn_activation: false,
-        settings: Settings::new(3, 64, Optimiser::adam(0.001), seed),
-    })
+    let model = ModelKind::Cnn { filters: vec![32, 64], hidden: 128, norm: true };
+    let settings = Settings::new(3, 64, Optimiser::adam(0.001), seed);
+    Ok(Config::new("fashion-mnist", model, Activation::parse("relu")?, settings))
 }
 
 fn learner_table(learners: &[Learner]) -> Table {

@@ -2,7 +2,7 @@
 
 use super::compare::{Compare, CompareRow, Rival, compare};
 use crate::error::{Error, Result};
-use crate::nn::{Activation, Compute, Init};
+use crate::nn::{Activation, Compute};
 use crate::progress::Watch;
 use crate::prune::{Compensation, Criterion, Recovery};
 use crate::train::{Config, ModelKind, Optimiser, OptimiserKind, Run, Settings, load_data};
@@ -76,16 +76,8 @@ fn config(options: &Pruning) -> Result<Config> {
             "the full form trains on CIFAR-10: give its folder with --data-dir, or a trained run with --run",
         ));
     }
-    Ok(Config {
-        data: data.into(),
-        data_dir: options.data_dir.clone().filter(|_| !options.quick),
-        normalisation: None,
-        model,
-        activation: Activation::parse("relu")?,
-        init: Init::Own,
-        learn_activation: false,
-        settings,
-    })
+    let data_dir = options.data_dir.clone().filter(|_| !options.quick);
+    Ok(Config { data_dir, ..Config::new(data, model, Activation::parse("relu")?, settings) })
 }
 
 /// Samples that criteria look at in these experiments.

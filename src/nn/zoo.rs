@@ -65,10 +65,8 @@ pub fn variant(name: &str, variant: &Variant, input: [usize; 3], classes: usize,
         }
         "resnet20" | "resnet56" => return Err(Error::input(format!("{base} has one form: other heads and biases are for VGG"))),
         _ => {
-            return Err(Error::input(format!(
-                "unknown network '{base}': use one of {}, with a factor for the widths as in vgg16-bn:0.25",
-                NAMES.join(", ")
-            )));
+            let known = Error::unknown("network", base, &NAMES);
+            return Err(Error::input(format!("{known}; with a factor for the widths as in vgg16-bn:0.25")));
         }
     };
     let pools = plan.iter().filter(|w| **w == POOL).count();

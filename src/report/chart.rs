@@ -8,16 +8,28 @@ use plotters::style::register_font;
 use std::path::Path;
 use std::sync::Once;
 
-/// Okabe and Ito's palette.
-const PALETTE: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(90, 90, 90),
+/// Petroff's ten colours ("Accessible color sequences for data visualization", arXiv 2107.02270), of which the colour-blind tell every pair apart.
+const PALETTE: [RGBColor; 10] = [
+    RGBColor(0x3f, 0x90, 0xda),
+    RGBColor(0xe7, 0x63, 0x00),
+    RGBColor(0x83, 0x2d, 0xb6),
+    RGBColor(0xff, 0xa9, 0x0e),
+    RGBColor(0xbd, 0x1f, 0x01),
+    RGBColor(0x71, 0x75, 0x81),
+    RGBColor(0xa9, 0x6b, 0x59),
+    RGBColor(0x92, 0xda, 0xdd),
+    RGBColor(0xb9, 0xac, 0x70),
+    RGBColor(0x94, 0xa4, 0xa2),
 ];
+
+/// Dash and gap of the lines of the `i`-th series: after ten series the colours come again, with dashes, then with dots.
+fn dashes(i: usize) -> Option<(u32, u32)> {
+    match i / PALETTE.len() {
+        0 => None,
+        1 => Some((9, 4)),
+        _ => Some((2, 4)),
+    }
+}
 
 /// Colour of the `i`-th series.
 pub(super) fn colour(i: usize) -> RGBColor {
@@ -125,17 +137,43 @@ pub struct Lines {
     pub series: Vec<(String, Vec<(f64, f64)>)>,
 }
 
-/// Room for the names of the series, right of the chart.
-const LEGEND: u32 = 170;
+/// Pixels between the names of two series.
+const LEGEND_ROW: u32 = 22;
+
+/// Room for the names of some series, right of the chart: width and height.
+pub(super) fn legend_size<'a>(names: impl Iterator<Item = &'a str> + Clone) -> (u32, u32) {
+    let longest = names.clone().map(|n| n.chars().count()).max().unwrap_or(0) as u32;
+    ((46 + 15 * longest / 2).clamp(90, 360), 64 + LEGEND_ROW * names.count() as u32)
+}
 
 /// Writes names beside marks of their colours, one below the other: over the chart they would hide lines.
 pub(super) fn legend<B: DrawingBackend>(area: &DrawingArea<B, Shift>, names: &[&str]) -> Drawn {
     for (i, name) in names.iter().enumerate() {
-        let y = 52 + 24 * i as i32;
-        text(area.draw(&Rectangle::new([(4, y - 6), (22, y + 2)], colour(i).filled())))?;
+        let y = (52 + LEGEND_ROW * i as u32) as i32;
+        match dashes(i) {
+            None => text(area.draw(&Rectangle::new([(4, y - 6), (22, y + 2)], colour(i).filled())))?,
+            Some((dash, gap)) => {
+                for from in (4..22).step_by((dash + gap) as usize) {
+                    text(area.draw(&Rectangle::new([(from, y - 4), ((from + dash as i32).min(22), y)], colour(i).filled())))?;
+                }
+            }
+        }
         text(area.draw(&Text::new((*name).to_string(), (28, y - 8), ("sans-serif", 13).into_font())))?;
     }
     Ok(())
+}
+
+/// Places for the labels of an axis: round numbers, seven at most; whole ones where all `values` are whole.
+pub(super) fn ticks(range: &std::ops::Range<f64>, mut values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let whole = values.all(|v| !v.is_finite() || v.fract() == 0.0);
+    let rough = (range.end - range.start) / 7.0;
+    let unit = 10f64.powf(rough.max(f64::MIN_POSITIVE).log10().floor());
+    let mut step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * unit).find(|s| *s >= rough).unwrap_or(unit);
+    if whole {
+        step = step.max(1.0).ceil();
+    }
+    let first = (range.start / step - 1e-9).ceil() as i64;
+    (first..first + 12).map(|i| i as f64 * step).take_while(|t| *t <= range.end + 1e-9 * step).collect()
 }
 
 /// Numbers as short as they can be.
@@ -149,42 +187,103 @@ pub(super) fn short(value: &f64) -> String {
 
 impl Picture for Lines {
     fn size(&self) -> (u32, u32) {
-        (720, 380)
+        let (wide, high) = legend_size(self.series.iter().map(|(name, _)| name.as_str()));
+        (560 + wide, high.max(380))
     }
 
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn {
         text(area.fill(&WHITE))?;
-        let (area, names) = area.split_horizontally(self.size().0 - LEGEND);
+        let (area, names) = area.split_horizontally(560);
         let points = || self.series.iter().flat_map(|(_, p)| p);
         let mut chart = text(
             ChartBuilder::on(&area)
-                .caption(&self.title, ("sans-serif", 18))
+                .caption(&self.title, ("sans-serif", fitting(&self.title, 18, 540)))
                 .margin(12)
                 .x_label_area_size(42)
                 .y_label_area_size(56)
-                .build_cartesian_2d(range(points().map(|p| p.0)), range(points().map(|p| p.1))),
+                .build_cartesian_2d(Axis::of(points().map(|p| p.0)), Axis::of(points().map(|p| p.1))),
         )?;
-        text(
-            chart
-                .configure_mesh()
-                .x_desc(&self.x)
-                .y_desc(&self.y)
-                .x_label_formatter(&short)
-                .y_label_formatter(&short)
-                .max_light_lines(0)
-                .label_style(("sans-serif", 13))
-                .draw(),
-        )?;
+        text(chart.configure_mesh().x_desc(&self.x).y_desc(&self.y).max_light_lines(0).label_style(("sans-serif", 13)).draw())?;
         for (i, (_, points)) in self.series.iter().enumerate() {
             let colour = colour(i);
             let finite = || points.iter().copied().filter(|p| p.0.is_finite() && p.1.is_finite());
-            text(chart.draw_series(LineSeries::new(finite(), colour.stroke_width(2))))?;
+            match dashes(i) {
+                None => text(chart.draw_series(LineSeries::new(finite(), colour.stroke_width(2)))).map(drop)?,
+                Some((dash, gap)) => {
+                    text(chart.draw_series(DashedLineSeries::new(finite(), dash, gap, colour.stroke_width(2)))).map(drop)?;
+                }
+            }
             // Lines that lie on each other are told apart by their marks; many points need none.
             if points.len() <= 40 {
                 text(chart.draw_series(finite().map(|p| Circle::new(p, 3 + i as i32 % 3, colour.stroke_width(1)))))?;
             }
         }
         legend(&names, &self.series.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>())
+    }
+}
+
+/// An axis with labels at given places.
+struct Axis {
+    range: std::ops::Range<f64>,
+    ticks: Vec<f64>,
+}
+
+impl Axis {
+    fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
+        let range = range(values.clone());
+        Self { ticks: ticks(&range, values), range }
+    }
+}
+
+impl Ranged for Axis {
+    type FormatOption = plotters::coord::ranged1d::NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        let share = (value - self.range.start) / (self.range.end - self.range.start);
+        limit.0 + (share * f64::from(limit.1 - limit.0)).round() as i32
+    }
+
+    fn key_points<Hint: plotters::coord::ranged1d::KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+        self.ticks.clone()
+    }
+
+    fn range(&self) -> std::ops::Range<f64> {
+        self.range.clone()
+    }
+}
+
+impl plotters::coord::ranged1d::ValueFormatter<f64> for Axis {
+    fn format_ext(&self, value: &f64) -> String {
+        short(value)
+    }
+}
+
+/// The size of letters at which a title takes no more than so many pixels.
+pub(super) fn fitting(title: &str, size: u32, pixels: u32) -> u32 {
+    let wide = 0.62 * f64::from(size) * title.chars().count() as f64;
+    if wide <= f64::from(pixels) { size } else { (f64::from(size) * f64::from(pixels) / wide).max(9.0) as u32 }
+}
+
+/// Charts one below the other, each with its own vertical axis: Betti curves of dimensions that differ in size.
+#[derive(Clone, Debug, Default)]
+pub struct Panels(
+    /// From top to bottom.
+    pub Vec<Lines>,
+);
+
+impl Picture for Panels {
+    fn size(&self) -> (u32, u32) {
+        let sizes = || self.0.iter().map(Picture::size);
+        (sizes().map(|s| s.0).max().unwrap_or(560), sizes().map(|s| s.1 * 3 / 4).sum::<u32>().max(200))
+    }
+
+    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn {
+        text(area.fill(&WHITE))?;
+        for (panel, lines) in area.split_evenly((self.0.len().max(1), 1)).iter().zip(&self.0) {
+            lines.draw(panel)?;
+        }
+        Ok(())
     }
 }
 
@@ -203,12 +302,13 @@ pub struct Pairs {
 
 impl Picture for Pairs {
     fn size(&self) -> (u32, u32) {
-        (640, 360)
+        let (wide, high) = legend_size(self.names.iter().map(String::as_str));
+        (500 + wide, high.max(360))
     }
 
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn {
         text(area.fill(&WHITE))?;
-        let (area, names) = area.split_horizontally(self.size().0 - LEGEND);
+        let (area, names) = area.split_horizontally(500);
         let high = self.entries.iter().map(|e| e.1.max(e.2)).fold(1.0, f64::max);
         let mut chart = text(
             ChartBuilder::on(&area)
@@ -267,9 +367,30 @@ mod tests {
         let png = dir.path().join("a.png");
         lines().save(&png).unwrap();
         let image = image::open(&png).unwrap().to_rgb8();
-        assert_eq!(image.dimensions(), (720, 380));
-        assert!(image.pixels().any(|p| p.0 == [0, 114, 178]), "the first line is there");
+        assert_eq!(image.dimensions(), lines().size());
+        assert!(image.pixels().any(|p| p.0 == [0x3f, 0x90, 0xda]), "the first line is there");
         assert_eq!(lines().save(&dir.path().join("a.pdf")).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn no_two_series_look_alike_and_all_are_named() {
+        let series = |i: usize| (format!("series {i}"), vec![(0.0, i as f64), (1.0, 2.0 * i as f64)]);
+        let many = Lines { series: (0..25).map(series).collect(), ..lines() };
+        let looks: std::collections::HashSet<_> = (0..25).map(|i| (colour(i).rgb(), dashes(i))).collect();
+        assert_eq!(looks.len(), 25);
+        let svg = many.svg().unwrap();
+        assert!(svg.contains("series 24"));
+        let (_, height) = many.size();
+        let lowest = svg.split("y=\"").skip(1).filter_map(|t| t.split('"').next()?.parse::<f64>().ok()).fold(0.0, f64::max);
+        assert!(lowest < f64::from(height), "the last name lies at {lowest} of {height}");
+    }
+
+    #[test]
+    fn axes_of_whole_numbers_have_whole_labels() {
+        assert_eq!(ticks(&(0.0..3.2), [0.0, 1.0, 3.0].into_iter()), [0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(ticks(&(0.0..1.05), [0.0, 0.5, 1.0].into_iter()), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+        assert_eq!(ticks(&(0.5..5.5), [1.0, 5.0].into_iter()), [1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert!(ticks(&(0.0..421_738.0), std::iter::empty()).len() < 9);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod persistence;
 mod scatter;
 mod table;
 
-pub use chart::{Lines, Pairs, Picture, check_plot_name};
+pub use chart::{Lines, Pairs, Panels, Picture, check_plot_name};
 pub use html::Page;
 pub use persistence::Persistence;
 pub use scatter::{Heat, Scatter};

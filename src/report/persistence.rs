@@ -60,7 +60,7 @@ impl Persistence<'_> {
                 .y_label_area_size(16)
                 .build_cartesian_2d(0.0..1.02 * never, -(rows as f64)..0.0),
         )?;
-        text(chart.configure_mesh().disable_y_mesh().disable_y_axis().x_desc("length").max_light_lines(0).draw())?;
+        text(chart.configure_mesh().disable_y_mesh().disable_y_axis().x_desc("scale").max_light_lines(0).draw())?;
         let mut row = 1.0;
         for (dim, bars) in dims.iter().enumerate() {
             let colour = colour(dim);

@@ -1,6 +1,6 @@
 //! Points in the plane by class, and values over a grid of cells.
 
-use super::chart::{Drawn, Picture, colour, legend, range, short, text};
+use super::chart::{Drawn, Picture, colour, fitting, legend, legend_size, range, short, text};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
@@ -31,17 +31,18 @@ impl Scatter {
 
 impl Picture for Scatter {
     fn size(&self) -> (u32, u32) {
-        (640, 480)
+        let (wide, high) = legend_size(self.names.iter().map(String::as_str));
+        (500 + wide, high.max(480))
     }
 
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn {
         text(area.fill(&WHITE))?;
-        let (area, names) = area.split_horizontally(self.size().0 - 140);
+        let (area, names) = area.split_horizontally(500);
         let step = self.points.len().div_ceil(MOST).max(1);
         let points: Vec<((f64, f64), usize)> = self.points.iter().step_by(step).map(|(p, c)| (Self::flat(p), *c)).collect();
         let mut chart = text(
             ChartBuilder::on(&area)
-                .caption(&self.title, ("sans-serif", 18))
+                .caption(&self.title, ("sans-serif", fitting(&self.title, 18, 480)))
                 .margin(12)
                 .x_label_area_size(30)
                 .y_label_area_size(46)

@@ -70,7 +70,7 @@ impl Metric {
         let known = || Self::OF_POINTS.into_iter().chain([Metric::KnnHops]);
         known().find(|m| m.name() == name).ok_or_else(|| {
             let known: Vec<_> = known().map(Metric::name).collect();
-            Error::input(format!("unknown metric '{name}': use one of {}", known.join(", ")))
+            Error::unknown("metric", name, &known)
         })
     }
 

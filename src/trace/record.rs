@@ -98,6 +98,13 @@ impl Trace {
         self.snapshots.iter().map(|s| s.seconds).sum()
     }
 
+    /// Whether every class is one piece without holes at every layer, so that the measure sees nothing.
+    pub fn is_trivial(&self) -> bool {
+        let one_piece = |l: &LayerBetti| l.betti.first() == Some(&1) && l.betti[1..].iter().all(|&b| b == 0);
+        let layers = || self.snapshots.iter().flat_map(|s| &s.classes).flat_map(|c| &c.layers);
+        layers().next().is_some() && layers().all(one_piece)
+    }
+
     /// Names of the layers, and of the classes.
     pub fn names(&self) -> (Vec<String>, Vec<String>) {
         let first = self.snapshots.first();

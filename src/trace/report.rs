@@ -40,8 +40,15 @@ fn time(trace: &Trace, at: usize) -> String {
 
 /// Area, settling layer and the like, a row per class and snapshot.
 fn table(trace: &Trace) -> Table {
-    let mut table =
-        Table::new(&["when", "class", "areas by dimension", "total area", "settles at layer", "b0 = 1 at layer", "accuracy"]);
+    let mut table = Table::new(&[
+        "when",
+        "class",
+        "sums over layers, by dimension",
+        "sum of all",
+        "stays the same from layer",
+        "one piece from layer",
+        "accuracy",
+    ]);
     for (at, s) in trace.snapshots.iter().enumerate() {
         for c in &s.classes {
             let area = c.area();
@@ -76,7 +83,10 @@ pub fn save_report(trace: &Trace, projections: &[Projection], folder: &Path) -> 
         trace.seconds(),
         trace.training_seconds
     ));
-    page.heading("While it trained");
+    if trace.is_trivial() {
+        page.paragraph("Every class is one piece without holes at every layer: at this measure there is nothing to see.");
+    }
+    page.heading(if trace.snapshots.len() > 1 { "While it trained" } else { "Layer by layer" });
     let mut frames = Vec::new();
     for at in 0..trace.snapshots.len() {
         let mut frame = String::new();
@@ -86,7 +96,9 @@ pub fn save_report(trace: &Trace, projections: &[Projection], folder: &Path) -> 
         frames.push((time(trace, at), frame));
     }
     page.animation(&frames);
-    page.picture(&heat(trace))?;
+    if trace.snapshots.len() > 1 {
+        page.picture(&heat(trace))?;
+    }
     heat(trace).save(&folder.join("betti-heat.svg"))?;
     page.table(&table(trace));
     for dim in 0..=trace.procedure.max_dim {

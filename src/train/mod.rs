@@ -3,12 +3,14 @@
 mod augment;
 mod checkpoint;
 mod ensemble;
+mod evaluation;
 mod optimiser;
 mod run;
 mod source;
 mod trainer;
 
 pub use ensemble::{Grown, Member, Recipe, train_ensemble};
+pub use evaluation::{Evaluation, largest, probabilities};
 pub use optimiser::{Optimiser, OptimiserKind};
 pub use run::{Config, ModelKind, Normalisation, Run};
 pub(crate) use run::{LOADER, refuse_run, refuse_taken};

@@ -5,6 +5,7 @@ use super::source::load_data;
 use super::trainer::{EpochRecord, Settings, Trainer, accuracy};
 use crate::data::DataSet;
 use crate::data::files::{checksum, create_folder, read_json, write_json, write_text};
+use crate::data::table::{read_table, standard, table_set};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Arch, Compute, Init, Net, zoo};
 use crate::progress::Watch;
@@ -66,6 +67,15 @@ pub struct Config {
     /// What images are normalised by, in place of the data set's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalisation: Option<Normalisation>,
+    /// Of a table: the column of labels, or a .npy file of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Of a table: the columns that the network takes, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// Names of the classes, in the order of the network's answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// The network.
     pub model: ModelKind,
     /// Its activation function.
@@ -81,12 +91,58 @@ pub struct Config {
 }
 
 impl Config {
+    /// For a data set that is known by name, with weights as the activation wants them.
+    pub fn new(data: &str, model: ModelKind, activation: Activation, settings: Settings) -> Self {
+        Self {
+            data: data.into(),
+            data_dir: None,
+            normalisation: None,
+            label: None,
+            columns: Vec::new(),
+            classes: Vec::new(),
+            model,
+            activation,
+            init: Init::Own,
+            learn_activation: false,
+            settings,
+        }
+    }
+
+    /// Takes down what whoever uses the network has to know of its data: the names of the classes, and by what samples are normalised.
+    #[must_use]
+    pub fn describing(mut self, data: &DataSet) -> Self {
+        self.classes.clone_from(&data.classes);
+        if let (None, Some((mean, deviation))) = (&self.normalisation, data.train.normalisation()) {
+            self.normalisation = Some(Normalisation { mean, deviation });
+        }
+        self
+    }
+
+    /// For a table: the columns that the network takes, and the means and deviations of those that it learns from, which bring every column to mean 0 and
+    /// variance 1.
+    ///
+    /// # Errors
+    /// As [`read_table`] and [`table_set`].
+    pub fn standardised(mut self) -> Result<Self> {
+        let Some(label) = self.label.clone() else { return Ok(self) };
+        let path = Path::new(&self.data);
+        self.columns = read_table(path, Some(&label), &[])?.columns;
+        if self.normalisation.is_none() {
+            let (mean, deviation) = standard(&table_set(path, &label)?.train);
+            self.normalisation = Some(Normalisation { mean, deviation });
+        }
+        Ok(self)
+    }
+
     /// Its data, normalised as it says.
     ///
     /// # Errors
     /// As [`load_data`]; [`Error::Input`] when the normalisation does not fit.
     pub fn data_set(&self) -> Result<DataSet> {
-        let mut data = load_data(&self.data, self.data_dir.as_deref(), self.settings.seed)?;
+        let mut data = match &self.label {
+            Some(label) => table_set(Path::new(&self.data), label)?,
+            None => load_data(&self.data, self.data_dir.as_deref(), self.settings.seed)?,
+        };
         if let Some(by) = &self.normalisation {
             data.normalise(&by.mean, &by.deviation)?;
         }
@@ -127,7 +183,7 @@ impl Run {
     /// [`Error::Input`] when there is a run already, or the configuration does not fit the data; [`Error::Io`].
     pub fn create(folder: &Path, config: Config, data: &DataSet) -> Result<Self> {
         let arch = arch_for(&config, data)?;
-        Self::create_with(folder, config, arch)
+        Self::create_with(folder, config.describing(data), arch)
     }
 
     /// Makes the folder of a new run of a given architecture.
@@ -201,6 +257,14 @@ impl Run {
             )));
         }
         Ok(data)
+    }
+
+    /// Names of its classes. Runs of earlier versions read their data for them.
+    ///
+    /// # Errors
+    /// As [`Run::data`].
+    pub fn classes(&self) -> Result<Vec<String>> {
+        if self.config.classes.is_empty() { Ok(self.data()?.classes) } else { Ok(self.config.classes.clone()) }
     }
 
     /// The trained network.

@@ -7,6 +7,9 @@ use crate::data::{DataSet, disks};
 use crate::error::{Error, Result};
 use std::path::Path;
 
+/// The sets of images that are known by name.
+const SETS: [&str; 5] = ["fashion-mnist", "mnist", "cifar-10", "cat-vs-dog", "images"];
+
 /// A name without the number behind its colon, and that number if there is one.
 fn parts(name: &str) -> (&str, Option<&str>) {
     name.split_once(':').map_or((name, None), |(shape, copies)| (shape, Some(copies)))
@@ -51,10 +54,10 @@ pub fn load_data(name: &str, folder: Option<&Path>, seed: u64) -> Result<DataSet
             Err(Error::input(format!("{name} is not bundled: give its folder with --data-dir")))
         }
         _ => {
-            let shapes: Vec<_> = generate::SHAPES.iter().map(|s| s.name).collect();
-            let shapes = shapes.join(", ");
+            let known: Vec<&str> = SETS.into_iter().chain(generate::SHAPES.iter().map(|s| s.name)).collect();
+            let known = Error::unknown("data set", name, &known);
             Err(Error::input(format!(
-                "unknown data set '{name}': use fashion-mnist, mnist, cifar-10, cat-vs-dog (of CIFAR-10, or a folder of images), images (a folder), or a shape, with a number of copies as in disks:75: {shapes}"
+                "{known}; a shape with a number of copies as in disks:75, or a table as FILE.csv with --label"
             )))
         }
     }

@@ -146,7 +146,7 @@ impl Request {
     pub fn new(name: &str, train: usize, seed: u64) -> Result<Self> {
         let shape = SHAPES.iter().find(|s| s.name == name).ok_or_else(|| {
             let names: Vec<_> = SHAPES.iter().map(|s| s.name).collect();
-            Error::input(format!("unknown shape '{name}': use one of {}", names.join(", ")))
+            Error::unknown("shape", name, &names)
         })?;
         Ok(Self { shape, copies: None, train, test: train, margin: None, noise: 0.0, seed })
     }

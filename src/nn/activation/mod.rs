@@ -44,7 +44,7 @@ impl Activation {
         let (name, given) = text.split_once(':').map_or((text, None), |(n, p)| (n, Some(p).filter(|p| !p.is_empty())));
         let entry = TABLE.iter().position(|e| plain(e.name) == plain(name)).ok_or_else(|| {
             let known: Vec<_> = TABLE.iter().map(|e| e.name).chain(ALIASES.iter().map(|a| a.0)).collect();
-            Error::input(format!("unknown activation '{name}': use one of {}", known.join(", ")))
+            Error::unknown("activation", name, &known)
         })?;
         let known = TABLE[entry].parameters;
         let mut parameters: Vec<f64> = known.iter().map(|p| p.default).collect();

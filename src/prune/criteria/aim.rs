@@ -56,7 +56,7 @@ impl Aim {
     /// [`Error::Input`] with the names that there are.
     pub fn named(name: &str) -> Result<Self> {
         let known = Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, aim)| *aim);
-        known.ok_or_else(|| Error::input(format!("unknown aim '{name}': use one of {}", Self::ALL.map(|(n, _)| n).join(", "))))
+        known.ok_or_else(|| Error::unknown("aim", name, &Self::ALL.map(|(n, _)| n)))
     }
 
     /// How much each logit of each sample counts, `[samples, classes]`: by chance, so that the expected square of a change, weighted in this way, is the

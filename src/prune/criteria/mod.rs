@@ -150,9 +150,7 @@ impl Criterion {
             "topological" => Criterion::Topological(TopologicalOptions { seed, ..TopologicalOptions::default() }),
             "energy" => Criterion::Energy(EnergyOptions { seed, ..EnergyOptions::default() }),
             "random" => Criterion::Random { seed },
-            _ => {
-                return Err(Error::input(format!("unknown criterion '{name}': use one of {}", Self::NAMES.join(", "))));
-            }
+            _ => return Err(Error::unknown("criterion", name, &Self::NAMES)),
         })
     }
 
