@@ -181,7 +181,7 @@ fn higher_dimensions_samples_hops_and_cycles() {
     assert_eq!((answer["metric"].as_str(), answer["bars"]["1"][0][0].as_f64()), (Some("knn-hops"), Some(1.0)));
     assert_eq!(stdout(&run(&["betti", &ring, "--metric", "knn-hops", "--k", "3", "--scale", "2"])), "1 1\n");
     let estimate = json(&run(&["barcode", &ring, "--estimate", "--json"]));
-    assert!(estimate["bytes"].as_u64() > Some(4 * 24 * 24) && estimate["seconds"].is_number());
+    assert!(estimate["bytes"].as_u64() > Some(4 * 24 * 24) && estimate["seconds"].is_array());
     refused(&run(&["barcode", &ring, "--cycles", "2", "--output-format", "csv"]), 2, &["--cycles", "json"]);
     refused(&run(&["barcode", &ring, "--cycles", "2", "--max-points", "5"]), 2, &["--max-points"]);
     refused(&run(&["barcode", &ring, "--metric", "knn-hops", "--k", "99"]), 2, &["99 nearest neighbours"]);

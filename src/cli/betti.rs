@@ -53,14 +53,17 @@ impl Betti {
         let barcode = super::progress::watched(quiet, |task| engine.answer_watched(&cloud, &options, task))?.barcode;
         let curves: BTreeMap<String, _> = (0..=barcode.max_dim()).map(|d| (d.to_string(), barcode.betti_curve(d))).collect();
         if let Some(path) = &self.plot {
+            // All panels over the same scales, from 0 to where nothing changes any more.
+            let last = curves.values().flat_map(|c| &c.scales).fold(0.0f32, |m, &s| m.max(s));
             let steps = |c: &lacuna::topology::BettiCurve| {
-                let mut points = Vec::new();
+                let mut points = vec![(0.0, 0.0)];
                 let mut level = 0.0;
                 for (&s, &v) in c.scales.iter().zip(&c.values) {
                     points.push((f64::from(s), level));
                     level = v as f64;
                     points.push((f64::from(s), level));
                 }
+                points.push((f64::from(last), level));
                 points
             };
             // A panel for each dimension: beside hundreds of components the loops would be a flat line.

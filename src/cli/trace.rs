@@ -15,7 +15,7 @@ use lacuna::{Error, Result};
 use std::path::PathBuf;
 
 /// Points that the pictures of the layers show.
-const SHOWN: usize = 1500;
+const SHOWN: usize = 600;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum By {

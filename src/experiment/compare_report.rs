@@ -25,25 +25,15 @@ pub(super) fn report(out: &Path, setting: &Setting, rows: &[CompareRow], compute
     let about = about(setting, compute);
     page.paragraph(&about);
     text += &format!("{about}\n\n");
-    for (heading, table) in [
-        ("Accuracy right after the cut", accuracies(setting, rows, |r| r.cost.accuracy)),
-        ("Accuracy after the recovery", accuracies(setting, rows, CompareRow::last)),
-        ("What is left", costs(setting, rows)),
-        ("Recovery", recoveries(setting, rows)),
-    ] {
-        page.heading(heading);
-        page.table(&table);
-        text += &format!("## {heading}\n\n{}\n", table.markdown());
-    }
-    if let Some(table) = topology_beside_its_twin(setting, rows) {
-        page.heading("Topology beside its twin");
-        page.table(&table);
-        text += &format!("## Topology beside its twin\n\nSeed by seed, right after the cut.\n\n{}\n", table.markdown());
-    }
+    // What it comes to first, then the pictures, then the numbers.
     let verdict = against_chance(setting, rows);
     page.paragraph(&verdict);
-    text += &format!("## Against chance\n\n{verdict}\n");
+    text += &format!("## Against chance\n\n{verdict}\n\n");
     for (name, what, y) in [("after-cut", "right after the cut", false), ("recovered", "after the recovery", true)] {
+        if y && rows.iter().all(|r| r.recovery.is_empty()) {
+            continue;
+        }
+        page.heading(&format!("Accuracy {what}"));
         for (x_name, x_title, x) in axes() {
             let series = setting.compare.rivals.iter().map(|rival| {
                 let point = |&ratio: &f64| {
@@ -63,17 +53,32 @@ pub(super) fn report(out: &Path, setting: &Setting, rows: &[CompareRow], compute
             page.picture(&picture)?;
         }
     }
+    for (heading, table) in [
+        ("Accuracy right after the cut", accuracies(setting, rows, |r| r.cost.accuracy)),
+        ("Accuracy after the recovery", accuracies(setting, rows, CompareRow::last)),
+        ("What is left", costs(setting, rows)),
+        ("Recovery", recoveries(setting, rows)),
+    ] {
+        page.heading(heading);
+        page.table(&table);
+        text += &format!("## {heading}\n\n{}\n", table.markdown());
+    }
+    if let Some(table) = topology_beside_its_twin(setting, rows) {
+        page.heading("Topology beside its twin");
+        page.table(&table);
+        text += &format!("## Topology beside its twin\n\nSeed by seed, right after the cut.\n\n{}\n", table.markdown());
+    }
     write_text(&out.join("report.md"), &text)?;
     page.save(&out.join("report.html"))
 }
 
 type Axis = (&'static str, &'static str, fn(&CompareRow) -> f64);
 
-fn axes() -> [Axis; 3] {
+/// What the accuracy is drawn over. Times are in the table alone: those of one moment each would make a curve of noise.
+fn axes() -> [Axis; 2] {
     [
         ("parameters", "parameters, thousands", |r| r.cost.parameters as f64 / 1e3),
         ("macs", "MACs, millions", |r| r.cost.macs as f64 / 1e6),
-        ("latency", "milliseconds for 64 samples", |r| r.cost.latency_ms),
     ]
 }
 

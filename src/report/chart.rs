@@ -49,6 +49,16 @@ pub trait Picture {
     /// Width and height in pixels.
     fn size(&self) -> (u32, u32);
 
+    /// What it shows, for whoever cannot see it.
+    fn alt(&self) -> String {
+        "a picture".into()
+    }
+
+    /// Its numbers, where a page can draw it anew from them.
+    fn data(&self) -> Option<serde_json::Value> {
+        None
+    }
+
     /// Draws on an empty area of that size.
     ///
     /// # Errors
@@ -185,7 +195,28 @@ pub(super) fn short(value: &f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
+/// Names after one another, the first of many.
+fn listed(names: &[&str]) -> String {
+    let more = names.len().saturating_sub(12);
+    let some = names[..names.len() - more].join(", ");
+    if more > 0 { format!("{some} and {more} more") } else { some }
+}
+
 impl Picture for Lines {
+    fn alt(&self) -> String {
+        let names: Vec<&str> = self.series.iter().map(|(name, _)| name.as_str()).collect();
+        format!("{}: {} by {}; {}", self.title, self.y, self.x, listed(&names))
+    }
+
+    fn data(&self) -> Option<serde_json::Value> {
+        let finite = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
+            points.iter().copied().filter(|p| p.0.is_finite() && p.1.is_finite()).collect()
+        };
+        let series: Vec<_> = self.series.iter().map(|(name, p)| serde_json::json!({"name": name, "points": finite(p)})).collect();
+        let colours: Vec<String> = PALETTE.iter().map(|c| format!("#{:02x}{:02x}{:02x}", c.0, c.1, c.2)).collect();
+        Some(serde_json::json!({"title": self.title, "x": self.x, "y": self.y, "series": series, "colours": colours}))
+    }
+
     fn size(&self) -> (u32, u32) {
         let (wide, high) = legend_size(self.series.iter().map(|(name, _)| name.as_str()));
         (560 + wide, high.max(380))
@@ -273,6 +304,10 @@ pub struct Panels(
 );
 
 impl Picture for Panels {
+    fn alt(&self) -> String {
+        self.0.iter().map(Picture::alt).collect::<Vec<_>>().join(". ")
+    }
+
     fn size(&self) -> (u32, u32) {
         let sizes = || self.0.iter().map(Picture::size);
         (sizes().map(|s| s.0).max().unwrap_or(560), sizes().map(|s| s.1 * 3 / 4).sum::<u32>().max(200))
@@ -301,6 +336,10 @@ pub struct Pairs {
 }
 
 impl Picture for Pairs {
+    fn alt(&self) -> String {
+        format!("{}: {} and {} of {} entries", self.title, self.names[0], self.names[1], self.entries.len())
+    }
+
     fn size(&self) -> (u32, u32) {
         let (wide, high) = legend_size(self.names.iter().map(String::as_str));
         (500 + wide, high.max(360))
@@ -332,6 +371,7 @@ impl Picture for Pairs {
                 .y_desc(&self.y)
                 .y_label_formatter(&short)
                 .max_light_lines(0)
+                .bold_line_style(BLACK.mix(0.14))
                 .label_style(("sans-serif", 13))
                 .draw(),
         )?;

@@ -31,6 +31,11 @@ impl Persistence<'_> {
 }
 
 impl Picture for Persistence<'_> {
+    fn alt(&self) -> String {
+        let counts = self.barcode.bars.iter().enumerate().map(|(d, bars)| format!("{} bars of dimension {d}", bars.len()));
+        format!("{}: barcode and persistence diagram, {}", self.title, counts.collect::<Vec<_>>().join(", "))
+    }
+
     fn size(&self) -> (u32, u32) {
         (960, 480)
     }

@@ -30,6 +30,10 @@ impl Scatter {
 }
 
 impl Picture for Scatter {
+    fn alt(&self) -> String {
+        format!("{}: {} points of the classes {}", self.title, self.points.len(), self.names.join(", "))
+    }
+
     fn size(&self) -> (u32, u32) {
         let (wide, high) = legend_size(self.names.iter().map(String::as_str));
         (500 + wide, high.max(480))
@@ -87,6 +91,10 @@ impl Heat {
 }
 
 impl Picture for Heat {
+    fn alt(&self) -> String {
+        format!("{}: a table of colours, {} by {}", self.title, self.y, self.x)
+    }
+
     fn size(&self) -> (u32, u32) {
         (720, 120 + 26 * self.rows.len().clamp(4, 24) as u32)
     }

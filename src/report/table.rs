@@ -45,7 +45,7 @@ impl Table {
     /// An HTML table.
     pub fn html(&self) -> String {
         let cells = |row: &[String], tag: &str| {
-            row.iter().map(|c| format!("<{tag}>{}</{tag}>", super::html::escape(c))).collect::<String>()
+            row.iter().map(|c| format!("<{tag}>{}</{tag}>", super::html::escape(&grouped(c)))).collect::<String>()
         };
         let mut out = format!("<table><thead><tr>{}</tr></thead><tbody>\n", cells(&self.header, "th"));
         for row in &self.rows {
@@ -53,6 +53,15 @@ impl Table {
         }
         out + "</tbody></table>\n"
     }
+}
+
+/// A whole number of more than four digits with a comma before every three of them; anything else as it is.
+fn grouped(cell: &str) -> String {
+    if cell.len() < 5 || !cell.bytes().all(|b| b.is_ascii_digit()) {
+        return cell.into();
+    }
+    let before = |(i, c): (usize, char)| if i > 0 && (cell.len() - i).is_multiple_of(3) { vec![',', c] } else { vec![c] };
+    cell.chars().enumerate().flat_map(before).collect()
 }
 
 #[cfg(test)]

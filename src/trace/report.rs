@@ -88,14 +88,21 @@ pub fn save_report(trace: &Trace, projections: &[Projection], folder: &Path) -> 
     }
     page.heading(if trace.snapshots.len() > 1 { "While it trained" } else { "Layer by layer" });
     let mut frames = Vec::new();
-    for at in 0..trace.snapshots.len() {
+    if trace.snapshots.len() == 1 {
+        for dim in 0..=trace.procedure.max_dim {
+            page.picture(&lines(trace, 0, dim))?;
+        }
+    }
+    for at in (0..trace.snapshots.len()).filter(|_| trace.snapshots.len() > 1) {
         let mut frame = String::new();
         for dim in 0..=trace.procedure.max_dim {
             frame += &lines(trace, at, dim).svg()?;
         }
         frames.push((time(trace, at), frame));
     }
-    page.animation(&frames);
+    if !frames.is_empty() {
+        page.animation(&frames);
+    }
     if trace.snapshots.len() > 1 {
         page.picture(&heat(trace))?;
     }
@@ -106,15 +113,17 @@ pub fn save_report(trace: &Trace, projections: &[Projection], folder: &Path) -> 
     }
     if !projections.is_empty() {
         page.heading("The layers, seen from their widest side");
+        let mut pictures = Vec::new();
         for (l, p) in projections.iter().enumerate() {
             let picture = p.picture(2, &classes);
             picture.save(&folder.join(format!("layer-{l}.svg")))?;
-            page.picture(&picture)?;
+            pictures.push(picture);
             // A third direction is worth a picture where it holds something.
             if p.shares[1] > p.shares[0] + 0.01 {
-                page.picture(&p.picture(3, &classes))?;
+                pictures.push(p.picture(3, &classes));
             }
         }
+        page.pictures(&pictures)?;
     }
     page.save(&folder.join("trace.html"))
 }
