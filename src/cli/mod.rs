@@ -19,6 +19,8 @@ mod evaluate;
 #[cfg(feature = "nn")]
 mod experiment;
 #[cfg(feature = "nn")]
+mod export;
+#[cfg(feature = "nn")]
 mod import;
 mod input;
 #[cfg(feature = "nn")]
@@ -72,6 +74,9 @@ enum Command {
     /// Accuracy of a trained run, class by class, and how far its certainty can be trusted
     #[cfg(feature = "nn")]
     Evaluate(evaluate::Evaluate),
+    /// A trained run as a file that other programs run (ONNX)
+    #[cfg(feature = "nn")]
+    Export(export::Export),
     /// What a trained run takes images or rows of a table for
     #[cfg(feature = "nn")]
     Predict(predict::Predict),
@@ -154,6 +159,8 @@ fn run(command: Command, quiet: bool) -> Result<()> {
         Command::Trace(c) => c.run(quiet),
         #[cfg(feature = "nn")]
         Command::Evaluate(c) => c.run(quiet),
+        #[cfg(feature = "nn")]
+        Command::Export(c) => c.run(),
         #[cfg(feature = "nn")]
         Command::Predict(c) => c.run(quiet),
         #[cfg(feature = "nn")]

@@ -2,11 +2,13 @@
 
 mod lanes;
 mod real;
+mod symbol;
 mod table;
 
 use lanes::Lanes;
 pub(crate) use lanes::{WIDTH, exp as fast_exp};
 pub use real::{Dual, Real};
+pub use symbol::Symbol;
 use table::MOST;
 pub use table::{Entry, Parameter, TABLE};
 
@@ -114,6 +116,18 @@ impl Activation {
         let mut duals = [Dual { value: 0.0, slope: 0.0 }; MOST];
         duals.iter_mut().zip(&self.numbers).for_each(|(d, &value)| d.value = value);
         duals
+    }
+
+    /// The function as an expression; with the parameters that a layer has learnt, if it has, in their order.
+    pub fn symbol(&self, learnt: Option<&[f32]>) -> Symbol {
+        let mut numbers = self.numbers.clone();
+        if let Some(learnt) = learnt {
+            for (n, &x) in self.trainable().into_iter().zip(learnt) {
+                numbers[n] = f64::from(x);
+            }
+        }
+        let numbers: Vec<Symbol> = numbers.into_iter().map(Symbol::Number).collect();
+        (self.of().symbol)(&numbers, Symbol::Argument)
     }
 
     /// Which parameters can be learnt, by their numbers.

@@ -6,6 +6,7 @@
 
 use super::lanes::{Lanes, WIDTH};
 use super::real::{Dual, Real};
+use super::symbol::Symbol;
 use burn::tensor::{Tensor, activation};
 
 /// One parameter of an activation function.
@@ -49,6 +50,7 @@ pub struct Entry {
     pub(super) maps: fn(&[f64], Tensor<4>) -> Tensor<4>,
     pub(super) learnt_flat: fn(&[Tensor<2>], Tensor<2>) -> Tensor<2>,
     pub(super) learnt_maps: fn(&[Tensor<4>], Tensor<4>) -> Tensor<4>,
+    pub(super) symbol: fn(&[Symbol], Symbol) -> Symbol,
 }
 
 impl std::fmt::Debug for Entry {
@@ -133,6 +135,7 @@ macro_rules! entry {
             maps: |$p, $x| $value,
             learnt_flat: |$p, $x| $value,
             learnt_maps: |$p, $x| $value,
+            symbol: |$p, $x| $value,
         }
     };
 }
