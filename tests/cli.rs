@@ -712,3 +712,49 @@ fn lists_fit_the_terminal() {
     assert!(stdout(&run(&["activations", "fold:0.2"])).starts_with("fold:0.2"));
     assert!(stdout(&run(&["experiment"])).contains("convergence"));
 }
+
+/// The course of the learning rate, early stopping, and the table of runs.
+#[cfg(feature = "nn")]
+#[test]
+fn courses_of_training_and_the_table_of_runs() {
+    let f = Folder::new();
+    let train = |name: &str, more: &[&str]| {
+        let out = f.path("runs").join(name).display().to_string();
+        run(&[&["train", "--data", "disks", "--depth", "4", "--batch", "500", "--engine", "cpu", "--out", &out], more].concat())
+    };
+    let metrics = |name: &str| -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(f.path("runs").join(name).join("metrics.jsonl")).unwrap();
+        text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    };
+    stdout(&train("cycle", &["--epochs", "10", "--schedule", "one-cycle", "--lr", "0.01"]));
+    let rates: Vec<f64> = metrics("cycle").iter().map(|m| m["rate"].as_f64().unwrap()).collect();
+    let top = (0..10).max_by(|&a, &b| rates[a].total_cmp(&rates[b])).unwrap();
+    assert!((2..=4).contains(&top) && rates[top] > 0.009 && rates[9] < 0.001 && rates[0] < rates[top], "{rates:?}");
+    assert!(metrics("cycle").iter().all(|m| m["test_loss"].as_f64().unwrap() > 0.0));
+    for file in ["loss.svg", "accuracy.svg", "train.html"] {
+        assert!(f.path("runs").join("cycle").join(file).exists(), "{file}");
+    }
+    // A course is laid out over its epochs: it cannot be made longer afterwards.
+    let out = f.path("runs").join("cycle").display().to_string();
+    refused(&run(&["train", "--resume", "--out", &out, "--epochs", "20", "--engine", "cpu"]), 2, &["laid out over 10 epochs"]);
+    // Far too large a rate: nothing gets better for long, and the best epoch's weights stay.
+    let said = train("early", &["--epochs", "400", "--patience", "3", "--lr", "0.3"]);
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    let last = stdout(&said);
+    let all = metrics("early");
+    let losses: Vec<f64> = all.iter().map(|m| m["validation_loss"].as_f64().unwrap()).collect();
+    let best = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).unwrap();
+    assert!(all.len() < 400 && all.len() == best + 4, "{} epochs, best {best}", all.len());
+    assert!(text.contains(&format!("those of epoch {}", best + 1)) && text.contains("samples/s"), "{text}");
+    let accuracy = 100.0 * all[best]["test_accuracy"].as_f64().unwrap();
+    assert!(last.contains(&format!("{accuracy:.2} %")), "{last}");
+    let out = f.path("runs").join("early").display().to_string();
+    let judged: serde_json::Value =
+        serde_json::from_str(&stdout(&run(&["evaluate", &out, "--json", "--engine", "cpu"]))).unwrap();
+    assert!((100.0 * judged["accuracy"].as_f64().unwrap() - accuracy).abs() < 1e-9, "the weights are the best epoch's");
+    refused(&train("bad", &["--schedule", "cosin"]), 2, &["did you mean 'cosine'?"]);
+    refused(&train("bad", &["--epochs", "3", "--warm-up", "3"]), 2, &["leaves none"]);
+    let table = stdout(&run(&["runs", f.path("runs").to_str().unwrap()]));
+    assert!(table.contains("| cycle") && table.contains("| early") && table.contains(" *"), "{table}");
+    refused(&run(&["runs", f.path("nowhere").to_str().unwrap()]), 2, &["no such folder"]);
+}

@@ -63,7 +63,7 @@ impl Activations {
             let Some(e) = of(a) else { return Ok(()) };
             let (usual, edge) = (usual(a), edge(a));
             return print(&format!(
-                "{a}\n  f(x): {}\n  source: {}\n  variance of its weights, times the inputs of a unit: {:.4}\n  growth of a small \
+                "{a}\n  {}\n  source: {}\n  variance of its weights, times the inputs of a unit: {:.4}\n  growth of a small \
                  difference per layer there (1 is the edge of chaos): {}\n  at the edge of chaos, with biases of variance {}: weights {}, \
                  what flows has variance {}\n",
                 e.formula,

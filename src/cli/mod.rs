@@ -29,6 +29,8 @@ mod progress;
 #[cfg(feature = "nn")]
 mod prune;
 #[cfg(feature = "nn")]
+mod runs;
+#[cfg(feature = "nn")]
 mod trace;
 #[cfg(feature = "nn")]
 mod train;
@@ -71,6 +73,9 @@ enum Command {
     /// Betti numbers of every layer of a trained run, per class, with pictures
     #[cfg(feature = "nn")]
     Trace(trace::TraceCommand),
+    /// The runs in a folder, compared
+    #[cfg(feature = "nn")]
+    Runs(runs::Runs),
     /// Accuracy of a trained run, class by class, and how far its certainty can be trusted
     #[cfg(feature = "nn")]
     Evaluate(evaluate::Evaluate),
@@ -159,6 +164,8 @@ fn run(command: Command, quiet: bool) -> Result<()> {
         Command::Trace(c) => c.run(quiet),
         #[cfg(feature = "nn")]
         Command::Evaluate(c) => c.run(quiet),
+        #[cfg(feature = "nn")]
+        Command::Runs(c) => c.run(),
         #[cfg(feature = "nn")]
         Command::Export(c) => c.run(),
         #[cfg(feature = "nn")]

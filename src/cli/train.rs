@@ -7,8 +7,8 @@ use clap::Args;
 use lacuna::data::{DataSet, lock_folder};
 use lacuna::nn::{Activation, Compute, Init};
 use lacuna::progress::Watch;
-use lacuna::report::{Lines, Picture};
-use lacuna::train::{Config, ModelKind, Normalisation, Optimiser, OptimiserKind, Run, Settings, is_generated};
+use lacuna::report::{Lines, Page, Picture};
+use lacuna::train::{Config, ModelKind, Normalisation, Optimiser, OptimiserKind, RateSchedule, Run, Settings, is_generated};
 use lacuna::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ pub struct Train {
     /// Go on with the run in that folder, by its own options; --epochs may be raised
     #[arg(long, conflicts_with_all = [
         "data", "data_dir", "model", "filters", "hidden", "depth", "width", "no_norm", "activation", "learn_activation", "init", "optimiser", "lr", "momentum", "decoupled", "augment", "mean", "deviation",
-        "weight_decay", "batch", "seed",
+        "weight_decay", "batch", "seed", "schedule", "warm_up", "patience",
     ])]
     resume: bool,
     /// Replace the run that is in --out
@@ -80,6 +80,15 @@ pub struct Train {
     /// Learning rate [default: 0.001; for sgd 0.05, adagrad 0.01, adadelta 1]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     lr: Option<f64>,
+    /// The course of the learning rate: constant, step (a tenth from half of the steps on, a hundredth from three quarters on), cosine, or one-cycle
+    #[arg(long, default_value = "constant")]
+    schedule: String,
+    /// Epochs over which the learning rate rises to its beginning
+    #[arg(long, default_value_t = 0, value_name = "EPOCHS")]
+    warm_up: usize,
+    /// End when the loss on a held-out tenth of the training samples has not become smaller for so many epochs, and keep the best epoch's weights
+    #[arg(long, value_name = "EPOCHS")]
+    patience: Option<usize>,
     /// Momentum of sgd [default: 0.9]
     #[arg(long)]
     momentum: Option<f64>,
@@ -135,7 +144,17 @@ impl Train {
         if epochs == 0 {
             return Err(Error::input("at least one epoch is needed"));
         }
-        Ok(Settings { augment: self.augment, ..Settings::new(epochs, self.batch, optimiser, self.seed) })
+        let known = RateSchedule::ALL.iter().find(|(name, _)| *name == self.schedule);
+        let names = RateSchedule::ALL.map(|(name, _)| name);
+        let schedule = known.map(|s| s.1).ok_or_else(|| Error::unknown("schedule", &self.schedule, &names))?;
+        if self.warm_up >= epochs {
+            return Err(Error::input(format!("a warm-up of {} epochs leaves none of {epochs} to learn in", self.warm_up)));
+        }
+        if self.patience == Some(0) {
+            return Err(Error::input("--patience must be at least 1"));
+        }
+        let (augment, warm_up, patience) = (self.augment, self.warm_up, self.patience);
+        Ok(Settings { augment, schedule, warm_up, patience, ..Settings::new(epochs, self.batch, optimiser, self.seed) })
     }
 
     fn config(&self) -> Result<Config> {
@@ -240,6 +259,12 @@ impl Train {
                 if epochs < done {
                     return Err(Error::input(format!("{done} epochs are through already, {epochs} were asked for")));
                 }
+                if epochs != run.config.settings.epochs && !run.config.settings.schedule.is_constant() {
+                    return Err(Error::input(format!(
+                        "the learning rate of this run is laid out over {} epochs: go on with --from and another --out",
+                        run.config.settings.epochs
+                    )));
+                }
                 run.config.settings.epochs = epochs;
                 run.write_config()?;
             }
@@ -281,8 +306,28 @@ impl Train {
             ("test".to_string(), points(|m| 100.0 * m.test_accuracy.unwrap_or(f64::NAN))),
         ];
         let title = format!("{}, {}", run.arch.title(), run.arch.activation);
-        Lines { title, x: "epoch".into(), y: "accuracy, %".into(), series }.save(&run.folder.join("accuracy.svg"))?;
-        let last = metrics.last().and_then(|m| m.test_accuracy).unwrap_or(0.0);
+        let accuracy = Lines { title: title.clone(), x: "epoch".into(), y: "accuracy, %".into(), series };
+        let mut losses = vec![
+            ("train".to_string(), points(|m| m.train_loss)),
+            ("test".to_string(), points(|m| m.test_loss.unwrap_or(f64::NAN))),
+        ];
+        if metrics.iter().any(|m| m.validation_loss.is_some()) {
+            losses.push(("held out".to_string(), points(|m| m.validation_loss.unwrap_or(f64::NAN))));
+        }
+        let loss = Lines { title: title.clone(), x: "epoch".into(), y: "loss".into(), series: losses };
+        let rate = vec![("learning rate".to_string(), points(|m| m.rate.unwrap_or(f64::NAN)))];
+        let rate = Lines { title: title.clone(), x: "epoch".into(), y: "learning rate".into(), series: rate };
+        accuracy.save(&run.folder.join("accuracy.svg"))?;
+        loss.save(&run.folder.join("loss.svg"))?;
+        let mut page = Page::new(&format!("Training of {title} on {}", data.name));
+        page.pictures(&[accuracy, loss, rate])?;
+        page.save(&run.folder.join("train.html"))?;
+        // With --patience the weights are those of the best epoch.
+        let kept = metrics
+            .iter()
+            .filter(|m| m.validation_loss.is_some())
+            .min_by(|a, b| a.validation_loss.partial_cmp(&b.validation_loss).unwrap_or(std::cmp::Ordering::Equal));
+        let last = kept.or(metrics.last()).and_then(|m| m.test_accuracy).unwrap_or(0.0);
         print(&format!(
             "{}: {:.2} % on {} test samples after {} epochs\n",
             run.folder.display(),

@@ -113,7 +113,7 @@ impl Plan {
     /// How the training after the cut goes, for a run that was trained by `settings` on so many samples.
     pub fn recovery_settings(&self, settings: &Settings, samples: usize) -> Settings {
         let mut learnt = match self.recovery {
-            None => Settings { gentle: None, ..*settings },
+            None => Settings { gentle: None, patience: None, warm_up: 0, ..*settings },
             Some(by) => {
                 let sgd = Optimiser { momentum: 0.9, weight_decay: 1e-4, ..Optimiser::new(OptimiserKind::Sgd, by.rate) };
                 let gentle = Some(Gentle { distill: by.distill, steps: 0 });

@@ -1,11 +1,12 @@
 //! The folder of a run: `config.json`, `arch.json`, `weights.safetensors`, `metrics.jsonl`, and the last
 //! checkpoint, from which training can go on.
 
+use super::evaluation::Evaluation;
 use super::source::load_data;
-use super::trainer::{EpochRecord, Settings, Trainer, accuracy};
-use crate::data::DataSet;
+use super::trainer::{EpochRecord, Settings, Trainer, logits};
 use crate::data::files::{checksum, create_folder, read_json, write_json, write_text};
 use crate::data::table::{read_table, standard, table_set};
+use crate::data::{DataSet, Samples};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Arch, Compute, Init, Net, zoo};
 use crate::progress::Watch;
@@ -342,43 +343,86 @@ impl Run {
             }
             None => Vec::new(),
         };
+        let parts = self.split(data);
+        let (train, held_out) = parts.as_ref().map_or((&data.train, None), |(train, held_out)| (train, Some(held_out)));
         if trainer.epochs_done() > settings.epochs {
             let (done, asked) = (trainer.epochs_done(), settings.epochs);
             return Err(Error::input(format!("{done} epochs are through already, {asked} were asked for")));
         }
         if !metrics.is_empty() && trainer.is_between_epochs() {
             // A full disk may have cut off what follows a checkpoint.
-            trainer.network().save(&self.folder.join("weights.safetensors"))?;
+            if best_epoch(&metrics).is_none_or(|best| best + 1 == metrics.len()) {
+                trainer.network().save(&self.folder.join("weights.safetensors"))?;
+            }
             self.write_metrics(&metrics)?;
         }
-        while trainer.epochs_done() < settings.epochs {
-            let trained = trainer.epoch(&data.train, watch);
+        let begun = (std::time::Instant::now(), trainer.epochs_done());
+        while trainer.epochs_done() < settings.epochs && !self.is_over(&metrics) {
+            let trained = trainer.epoch(train, watch);
             if let Err(Error::Interrupted(why)) = trained {
                 trainer.save_checkpoint(&self.folder, &metrics)?;
                 return Err(Error::Interrupted(format!("{why}; saved, go on with --resume")));
             }
             let mut record = trained?;
             let net = trainer.network();
-            record.test_accuracy = Some(accuracy(&net, &data.test, &compute.device, &mut Patient(watch))?);
+            let mut judged = |samples: &Samples| -> Result<Evaluation> {
+                let answers = logits(&net, samples, &compute.device, &mut Patient(watch))?;
+                Ok(Evaluation::new(&answers, &samples.labels, &data.classes))
+            };
+            let tested = judged(&data.test)?;
+            (record.test_accuracy, record.test_loss) = (Some(tested.accuracy), Some(tested.loss));
+            if let Some(held_out) = held_out {
+                record.validation_loss = Some(judged(held_out)?.loss);
+            }
+            let left =
+                (settings.epochs - record.epoch) as f64 * begun.0.elapsed().as_secs_f64() / (record.epoch - begun.1) as f64;
             let told = format!(
-                "epoch {}: loss {:.4}, train {:.2} %, test {:.2} %, {:.1} s",
+                "epoch {}: loss {:.4}, train {:.2} %, test {:.2} %, {:.1} s, {:.0} samples/s{}",
                 record.epoch,
                 record.train_loss,
                 100.0 * record.train_accuracy,
                 100.0 * record.test_accuracy.unwrap_or(0.0),
-                record.seconds
+                record.seconds,
+                train.len() as f64 / record.seconds.max(1e-9),
+                if left >= 1.0 { format!(", about {left:.0} s left") } else { String::new() }
             );
             metrics.push(record);
             // First what everything else can be made from again.
             trainer.save_checkpoint(&self.folder, &metrics)?;
-            net.save(&self.folder.join("weights.safetensors"))?;
+            if best_epoch(&metrics) == Some(metrics.len() - 1) || held_out.is_none() {
+                net.save(&self.folder.join("weights.safetensors"))?;
+            }
             self.write_metrics(&metrics)?;
             watch.note(&told);
             if let Some(record) = metrics.last() {
                 observe(record, &net)?;
             }
         }
+        if held_out.is_some()
+            && let Some(best) = best_epoch(&metrics)
+        {
+            watch.note(&format!(
+                "the weights are those of epoch {}, whose loss on held-out training samples is the smallest{}",
+                best + 1,
+                if self.is_over(&metrics) { ": no epoch since was better, so training ended" } else { "" }
+            ));
+            return self.network(compute);
+        }
         Ok(trainer.network())
+    }
+
+    /// What is learnt from, and what is held out of it to tell when to stop, if that is asked for: every tenth in an order that does not depend on the seed.
+    fn split(&self, data: &DataSet) -> Option<(Samples, Samples)> {
+        self.config.settings.patience?;
+        let order = data.train.shuffled(0);
+        let (held_out, rest) = order.split_at((order.len() / 10).max(1));
+        Some((data.train.select(rest), data.train.select(held_out)))
+    }
+
+    /// Whether so many epochs have passed since the best one that training ends.
+    fn is_over(&self, metrics: &[EpochRecord]) -> bool {
+        let Some(patience) = self.config.settings.patience else { return false };
+        best_epoch(metrics).is_some_and(|best| metrics.len() - 1 - best >= patience)
     }
 
     /// Writes `metrics.jsonl` anew.
@@ -406,6 +450,12 @@ impl Run {
     pub fn write_engine(&self, info: &EngineInfo) -> Result<()> {
         write_json(&self.folder.join("engine.json"), info)
     }
+}
+
+/// The epoch of the smallest loss on held-out samples, counted from 0, if there were any.
+fn best_epoch(metrics: &[EpochRecord]) -> Option<usize> {
+    let losses = metrics.iter().enumerate().filter_map(|(i, m)| Some((i, m.validation_loss?)));
+    losses.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| i)
 }
 
 /// An error if a folder that is to hold results holds a run.

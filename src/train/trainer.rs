@@ -2,6 +2,7 @@
 
 use super::augment::augmented;
 use super::optimiser::Optimiser;
+use super::rate::RateSchedule;
 use crate::data::Samples;
 use crate::error::{Error, Result};
 use crate::nn::{Net, bridge};
@@ -34,6 +35,19 @@ pub struct Settings {
     /// How what was compensated learns on without harm, in place of the usual way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gentle: Option<Gentle>,
+    /// The course of the learning rate.
+    #[serde(default, skip_serializing_if = "RateSchedule::is_constant")]
+    pub schedule: RateSchedule,
+    /// Epochs over which the learning rate rises to its beginning.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub warm_up: usize,
+    /// Epochs without a smaller loss on held-out training samples, a tenth of all, after which training ends; the weights are then those of the best epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// Training that changes a good network little: norms keep their running statistics, and the learning rate falls to 0 along half a cosine.
@@ -51,7 +65,17 @@ pub struct Gentle {
 impl Settings {
     /// Without augmentation.
     pub fn new(epochs: usize, batch: usize, optimiser: Optimiser, seed: u64) -> Self {
-        Self { epochs, batch, optimiser, seed, augment: false, gentle: None }
+        Self {
+            epochs,
+            batch,
+            optimiser,
+            seed,
+            augment: false,
+            gentle: None,
+            schedule: RateSchedule::Constant,
+            warm_up: 0,
+            patience: None,
+        }
     }
 
     /// What decides the order of the samples in an epoch, counted from 0.
@@ -65,7 +89,10 @@ impl Settings {
         let (a, b) = (&self.optimiser, &other.optimiser);
         let rates = near(a.rate, b.rate) && near(a.momentum, b.momentum) && near(a.weight_decay.into(), b.weight_decay.into());
         let same = a.kind == b.kind && a.decoupled == b.decoupled && self.augment == other.augment && self.gentle == other.gentle;
-        rates && same && self.batch == other.batch && self.seed == other.seed
+        let course = self.schedule == other.schedule && self.warm_up == other.warm_up && self.patience == other.patience;
+        // A course is laid out over all epochs: with another number of them it would be another one.
+        let laid_out = self.schedule.is_constant() || self.epochs == other.epochs;
+        rates && same && course && laid_out && self.batch == other.batch && self.seed == other.seed
     }
 }
 
@@ -99,6 +126,15 @@ pub struct EpochRecord {
     pub train_accuracy: f64,
     /// Share of right answers on the test samples afterwards.
     pub test_accuracy: Option<f64>,
+    /// Mean loss on them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_loss: Option<f64>,
+    /// Mean loss on the training samples that were held out, where some were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// The learning rate of the epoch's last step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
     /// Seconds of training.
     pub seconds: f64,
 }
@@ -135,13 +171,13 @@ impl Trainer {
         self
     }
 
-    /// The learning rate of a step of `total`, counted from 0 over all epochs.
-    fn rate(&self, step: usize, total: usize) -> f64 {
-        let rate = self.settings.optimiser.rate;
-        match self.settings.gentle {
-            Some(_) => 0.5 * rate * (1.0 + (std::f64::consts::PI * step as f64 / total.max(1) as f64).cos()),
-            None => rate,
-        }
+    /// The learning rate of a step of `total`, counted from 0 over all epochs of `epoch` steps.
+    fn rate(&self, step: usize, total: usize, epoch: usize) -> f64 {
+        let (schedule, warm_up) = match self.settings.gentle {
+            Some(_) => (RateSchedule::Cosine, 0),
+            None => (self.settings.schedule, self.settings.warm_up * epoch),
+        };
+        self.settings.optimiser.rate * schedule.factor(step, total, warm_up)
     }
 
     /// The mean loss of some logits.
@@ -221,7 +257,7 @@ impl Trainer {
             });
             let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
             let rule = self.settings.optimiser;
-            self.net = rule.decay(self.optimiser.step(self.rate(before + step, end), self.net.clone(), gradients));
+            self.net = rule.decay(self.optimiser.step(self.rate(before + step, end, full), self.net.clone(), gradients));
             pending += which.len();
             self.progress.steps = step + 1;
             if (step + 1) % 16 == 0 || step + 1 == total {
@@ -246,6 +282,9 @@ impl Trainer {
             train_loss: p.loss / p.seen as f64,
             train_accuracy: p.correct / p.seen as f64,
             test_accuracy: None,
+            test_loss: None,
+            validation_loss: None,
+            rate: Some(self.rate(before + total - 1, end, full)),
             seconds: earlier + start.elapsed().as_secs_f64(),
         };
         self.progress = Progress { epochs: p.epochs + 1, ..Progress::default() };
