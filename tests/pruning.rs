@@ -245,7 +245,7 @@ fn an_interrupted_comparison_goes_on() {
     }
     let text = std::fs::read_to_string(out.join("report.md")).unwrap();
     assert!(text.contains("Worse than the median of chance") && text.contains("l1:reverse"));
-    for picture in ["after-cut-macs.svg", "recovered-parameters.svg", "recovered-latency.svg"] {
+    for picture in ["after-cut-macs.svg", "recovered-parameters.svg", "recovered-macs.svg"] {
         assert!(std::fs::metadata(out.join(picture)).unwrap().len() > 500);
     }
     // Other options do not go into the same folder; more criteria do.

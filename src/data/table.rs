@@ -106,13 +106,23 @@ fn of_text(path: &Path, bytes: &[u8], label: Option<&str>, wanted: &[String]) ->
         if line.trim().is_empty() {
             continue;
         }
-        let cells = fields(line.trim()).map_err(wrong)?;
+        let mut cells = fields(line.trim()).map_err(wrong)?;
+        // A separator at the end closes the last cell, unless a cell is missing then: it is empty.
+        let expected = chosen.as_ref().map(|c| c.0).or(header.as_ref().map(Vec::len));
+        if expected == Some(cells.len() + 1) && line.trim_end().ends_with([',', ';']) {
+            cells.push(String::new());
+        }
         if chosen.is_none() && header.is_none() {
             // With a column of words, the first line is a header where no cell of it is a number.
             if is_header(&cells) {
                 header = Some(cells);
                 continue;
             }
+        }
+        if let (None, Some(names)) = (&chosen, &header)
+            && names.len() != cells.len()
+        {
+            return Err(wrong(format!("{} cells under a header of {} names", cells.len(), names.len())));
         }
         if chosen.is_none() {
             let (label, numbers) = places(header.as_deref(), cells.len(), label, wanted)?;
@@ -242,7 +252,8 @@ mod tests {
             ("x,y\n1,a\n2,a\n3,b\n", "y", "the class 'b' has a single row"),
             ("x,y\n1,a\nq,b\n", "y", "line 3: column x: 'q' is not a number"),
             ("x,y\n1,a\n2\n", "y", "line 3: 1 cells"),
-            ("x,y\n1,\n2,b\n", "y", "line 2"),
+            ("x,y\n1,\n2,b\n", "y", "line 2: the label is missing"),
+            ("x,y\n1,a,3\n2,b\n", "y", "line 2: 3 cells under a header of 2 names"),
         ] {
             let e = set(text, label).unwrap_err();
             assert!(e.to_string().contains(says), "{e}");
