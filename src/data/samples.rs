@@ -136,7 +136,7 @@ impl Samples {
         match &mut self.values {
             Values::Bytes(_, scales) => scales.iter_mut().enumerate().for_each(|(c, scale)| *scale = of(c)),
             Values::Floats(numbers) => {
-                numbers.iter_mut().enumerate().for_each(|(i, x)| *x = (*x - of(i % parts).0) / of(i % parts).1)
+                numbers.iter_mut().enumerate().for_each(|(i, x)| *x = (*x - of(i % parts).0) / of(i % parts).1);
             }
         }
         Ok(())

@@ -69,7 +69,7 @@ impl Engine {
         let points = options.max_points.map_or(cloud.len(), |most| most.min(cloud.len()));
         let (bytes, limit) = match self.gpu() {
             Some(gpu) => {
-                let most = gpu.record().max_points as usize;
+                let most = gpu.record().max_points;
                 let limit = (points > most).then(|| format!("{} takes clouds of up to {most} points", gpu.record().name));
                 // Above dimension 1 the host has its part.
                 (wgsl::bytes(points) + if options.max_dim > 1 { cpu::bytes(points, options.max_dim) } else { 0 }, limit)
