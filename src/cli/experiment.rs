@@ -108,14 +108,26 @@ fn name_of(name: Name) -> String {
     name.to_possible_value().map_or(String::new(), |v| v.get_name().to_string())
 }
 
+/// Lines of at most so many characters, all of them indented.
+fn wrapped(text: &str, indent: usize, width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => *line += &format!(" {word}"),
+            _ => lines.push(format!("{}{word}", " ".repeat(indent))),
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
 /// What there is, and how long it takes.
 fn list() -> Result<()> {
     let mut text = String::from("Experiments:\n\n");
     for (name, minutes) in MINUTES {
         let about = name.to_possible_value().and_then(|v| v.get_help().map(ToString::to_string)).unwrap_or_default();
         let took = minutes.map_or("some minutes to half an hour".into(), |m| format!("{m} minutes"));
-        text +=
-            &format!("  {}\n      {about}\n      --quick: {took} on two cores without a GPU; in full: hours\n", name_of(name));
+        let times = format!("--quick: {took} on two cores without a GPU; in full: hours");
+        text += &format!("  {}\n{}{}", name_of(name), wrapped(&about, 6, 96), wrapped(&times, 6, 96));
     }
     print(&(text + "\nlacuna experiment NAME --quick begins one; what is through is kept, and the same command goes on.\n"))
 }

@@ -63,6 +63,24 @@ impl Source<'_> {
         }
     }
 
+    /// [`check_size`], with advice that fits: a graph cannot be sampled.
+    fn check_size(&self, max_dim: usize) -> Result<()> {
+        check_size(self.len(), max_dim).map_err(|e| match (self, e) {
+            (Source::Cloud(Cloud::Edges(graph)), Error::TooLarge(_)) => {
+                let mut used: Vec<u32> = graph.edges().iter().flat_map(|&(i, j, _)| [i, j]).collect();
+                used.sort_unstable();
+                used.dedup();
+                Error::TooLarge(format!(
+                    "a graph of {} vertices, of which {} have edges, needs a table of all pairs that does not fit: number the vertices anew without those \
+                     that have no edge (each is a component of its own)",
+                    graph.len(),
+                    used.len()
+                ))
+            }
+            (_, e) => e,
+        })
+    }
+
     /// What the keys mean, given the metric for points: matrices and graphs bring their own lengths.
     fn metric(&self, of_points: Metric) -> Metric {
         match self {
@@ -141,7 +159,7 @@ pub(crate) fn pairs(
     task: &Task<'_>,
     take: &mut dyn FnMut(Pairs),
 ) -> Result<()> {
-    clouds.iter().try_for_each(|c| check_size(c.len(), max_dim))?;
+    clouds.iter().try_for_each(|c| c.check_size(max_dim))?;
     let threads = rayon::current_num_threads();
     let one = |cloud: &Source<'_>, parallel: bool, task: &Task<'_>| {
         let metric = cloud.metric(metric);
@@ -181,7 +199,7 @@ pub(crate) fn cycles(
     length: impl Fn(u32, Option<u32>) -> f32,
     task: &Task<'_>,
 ) -> Result<Vec<KeyedCycle>> {
-    check_size(cloud.len(), 1)?;
+    cloud.check_size(1)?;
     let parallel = rayon::current_num_threads() > 1;
     cycles::longest(Filtration::of(cloud, cloud.metric(metric), threshold, parallel), k, length, parallel, task)
 }
