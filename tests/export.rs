@@ -114,3 +114,58 @@ fn pytorch_says_the_same_with_every_activation() {
         }
     }
 }
+
+/// What `lacuna_export.py` writes of a network with blocks, shortcuts and dropout is the same network here. Needs Python with torch and safetensors, whose path
+/// `LACUNA_PYTORCH` gives.
+#[test]
+fn a_network_comes_from_pytorch() {
+    let Ok(python) = std::env::var("LACUNA_PYTORCH") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let says = r#"
+import json, sys, torch
+from torch import nn
+from lacuna_export import export
+
+class Block(nn.Module):
+    def __init__(self, i, o):
+        super().__init__()
+        self.a, self.n = nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o)
+        self.b = nn.Conv2d(o, o, 3, padding=1)
+        self.short = nn.Identity() if i == o else nn.Conv2d(i, o, 1)
+
+    def forward(self, x):
+        return torch.relu(self.b(torch.relu(self.n(self.a(x)))) + self.short(x))
+
+torch.manual_seed(0)
+net = nn.Sequential(nn.Conv2d(2, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), Block(6, 6), nn.MaxPool2d(2), Block(6, 9),
+                    nn.Dropout(0.3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(9, 4))
+export(net, (2, 8, 8), "out")
+x = torch.sin(torch.arange(2 * 2 * 8 * 8.0) * 0.7).reshape(2, 2, 8, 8)
+print(json.dumps(net(x).flatten().tolist()))
+for bad, why in [(nn.Sequential(nn.Conv2d(2, 4, 3, groups=2)), "one group"), (nn.Sequential(nn.Conv2d(2, 4, 3), nn.AvgPool2d(2)), "AvgPool2d")]:
+    try:
+        export(bad, (2, 8, 8), "bad")
+        sys.exit("not refused")
+    except NotImplementedError as e:
+        assert why in str(e), e
+"#;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/pytorch");
+    let out = Command::new(&python)
+        .args(["-c", says])
+        .current_dir(dir.path())
+        .env("PYTHONPATH", folder)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(!dir.path().join("bad").exists(), "nothing is left of what was refused");
+    let theirs: Vec<f32> = serde_json::from_slice(&out.stdout).unwrap();
+    let arch: Arch = serde_json::from_str(&std::fs::read_to_string(dir.path().join("out/arch.json")).unwrap()).unwrap();
+    let net = Net::load(&arch, &dir.path().join("out/weights.safetensors"), &Compute::cpu().device).unwrap();
+    let x: Vec<f32> = (0..256).map(|i| (i as f32 * 0.7).sin()).collect();
+    let ours: Vec<f32> =
+        net.forward(Tensor::<2>::from_data(TensorData::new(x, [2, 128]), &Compute::cpu().device)).try_into_vec_as().unwrap();
+    for (a, b) in ours.iter().zip(&theirs) {
+        assert!((a - b).abs() < 1e-4 * b.abs().max(1.0), "{ours:?} {theirs:?}");
+    }
+}
