@@ -26,9 +26,9 @@ pub type StateDict = BTreeMap<String, Entry>;
 /// [`Error::Io`], or [`Error::File`] for a file that is damaged or holds numbers of other types than f32 and f64.
 pub fn read_state(path: &Path) -> Result<StateDict> {
     let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
-    // A zip or a pickle; safetensors begins with the length of its JSON.
+    // A zip or a pickle; safetensors begins with the length of its JSON, whose first byte may be that of a pickle.
     let by_torch = bytes.starts_with(b"PK") || bytes.starts_with(&[0x80]);
-    let tensors = if by_torch { torch_tensors(path)? } else { safe_tensors(path, &bytes)? };
+    let tensors = if by_torch && bytes.get(8) != Some(&b'{') { torch_tensors(path)? } else { safe_tensors(path, &bytes)? };
     let plain = |name: String| {
         let mut rest = name.as_str();
         while let Some(shorter) = ["module.", "state_dict.", "model_state_dict."].iter().find_map(|p| rest.strip_prefix(p)) {
@@ -369,5 +369,23 @@ mod tests {
         let mut names = ["layer10.a", "layer2.b", "layer2.a", "fc", "layer2.a.12", "layer2.a.3"];
         names.sort_by_key(|n| natural(n));
         assert_eq!(names, ["fc", "layer2.a", "layer2.a.3", "layer2.a.12", "layer2.b", "layer10.a"]);
+    }
+
+    /// A header of so many bytes that the file begins as a pickle does.
+    #[test]
+    fn a_length_that_looks_like_a_pickle() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("w.safetensors");
+        let numbers = [1.0f32.to_le_bytes(), 2.0f32.to_le_bytes()].concat();
+        let header = |length: usize| {
+            let json = r#"{"a.weight":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
+            format!("{json}{}", " ".repeat(length - json.len()))
+        };
+        for length in [0x80usize, 0x280, 88] {
+            let header = header(length);
+            let bytes = [&(length as u64).to_le_bytes()[..], header.as_bytes(), &numbers].concat();
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(read_state(&path).unwrap()["a.weight"], (vec![2], vec![1.0, 2.0]), "{length}");
+        }
     }
 }
