@@ -182,7 +182,8 @@ fn cnn_config(seed: u64) -> Result<Config> {
 }
 
 fn learner_table(learners: &[Learner]) -> Table {
-    let mut table = Table::new(&["activation (10-layer MLP, disks)", "steps to 99.9 %", "held out", "first layer with b0 = 1"]);
+    let mut table =
+        Table::new(&["activation (10-layer MLP, disks)", "steps to 99.9 %", "held out", "the inside is one piece from"]);
     for l in learners {
         let first = l.layers[0].iter().find(|l| l.betti[0] == 1).map_or("none".into(), |l| l.layer.clone());
         let steps = l.steps.map_or(format!("> {MOST_STEPS} (best {:.2} %)", 100.0 * l.best), |s| s.to_string());
@@ -223,7 +224,12 @@ fn page(
 ) -> Result<Page> {
     let mut page = Page::new("Lacuna: from real data to a smaller network");
     let info = compute.engine.info();
-    page.paragraph(&format!("Computed by the {} engine on {} ({}).", info.kind, info.adapter, compute.engine.why()));
+    page.paragraph(&conclusion(outcome));
+    page.paragraph(&format!(
+        "On the way there: what a hole is to a barcode, three activation functions that learn to tell the inside of nine disks from the outside, and \
+         what their layers do to those holes. Computed by the {} engine on {}.",
+        info.kind, info.adapter
+    ));
     page.heading("Nine holes");
     page.paragraph(
         "Points of a square out of which nine disks are cut. Each hole is one long bar of dimension 1: it is born when \
@@ -254,9 +260,11 @@ fn page(
     ));
     page.table(&betti_table(learners, 0));
     page.table(&betti_table(learners, 1));
-    page.picture(&betti_picture(learners, 0, 0, "Inside: components"))?;
-    page.picture(&betti_picture(learners, 0, 1, "Inside: loops"))?;
-    page.picture(&betti_picture(learners, 1, 1, "Outside: loops"))?;
+    page.pictures(&[
+        betti_picture(learners, 0, 0, "Inside: components"),
+        betti_picture(learners, 0, 1, "Inside: loops"),
+        betti_picture(learners, 1, 1, "Outside: loops"),
+    ])?;
     page.heading("A smaller network");
     page.paragraph(&format!(
         "{} on 6,000 images of Fashion-MNIST. Of every layer the same share of filters goes, those with the least effect on the network's answers, until half \
@@ -264,7 +272,6 @@ fn page(
          for 512 images. No training follows.",
         run.arch.title()
     ));
-    page.paragraph(&conclusion(outcome));
     page.table(&outcome.layer_table());
     page.table(&outcome.cost_table());
     page.paragraph(

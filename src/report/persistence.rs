@@ -20,6 +20,21 @@ pub struct Persistence<'a> {
     pub barcode: &'a Barcode,
 }
 
+/// Bars that may stand out, at most.
+const MOST_MARKED: usize = 20;
+/// By how many times the shortest bar that stands out is longer than the next.
+const GAP: f32 = 1.5;
+
+/// From which length on bars stand out: above the widest gap between the longest ones, as a quotient, where there is one that can be seen.
+fn marked(bars: &[Bar]) -> Option<f32> {
+    let mut lengths: Vec<f32> = bars.iter().map(Bar::length).filter(|l| l.is_finite()).collect();
+    lengths.sort_by(|a, b| b.total_cmp(a));
+    let gap = |i: &usize| lengths[*i] / lengths[i + 1].max(f32::MIN_POSITIVE);
+    let most = lengths.len().saturating_sub(1).min(MOST_MARKED);
+    let widest = (0..most).max_by(|a, b| gap(a).total_cmp(&gap(b)))?;
+    (gap(&widest) >= GAP).then(|| lengths[widest])
+}
+
 impl Persistence<'_> {
     fn drawn(&self, dim: usize) -> Vec<Bar> {
         let mut bars = self.barcode.bars[dim].clone();
@@ -70,14 +85,19 @@ impl Persistence<'_> {
         for (dim, bars) in dims.iter().enumerate() {
             let colour = colour(dim);
             let all = self.barcode.bars[dim].len();
-            let some = if all > bars.len() { format!(", the longest {}", bars.len()) } else { String::new() };
-            let label = format!("H{dim}: {all} bars{some}");
+            let some = if all > bars.len() { format!(", the longest {} shown", bars.len()) } else { String::new() };
+            let mark = if dim > 0 { marked(&self.barcode.bars[dim]) } else { None };
+            let count = mark.map_or(0, |m| self.barcode.bars[dim].iter().filter(|b| b.length() >= m).count());
+            let out = if count > 0 { format!(", {count} of which stand out") } else { String::new() };
+            let label = format!("H{dim}: {all} bars{some}{out}");
             let place = (0.02 * never, -(row + 0.6));
             text(chart.draw_series(std::iter::once(Text::new(label, place, ("sans-serif", 13).into_font().color(&colour)))))?;
             row += HEAD as f64 - 1.0;
             for bar in bars {
                 let to = if bar.death.is_finite() { f64::from(bar.death) } else { never };
-                let line = PathElement::new(vec![(f64::from(bar.birth), -row), (to, -row)], colour.stroke_width(2));
+                let stands_out = mark.is_none_or(|m| bar.length() >= m);
+                let style = if stands_out { colour.stroke_width(3) } else { colour.mix(0.45).stroke_width(2) };
+                let line = PathElement::new(vec![(f64::from(bar.birth), -row), (to, -row)], style);
                 text(chart.draw_series(std::iter::once(line)))?;
                 row += 1.0;
             }
@@ -101,7 +121,9 @@ impl Persistence<'_> {
         for (dim, bars) in self.barcode.bars.iter().enumerate() {
             let colour = colour(dim);
             let place = |b: &Bar| (f64::from(b.birth), if b.death.is_finite() { f64::from(b.death) } else { never });
-            text(chart.draw_series(bars.iter().map(|b| Circle::new(place(b), 3, colour.mix(0.7).filled()))))?
+            let mark = if dim > 0 { marked(bars) } else { None };
+            let looks = |b: &Bar| if mark.is_none_or(|m| b.length() >= m) { (4, colour.mix(0.9)) } else { (3, colour.mix(0.45)) };
+            text(chart.draw_series(bars.iter().map(|b| Circle::new(place(b), looks(b).0, looks(b).1.filled()))))?
                 .label(format!("H{dim}"))
                 .legend(move |(x, y)| Circle::new((x + 7, y), 4, colour.filled()));
         }
@@ -114,5 +136,21 @@ impl Persistence<'_> {
                 .label_font(("sans-serif", 13))
                 .draw(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_above_the_widest_gap_stand_out() {
+        let bars = |lengths: &[f32]| lengths.iter().map(|&l| Bar { birth: 1.0, death: 1.0 + l }).collect::<Vec<_>>();
+        let long = marked(&bars(&[0.1, 3.0, 0.2, 2.5, 0.15])).unwrap();
+        assert!((long - 2.5).abs() < 1e-6);
+        assert!(marked(&bars(&[1.0, 0.9, 0.8, 0.7])).is_none(), "no gap is wide");
+        assert!(marked(&[]).is_none() && marked(&bars(&[1.0])).is_none());
+        let endless = [Bar { birth: 0.0, death: f32::INFINITY }];
+        assert!(marked(&endless).is_none());
     }
 }
