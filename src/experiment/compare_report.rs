@@ -30,7 +30,7 @@ pub(super) fn report(out: &Path, setting: &Setting, rows: &[CompareRow], compute
     page.paragraph(&verdict);
     text += &format!("## Against chance\n\n{verdict}\n\n");
     for (name, what, y) in [("after-cut", "right after the cut", false), ("recovered", "after the recovery", true)] {
-        if y && rows.iter().all(|r| r.recovery.is_empty()) {
+        if y && !was_recovered(rows) {
             continue;
         }
         page.heading(&format!("Accuracy {what}"));
@@ -59,6 +59,9 @@ pub(super) fn report(out: &Path, setting: &Setting, rows: &[CompareRow], compute
         ("What is left", costs(setting, rows)),
         ("Recovery", recoveries(setting, rows)),
     ] {
+        if heading.contains("ecovery") && !was_recovered(rows) {
+            continue;
+        }
         page.heading(heading);
         page.table(&table);
         text += &format!("## {heading}\n\n{}\n", table.markdown());
@@ -217,6 +220,11 @@ fn topology_beside_its_twin(setting: &Setting, rows: &[CompareRow]) -> Option<Ta
     Some(table)
 }
 
+/// Whether any network was trained after its cut.
+fn was_recovered(rows: &[CompareRow]) -> bool {
+    rows.iter().any(|r| !r.recovery.is_empty())
+}
+
 /// Which criteria are worse than the median of chance, after the cut and after the recovery.
 fn against_chance(setting: &Setting, rows: &[CompareRow]) -> String {
     let Some(chance) = setting.compare.rivals.iter().find(|r| r.label == "random") else {
@@ -236,9 +244,6 @@ fn against_chance(setting: &Setting, rows: &[CompareRow]) -> String {
         }
         if found.is_empty() { "none".to_string() } else { found.join(", ") }
     };
-    format!(
-        "Worse than the median of chance right after the cut: {}. After the recovery: {}.",
-        worse(&|r| r.cost.accuracy),
-        worse(&CompareRow::last)
-    )
+    let cut = format!("Worse than the median of chance right after the cut: {}.", worse(&|r| r.cost.accuracy));
+    if was_recovered(rows) { format!("{cut} After the recovery: {}.", worse(&CompareRow::last)) } else { cut }
 }
