@@ -33,7 +33,7 @@ pub(super) fn report(out: &Path, setting: &Setting, rows: &[CompareRow], compute
         if y && !was_recovered(rows) {
             continue;
         }
-        page.heading(&format!("Accuracy {what}"));
+        page.heading(&format!("Accuracy by size, {what}"));
         for (x_name, x_title, x) in axes() {
             let series = setting.compare.rivals.iter().map(|rival| {
                 let point = |&ratio: &f64| {
