@@ -13,6 +13,8 @@ fn networks() -> Vec<(String, Net)> {
     let mut archs = vec![
         zoo::named("resnet20:0.25", [3, 16, 16], 5, act("relu")).unwrap(),
         Arch::cnn([3, 16, 16], &[4, 6], 7, 5, act("tanh")).unwrap().without_norms(),
+        zoo::named("mobilenet:0.05", [3, 16, 16], 5, act("relu")).unwrap(),
+        serde_json::from_str(include_str!("common/every_kind.json")).unwrap(),
     ];
     for entry in ACTIVATIONS {
         let mut arch = Arch::mlp_for(&[6], 3, 8, 5, act(entry.name)).unwrap();
@@ -40,7 +42,7 @@ fn onnxruntime_says_the_same() {
     let Ok(python) = std::env::var("LACUNA_ONNX") else { return };
     let dir = tempfile::tempdir().unwrap();
     for (name, net) in networks() {
-        let parts = if net.arch.input.len() == 3 { 3 } else { net.arch.input[0] };
+        let parts = net.arch.input[0];
         let (mean, deviation): (Vec<f32>, Vec<f32>) = (0..parts).map(|i| (0.4 + 0.05 * i as f32, 0.3 + 0.02 * i as f32)).unzip();
         let notes = OnnxNotes {
             classes: ["a", "b", "c", "d", "e"].map(String::from).to_vec(),
@@ -137,12 +139,18 @@ class Block(nn.Module):
         return torch.relu(self.b(torch.relu(self.n(self.a(x)))) + self.short(x))
 
 torch.manual_seed(0)
-net = nn.Sequential(nn.Conv2d(2, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), Block(6, 6), nn.MaxPool2d(2), Block(6, 9),
-                    nn.Dropout(0.3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(9, 4))
+net = nn.Sequential(nn.Conv2d(2, 6, 3, padding=1), nn.BatchNorm2d(6), nn.LeakyReLU(0.1), Block(6, 6), nn.AvgPool2d(3, 2, padding=1),
+                    nn.Conv2d(6, 6, 3, padding="same", groups=6), nn.GELU(), nn.Conv2d(6, 8, (1, 4), padding=(0, 2), groups=2),
+                    nn.MaxPool2d((2, 1)), Block(8, 9), nn.Dropout(0.3), nn.AdaptiveAvgPool2d((1, 5)), nn.Flatten(), nn.Linear(45, 4))
 export(net, (2, 8, 8), "out")
 x = torch.sin(torch.arange(2 * 2 * 8 * 8.0) * 0.7).reshape(2, 2, 8, 8)
 print(json.dumps(net(x).flatten().tolist()))
-for bad, why in [(nn.Sequential(nn.Conv2d(2, 4, 3, groups=2)), "one group"), (nn.Sequential(nn.Conv2d(2, 4, 3), nn.AvgPool2d(2)), "AvgPool2d")]:
+class Beside(nn.Module):
+    def forward(self, x):
+        return torch.cat([x, x], 1)
+
+for bad, why in [(nn.Sequential(nn.Conv2d(2, 4, 3, dilation=2)), "dilation"), (nn.Sequential(nn.Conv2d(2, 4, 3), nn.InstanceNorm2d(4)), "InstanceNorm2d"),
+                 (nn.Sequential(nn.Conv2d(2, 4, 3), Beside()), "cat"), (nn.Sequential(nn.Conv2d(2, 4, 3), nn.GELU("tanh")), "GELU")]:
     try:
         export(bad, (2, 8, 8), "bad")
         sys.exit("not refused")

@@ -55,22 +55,34 @@ ACTIVATIONS = {
 }
 
 
+def activation(text):
+    """A function by Lacuna's name for it, as fold:0.2."""
+    name, _, numbers = text.partition(":")
+    if name not in ACTIVATIONS:
+        raise NotImplementedError(f"no activation is called {name}")
+    return lambda x: ACTIVATIONS[name](x, *[float(n) for n in numbers.split(",") if n])
+
+
+def both(sides):
+    """Rows and columns; one number stands for both."""
+    return tuple(sides) if isinstance(sides, (list, tuple)) else (sides, sides)
+
+
 class Network(nn.Module):
     def __init__(self, arch):
         super().__init__()
         self.arch = arch
-        name, _, numbers = arch["activation"].partition(":")
-        if arch.get("learn_activation") or name not in ACTIVATIONS:
+        if arch.get("learn_activation"):
             raise NotImplementedError(f"learnt activations are not loaded ({arch['activation']})")
-        numbers = [float(x) for x in numbers.split(",") if x]
         self.classes, self.mean, self.deviation = [], None, None
-        self.activation = lambda x: ACTIVATIONS[name](x, *numbers)
         self.own, names = {}, iter(arch.get("names", []))
         for at, layer in enumerate(arch["layers"]):
             kind, flat = layer["kind"], any(l["kind"] in ("flatten", "global_mean") for l in arch["layers"][:at])
             if kind == "conv":
-                padding = layer.get("padding", layer["kernel"] // 2)
-                module = nn.Conv2d(layer["input"], layer["output"], layer["kernel"], layer.get("stride", 1), padding, bias=layer["bias"])
+                kernel = both(layer["kernel"])
+                padding = both(layer.get("padding", [side // 2 for side in kernel]))
+                module = nn.Conv2d(layer["input"], layer["output"], kernel, both(layer.get("stride", 1)), padding,
+                                   groups=layer.get("groups", 1), bias=layer["bias"])
             elif kind == "batch_norm":
                 module = (nn.BatchNorm1d if flat or len(arch["input"]) == 1 else nn.BatchNorm2d)(layer["channels"])
             elif kind == "linear":
@@ -101,9 +113,13 @@ class Network(nn.Module):
             if at in self.own:
                 x = self.get_submodule(self.own[at])(x)
             elif kind == "activation":
-                x = self.activation(x)
-            elif kind == "max_pool":
-                x = F.max_pool2d(x, layer["size"])
+                x = activation(layer.get("of", self.arch["activation"]))(x)
+            elif kind in ("max_pool", "avg_pool"):
+                size = both(layer["size"])
+                pool = F.max_pool2d if kind == "max_pool" else F.avg_pool2d
+                x = pool(x, size, both(layer.get("stride", size)), both(layer.get("padding", 0)))
+            elif kind == "dropout":
+                x = F.dropout(x, layer["rate"], self.training)
             elif kind == "global_mean":
                 x = x.mean((2, 3))
             elif kind == "flatten":

@@ -5,8 +5,8 @@ use super::input::InputArgs;
 use super::{print, print_json};
 use clap::{Args, ValueEnum};
 use lacuna::data::{barcode_csv, barcode_npy, barcode_pers, files};
-use lacuna::report::{Persistence, Picture, check_plot_name};
-use lacuna::topology::{Answer, Cycle, Estimate, FINISHED_ON_HOST};
+use lacuna::report::{CycleMap, Persistence, Picture, check_plot_name};
+use lacuna::topology::{Answer, Cloud, Cycle, Estimate, FINISHED_ON_HOST};
 use lacuna::{Error, Result};
 use std::path::PathBuf;
 
@@ -43,6 +43,9 @@ pub struct BarcodeCommand {
     /// Cycles that stand for so many longest bars of dimension 1, in the JSON answer
     #[arg(long, value_name = "K")]
     cycles: Option<usize>,
+    /// Draw the points, of two or three coordinates, and on them the cycles of --cycles, into a .svg or .png file
+    #[arg(long, value_name = "FILE", requires = "cycles")]
+    plot_cycles: Option<PathBuf>,
     /// Say what memory and time it would take, about, and stop
     #[arg(long)]
     estimate: bool,
@@ -89,20 +92,31 @@ impl BarcodeCommand {
     }
 
     pub fn run(&self, quiet: bool) -> Result<()> {
-        if let Some(path) = &self.plot {
+        for path in self.plot.iter().chain(&self.plot_cycles) {
             check_plot_name(path)?;
+            self.input.refuse_as_output(Some(path))?;
         }
         if self.out.is_none() && matches!(self.format(), OutputFormat::Npy) {
             return Err(Error::input("an npy file is binary: give it a name with --out"));
         }
         self.input.refuse_as_output(self.out.as_deref())?;
-        self.input.refuse_as_output(self.plot.as_deref())?;
-        if self.out.is_some() && self.out == self.plot {
-            return Err(Error::input("--out and --plot name the same file"));
+        let mut outputs = [&self.out, &self.plot, &self.plot_cycles].into_iter().flatten().collect::<Vec<_>>();
+        let given = outputs.len();
+        outputs.sort();
+        outputs.dedup();
+        if outputs.len() < given {
+            return Err(Error::input("--out, --plot and --plot-cycles must name different files"));
         }
         let mut options = self.input.options()?;
         options.profile = self.profile;
         let cloud = self.input.cloud(quiet)?;
+        let points = match &cloud {
+            Cloud::Points(points) if (2..=3).contains(&points.features()) => Some(points),
+            _ if self.plot_cycles.is_some() => {
+                return Err(Error::input("--plot-cycles draws points of two or three coordinates: choose some with --columns"));
+            }
+            _ => None,
+        };
         let engine = self.engine.engine(quiet)?;
         if self.cycles.is_some() && !matches!(self.format(), OutputFormat::Json) {
             return Err(Error::input("--cycles needs the json format, which has a place for them"));
@@ -137,6 +151,9 @@ impl BarcodeCommand {
         }
         if self.profile {
             super::print_stages(&answer.seconds);
+        }
+        if let (Some(path), Some(points), Some(cycles)) = (&self.plot_cycles, points, &cycles) {
+            CycleMap { title: self.input.name(), points, cycles }.save(path)?;
         }
         self.write(&answer, cycles)?;
         match &self.plot {

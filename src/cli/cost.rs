@@ -21,7 +21,7 @@ pub struct Cost {
     /// A run's folder, or an arch.json
     #[arg(conflicts_with = "model", required_unless_present = "model")]
     arch: Option<PathBuf>,
-    /// A network of the literature: vgg11, vgg16 (-bn), resnet20, resnet56, basicnet
+    /// A network of the literature: vgg11, vgg16 (-bn), resnet20, resnet56, basicnet, mobilenet
     #[arg(long)]
     model: Option<String>,
     /// Channels, height and width of --model's images [default: 3,32,32]

@@ -23,7 +23,7 @@ pub struct Import {
     /// Replace the run that is in --out
     #[arg(long)]
     force: bool,
-    /// The network: vgg11, vgg16 (-bn), resnet20, resnet56, basicnet
+    /// The network: vgg11, vgg16 (-bn), resnet20, resnet56, basicnet, mobilenet
     #[arg(long, group = "network")]
     model: Option<String>,
     /// The network, as an arch.json

@@ -35,7 +35,7 @@ impl Progress {
         });
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::no_length();
-            if let Ok(style) = ProgressStyle::with_template("{msg:<32} [{bar:30}] {pos}/{len} {elapsed}, {eta} left") {
+            if let Ok(style) = ProgressStyle::with_template("{prefix}{msg} [{bar:20}] {pos}/{len}, {eta} left") {
                 bar.set_style(style);
             }
             bar
@@ -81,6 +81,12 @@ impl Watch for Progress {
             Some(bar) => bar.suspend(|| say(line)),
             None if !self.quiet => say(line),
             None => {}
+        }
+    }
+
+    fn live(&mut self, lines: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(format!("{lines}\n"));
         }
     }
 

@@ -363,8 +363,9 @@ pub struct Prune {
     /// Remove this share of all filters, the worst of the network first (scores over their layer's mean, but for bn-scale, apoz, taylor and effect)
     #[arg(long, allow_negative_numbers = true)]
     global: Option<f64>,
-    /// Remove filters until this share of the cost is left: macs=0.5 or parameters=0.3
-    #[arg(long, value_name = "COST=SHARE", conflicts_with_all = ["above", "below", "ratio", "global"])]
+    /// Remove filters until this share of the cost is left, macs=0.5 or parameters=0.3, or until a batch of 64 samples takes so long on this machine:
+    /// latency=5ms
+    #[arg(long, value_name = "COST=LIMIT", conflicts_with_all = ["above", "below", "ratio", "global"])]
     target: Option<String>,
     /// How a --target is shared among the layers: the same share of each, or filter by filter where the effect on the answers is least for what is saved,
     /// which is better in deep networks and worse in shallow ones
@@ -449,15 +450,22 @@ impl Prune {
     /// What `--target` says.
     fn target(&self) -> Result<Option<Rule>> {
         let Some(text) = &self.target else { return Ok(None) };
-        let bad =
-            || Error::input(format!("--target '{text}': write it as macs=0.5 or parameters=0.3, the share that is to be left"));
+        let bad = || {
+            Error::input(format!(
+                "--target '{text}': write it as macs=0.5 or parameters=0.3, the share that is to be left, or latency=5ms"
+            ))
+        };
         let (what, share) = text.split_once('=').ok_or_else(bad)?;
-        let budget = [Budget::Macs, Budget::Parameters].into_iter().find(|b| b.name() == what.trim()).ok_or_else(bad)?;
-        let share = share.trim().parse().map_err(|_| bad())?;
         let shares = match self.shares {
             Some(ShareBy::Effect) => Shares::Effect,
             Some(ShareBy::Same) | None => Shares::Same,
         };
+        if what.trim() == "latency" {
+            let ms = share.trim().strip_suffix("ms").and_then(|ms| ms.trim().parse().ok()).ok_or_else(bad)?;
+            return Ok(Some(Rule::Latency { ms, shares }));
+        }
+        let budget = [Budget::Macs, Budget::Parameters].into_iter().find(|b| b.name() == what.trim()).ok_or_else(bad)?;
+        let share = share.trim().parse().map_err(|_| bad())?;
         Ok(Some(Rule::Target { budget, share, shares }))
     }
 

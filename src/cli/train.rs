@@ -8,7 +8,9 @@ use lacuna::data::{DataSet, lock_folder};
 use lacuna::nn::{Activation, Compute, Init};
 use lacuna::progress::Watch;
 use lacuna::report::{Lines, Page, Picture};
-use lacuna::train::{Config, ModelKind, Normalisation, Optimiser, OptimiserKind, RateSchedule, Run, Settings, is_generated};
+use lacuna::train::{
+    Config, EpochRecord, ModelKind, Normalisation, Optimiser, OptimiserKind, RateSchedule, Run, Settings, is_generated,
+};
 use lacuna::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -47,7 +49,7 @@ pub struct Train {
     /// Deviations that images are normalised by
     #[arg(long, value_delimiter = ',', requires = "mean")]
     deviation: Vec<f32>,
-    /// cnn, mlp, or a network of the literature: vgg11, vgg16 (-bn), resnet20, resnet56, basicnet; with a factor for all widths as in vgg16-bn:0.25 [default: cnn for images, mlp for tables and shapes]
+    /// cnn, mlp, or a network of the literature: vgg11, vgg16 (-bn), resnet20, resnet56, basicnet, mobilenet; with a factor for all widths as in vgg16-bn:0.25 [default: cnn for images, mlp for tables and shapes]
     #[arg(long)]
     model: Option<String>,
     /// Filters of each convolution block of a cnn [default: 32,64]
@@ -109,6 +111,9 @@ pub struct Train {
     batch: usize,
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Write event files for TensorBoard into the run's folder: `tensorboard --logdir runs` shows all runs
+    #[arg(long)]
+    tensorboard: bool,
     /// Betti numbers of every layer after every epoch, into trace.json and trace.html
     #[arg(long)]
     trace: bool,
@@ -160,9 +165,7 @@ impl Train {
     fn config(&self) -> Result<Config> {
         let settings = self.settings()?;
         // Each where docs/activations.md found it the best.
-        let flat = self.label.is_some() || is_generated(&self.data);
-        let model = self.model.as_deref().unwrap_or(if flat { "mlp" } else { "cnn" });
-        let (activation, init) = match (&self.activation, model) {
+        let (activation, init) = match (&self.activation, self.model_name()) {
             (Some(given), _) => (given.as_str(), "own"),
             (None, _) if is_generated(&self.data) => ("cabs", "own"),
             (None, "cnn") => ("fold:0.2,1", "edge"),
@@ -183,16 +186,21 @@ impl Train {
         let given = Config::new(&data, self.model_kind()?, Activation::parse(activation)?, settings);
         let init = Init::parse(self.init.as_deref().unwrap_or(init))?;
         let normalisation = normalisation(&self.mean, &self.deviation);
-        Config { label, data_dir, normalisation, init, learn_activation: self.learn_activation, ..given }.standardised()
+        let (learn_activation, tensorboard) = (self.learn_activation, self.tensorboard);
+        Config { label, data_dir, normalisation, init, learn_activation, tensorboard, ..given }.standardised()
+    }
+
+    /// What `--model` says, or what fits the data: tables and points have no planes to convolve.
+    fn model_name(&self) -> &str {
+        let flat = self.label.is_some() || is_generated(&self.data);
+        self.model.as_deref().unwrap_or(if flat { "mlp" } else { "cnn" })
     }
 
     fn model_kind(&self) -> Result<ModelKind> {
         let refuse = |given: bool, what: &str, model: &str| {
             if given { Err(Error::input(format!("{what} does not apply to --model {model}"))) } else { Ok(()) }
         };
-        // Tables and points have no planes to convolve.
-        let flat = self.label.is_some() || is_generated(&self.data);
-        match self.model.as_deref().unwrap_or(if flat { "mlp" } else { "cnn" }) {
+        match self.model_name() {
             "cnn" => {
                 refuse(self.depth.is_some(), "--depth", "cnn")?;
                 refuse(self.width.is_some(), "--width", "cnn")?;
@@ -230,7 +238,8 @@ impl Train {
     /// A new run that begins with what another one has learnt.
     fn begin_from(&self, other: &Path, compute: &Compute) -> Result<(Run, DataSet)> {
         let other = Run::open(other)?;
-        let config = Config { model: ModelKind::Given, settings: self.settings()?, ..other.config.clone() };
+        let (settings, tensorboard) = (self.settings()?, self.tensorboard);
+        let config = Config { model: ModelKind::Given, settings, tensorboard, ..other.config.clone() };
         let like = Run { folder: self.out.clone(), config, arch: other.arch.clone() };
         let data = like.data()?;
         if self.trace {
@@ -268,6 +277,10 @@ impl Train {
                 run.config.settings.epochs = epochs;
                 run.write_config()?;
             }
+            if self.tensorboard && !run.config.tensorboard {
+                run.config.tensorboard = true;
+                run.write_config()?;
+            }
             (run, data)
         } else {
             let config = self.config()?;
@@ -300,7 +313,7 @@ impl Train {
         }
         drop(progress);
         let metrics = run.metrics()?;
-        let points = |f: fn(&lacuna::train::EpochRecord) -> f64| metrics.iter().map(|m| (m.epoch as f64, f(m))).collect();
+        let points = |f: fn(&EpochRecord) -> f64| metrics.iter().map(|m| (m.epoch as f64, f(m))).collect();
         let series = vec![
             ("train".to_string(), points(|m| 100.0 * m.train_accuracy)),
             ("test".to_string(), points(|m| 100.0 * m.test_accuracy.unwrap_or(f64::NAN))),
@@ -323,10 +336,7 @@ impl Train {
         page.pictures(&[accuracy, loss, rate])?;
         page.save(&run.folder.join("train.html"))?;
         // With --patience the weights are those of the best epoch.
-        let kept = metrics
-            .iter()
-            .filter(|m| m.validation_loss.is_some())
-            .min_by(|a, b| a.validation_loss.partial_cmp(&b.validation_loss).unwrap_or(std::cmp::Ordering::Equal));
+        let kept = EpochRecord::best(&metrics).map(|at| &metrics[at]);
         let last = kept.or(metrics.last()).and_then(|m| m.test_accuracy).unwrap_or(0.0);
         print(&format!(
             "{}: {:.2} % on {} test samples after {} epochs\n",

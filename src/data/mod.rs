@@ -7,6 +7,8 @@ pub mod images;
 mod lock;
 mod npy;
 pub mod points;
+#[cfg(feature = "nn")]
+pub(crate) mod protobuf;
 mod results;
 mod rows;
 mod samples;

@@ -53,15 +53,15 @@ pub(super) fn report(out: &Path, setting: &Setting, rows: &[CompareRow], compute
             page.picture(&picture)?;
         }
     }
-    for (heading, table) in [
-        ("Accuracy right after the cut", accuracies(setting, rows, |r| r.cost.accuracy)),
-        ("Accuracy after the recovery", accuracies(setting, rows, CompareRow::last)),
-        ("What is left", costs(setting, rows)),
-        ("Recovery", recoveries(setting, rows)),
-    ] {
-        if heading.contains("ecovery") && !was_recovered(rows) {
-            continue;
-        }
+    let mut tables = vec![("Accuracy right after the cut", accuracies(setting, rows, |r| r.cost.accuracy))];
+    if was_recovered(rows) {
+        tables.push(("Accuracy after the recovery", accuracies(setting, rows, CompareRow::last)));
+    }
+    tables.push(("What is left", costs(setting, rows)));
+    if was_recovered(rows) {
+        tables.push(("Recovery", recoveries(setting, rows)));
+    }
+    for (heading, table) in tables {
         page.heading(heading);
         page.table(&table);
         text += &format!("## {heading}\n\n{}\n", table.markdown());

@@ -1,6 +1,6 @@
 //! Architectures as data: what `arch.json` holds, so that a pruned network can be built again.
 
-use super::Activation;
+use super::{Activation, Sides, Window};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -37,24 +37,44 @@ fn is_one(n: &usize) -> bool {
     *n == 1
 }
 
+fn one_each() -> Sides {
+    Sides::both(1)
+}
+
+fn is_one_each(sides: &Sides) -> bool {
+    sides.is(1)
+}
+
+fn none_each() -> Sides {
+    Sides::both(0)
+}
+
+fn is_none_each(sides: &Sides) -> bool {
+    sides.is(0)
+}
+
 /// One layer. Layers stand in the order of computing; each takes what the one before gives, unless it says otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Layer {
-    /// Square convolution with zeros around the plane.
+    /// Convolution with zeros around the plane.
     Conv {
         /// Channels in.
         input: usize,
         /// Filters.
         output: usize,
-        /// Odd side of the kernel.
-        kernel: usize,
+        /// Rows and columns of the kernel.
+        kernel: Sides,
         /// Steps between the places where it is taken.
-        #[serde(default = "one", skip_serializing_if = "is_one")]
-        stride: usize,
-        /// Zeros on each side; half of the kernel, so that stride 1 keeps the plane's size, if not given.
+        #[serde(default = "one_each", skip_serializing_if = "is_one_each")]
+        stride: Sides,
+        /// Zeros on each side. If they are not given, half of the kernel, which then has to be odd: stride 1 keeps the plane's size.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        padding: Option<usize>,
+        padding: Option<Sides>,
+        /// Parts that the channels in and the filters are divided into: a filter reads the channels of its own part. A depthwise
+        /// convolution has as many parts as channels.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        groups: usize,
         /// Whether it has a bias.
         bias: bool,
     },
@@ -63,12 +83,38 @@ pub enum Layer {
         /// Channels.
         channels: usize,
     },
-    /// The network's activation function.
-    Activation,
-    /// Largest of each `size x size` square.
+    /// An activation function.
+    Activation {
+        /// Which one, if it is not the network's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<Activation>,
+    },
+    /// Largest number in a window.
     MaxPool {
-        /// Side and stride.
-        size: usize,
+        /// Rows and columns of the window.
+        size: Sides,
+        /// Its steps; its size if they are not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stride: Option<Sides>,
+        /// Rows and columns around the plane, which are never the largest.
+        #[serde(default = "none_each", skip_serializing_if = "is_none_each")]
+        padding: Sides,
+    },
+    /// Mean of a window.
+    AvgPool {
+        /// Rows and columns of the window.
+        size: Sides,
+        /// Its steps; its size if they are not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stride: Option<Sides>,
+        /// Zeros around the plane, which count.
+        #[serde(default = "none_each", skip_serializing_if = "is_none_each")]
+        padding: Sides,
+    },
+    /// While training, numbers are set to zero by chance and the others enlarged so that the mean stays; otherwise nothing.
+    Dropout {
+        /// Share that is set to zero, below 1.
+        rate: f64,
     },
     /// Mean of each channel's plane: maps to a vector of channels.
     GlobalMean,
@@ -106,7 +152,38 @@ pub enum Layer {
 impl Layer {
     /// A convolution of stride 1 that keeps the plane's size.
     pub fn conv(input: usize, output: usize, kernel: usize, bias: bool) -> Self {
-        Layer::Conv { input, output, kernel, stride: 1, padding: None, bias }
+        Layer::Conv { input, output, kernel: kernel.into(), stride: one_each(), padding: None, groups: 1, bias }
+    }
+
+    /// The same convolution or pooling with another stride.
+    pub fn with_stride(mut self, steps: usize) -> Self {
+        match &mut self {
+            Layer::Conv { stride, .. } => *stride = steps.into(),
+            Layer::MaxPool { stride, .. } | Layer::AvgPool { stride, .. } => *stride = Some(steps.into()),
+            _ => {}
+        }
+        self
+    }
+
+    /// A convolution of kernel 3 whose filters read one channel each.
+    pub fn depthwise(channels: usize, stride: usize) -> Self {
+        let (kernel, stride) = (Sides::both(3), stride.into());
+        Layer::Conv { input: channels, output: channels, kernel, stride, padding: None, groups: channels, bias: false }
+    }
+
+    /// The network's own activation.
+    pub fn activation() -> Self {
+        Layer::Activation { of: None }
+    }
+
+    /// Largest of each `size x size` square.
+    pub fn max_pool(size: usize) -> Self {
+        Layer::MaxPool { size: size.into(), stride: None, padding: none_each() }
+    }
+
+    /// Whether each filter reads the one channel of its own number: such a convolution hands its channels on, one by one.
+    pub fn is_depthwise(&self) -> bool {
+        matches!(self, Layer::Conv { input, output, groups, .. } if input == output && input == groups && *groups > 1)
     }
 
     /// Whether it has weights of its own besides an activation's parameters.
@@ -147,7 +224,7 @@ impl Arch {
         let mut input = features;
         for _ in 1..depth {
             layers.push(Layer::Linear { input, output: width });
-            layers.push(Layer::Activation);
+            layers.push(Layer::activation());
             input = width;
         }
         layers.push(Layer::Linear { input, output: classes });
@@ -181,13 +258,13 @@ impl Arch {
         for &output in filters {
             layers.push(Layer::conv(channels, output, 3, false));
             layers.push(Layer::BatchNorm { channels: output });
-            layers.push(Layer::Activation);
-            layers.push(Layer::MaxPool { size: 2 });
+            layers.push(Layer::activation());
+            layers.push(Layer::max_pool(2));
             (channels, height, width) = (output, height / 2, width / 2);
         }
         layers.push(Layer::Flatten);
         layers.push(Layer::Linear { input: channels * height * width, output: hidden });
-        layers.push(Layer::Activation);
+        layers.push(Layer::activation());
         layers.push(Layer::Linear { input: hidden, output: classes });
         let arch =
             Self { name: "cnn".into(), input: input.to_vec(), activation, learn_activation: false, layers, names: Vec::new() };
@@ -254,16 +331,21 @@ impl Arch {
         for (at, layer) in self.layers.iter().enumerate() {
             let earlier = |i: usize| (i < at).then(|| shapes[i + 1]);
             let next = match (layer, shape) {
-                (Layer::Conv { input, output, kernel, stride, padding, .. }, Shape::Maps(c, h, w))
-                    if *input == c && kernel % 2 == 1 && *stride > 0 =>
-                {
-                    let around = padding.unwrap_or(kernel / 2).checked_mul(2);
-                    let side = |n: usize| Some(around?.checked_add(n)?.checked_sub(*kernel)? / stride + 1);
-                    side(h).zip(side(w)).map(|(h, w)| Shape::Maps(*output, h, w))
+                (Layer::Conv { input, output, kernel, padding, groups, .. }, Shape::Maps(c, h, w)) if *input == c => {
+                    let divides = *groups > 0 && input % groups == 0 && output % groups == 0;
+                    let centred = padding.is_some() || kernel.array().iter().all(|side| side % 2 == 1);
+                    let plane = Window::of(layer).and_then(|window| window.over([h, w]));
+                    plane.filter(|_| divides && centred).map(|[h, w]| Shape::Maps(*output, h, w))
                 }
                 (Layer::BatchNorm { channels }, Shape::Maps(c, ..) | Shape::Flat(c)) if *channels == c => Some(shape),
-                (Layer::Activation, _) => Some(shape),
-                (Layer::MaxPool { size }, Shape::Maps(c, h, w)) if *size > 0 => Some(Shape::Maps(c, h / size, w / size)),
+                (Layer::Activation { of }, _) => Some(shape).filter(|_| of.is_none() || !self.learn_activation),
+                (Layer::Dropout { rate }, _) => Some(shape).filter(|_| (0.0..1.0).contains(rate)),
+                (Layer::MaxPool { size, padding, .. } | Layer::AvgPool { size, padding, .. }, Shape::Maps(c, h, w)) => {
+                    // A window that lies outside of the plane altogether has no largest number.
+                    let inside = padding.rows <= size.rows / 2 && padding.columns <= size.columns / 2;
+                    let plane = Window::of(layer).and_then(|window| window.over([h, w]));
+                    plane.filter(|_| inside).map(|[h, w]| Shape::Maps(c, h, w))
+                }
                 (Layer::GlobalMean, Shape::Maps(c, ..)) => Some(Shape::Flat(c)),
                 (Layer::Flatten, Shape::Maps(..)) => Some(Shape::Flat(shape.numbers())),
                 (Layer::Linear { input, output }, Shape::Flat(n)) if *input == n => Some(Shape::Flat(*output)),
@@ -292,6 +374,14 @@ impl Arch {
         match self.shapes()?.last() {
             Some(Shape::Flat(n)) => Ok(*n),
             _ => Err(Error::input(format!("{} does not end in a vector of logits", self.name))),
+        }
+    }
+
+    /// The activation that what layer `at` gives goes through next, or the network's where there is none.
+    pub fn activation_behind(&self, at: usize) -> &Activation {
+        match self.layers[at..].iter().find(|l| matches!(l, Layer::Activation { .. })) {
+            Some(Layer::Activation { of: Some(activation) }) => activation,
+            _ => &self.activation,
         }
     }
 
@@ -338,8 +428,19 @@ mod tests {
         assert!(wide.shapes().unwrap_err().to_string().contains("'a' twice"));
         wide.names.clear();
         // Twice this padding wraps around to 2.
-        wide.layers[0] = Layer::Conv { input: 1, output: 4, kernel: 3, stride: 1, padding: Some((1 << 63) + 1), bias: false };
-        assert!(wide.shapes().unwrap_err().to_string().contains("layer 0"));
+        let conv = |kernel: Sides, padding: Option<usize>, groups| {
+            let (stride, padding) = (1.into(), padding.map(Sides::from));
+            Layer::Conv { input: 1, output: 4, kernel, stride, padding, groups, bias: false }
+        };
+        let even = || Sides { rows: 3, columns: 2 };
+        for bad in
+            [conv(3.into(), Some((1 << 63) + 1), 1), conv(even(), None, 1), conv(3.into(), None, 2), conv(3.into(), None, 0)]
+        {
+            wide.layers[0] = bad;
+            assert!(wide.shapes().unwrap_err().to_string().contains("layer 0"));
+        }
+        wide.layers[0] = conv(even(), Some(1), 1);
+        assert_eq!(wide.shapes().unwrap()[1], Shape::Maps(4, 8, 9));
     }
 
     #[test]

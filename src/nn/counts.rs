@@ -22,12 +22,12 @@ fn product(factors: &[usize]) -> usize {
 
 fn parameters(arch: &Arch, layer: &Layer) -> usize {
     match *layer {
-        Layer::Conv { input, output, kernel, bias, .. } => {
-            product(&[output, product(&[input, kernel, kernel]).saturating_add(usize::from(bias))])
+        Layer::Conv { input, output, kernel, groups, bias, .. } => {
+            product(&[output, product(&[input / groups.max(1), kernel.area()]).saturating_add(usize::from(bias))])
         }
         Layer::BatchNorm { channels } => product(&[2, channels]),
         Layer::Linear { input, output } => product(&[output, input.saturating_add(1)]),
-        Layer::Activation if arch.learn_activation => arch.activation.trainable().len(),
+        Layer::Activation { .. } if arch.learn_activation => arch.activation.trainable().len(),
         _ => 0,
     }
 }
@@ -45,7 +45,7 @@ pub fn counts_of(arch: &Arch) -> Result<Vec<Count>> {
     let shapes = arch.shapes()?;
     let of_layer = |(layer, out): (&Layer, &Shape)| {
         let macs = match (layer, out) {
-            (Layer::Conv { input, kernel, .. }, shape) => product(&[shape.numbers(), *input, *kernel, *kernel]),
+            (Layer::Conv { input, kernel, groups, .. }, shape) => product(&[shape.numbers(), input / groups, kernel.area()]),
             (Layer::Linear { input, output }, _) => input * output,
             _ => 0,
         };

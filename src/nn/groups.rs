@@ -33,6 +33,8 @@ pub struct Group {
     pub convs: Vec<usize>,
     /// Batch norms of them.
     pub norms: Vec<usize>,
+    /// Depthwise convolutions that hand the channels on, each to itself.
+    pub depthwise: Vec<usize>,
     /// What reads them.
     pub readers: Vec<Reader>,
     /// Shortcuts that take channels from the group.
@@ -54,6 +56,11 @@ impl Group {
     /// Whether a residual addition couples it.
     pub fn is_coupled(&self) -> bool {
         self.convs.len() > 1 || !self.into.is_empty() || !self.out_of.is_empty()
+    }
+
+    /// Whether each filter has one convolution, at most one norm and one activation of its own, and nothing else before it is read.
+    pub fn is_plain(&self) -> bool {
+        !self.is_coupled() && self.depthwise.is_empty() && self.norms.len() <= 1 && self.seen.len() == 1
     }
 }
 
@@ -81,7 +88,7 @@ impl Spaces {
 
 impl Arch {
     /// The groups whose filters can be removed, in the order of their first convolutions: all but those that come in with the input
-    /// or go out as the answer.
+    /// or go out as the answer, and those that a convolution in several parts reads or gives, unless it is depthwise.
     ///
     /// # Errors
     /// As [`Arch::shapes`].
@@ -92,8 +99,15 @@ impl Arch {
         // The set of channels after each layer, and numbers per channel since it was flattened.
         let mut after: Vec<(usize, usize)> = Vec::with_capacity(self.layers.len());
         let (mut now, mut plane) = (input, 1);
+        let mut whole = vec![input];
         for (at, layer) in self.layers.iter().enumerate() {
             match *layer {
+                Layer::Conv { .. } if layer.is_depthwise() => {}
+                Layer::Conv { groups, .. } if groups > 1 => {
+                    let before = now;
+                    (now, plane) = (spaces.new_one(), 1);
+                    whole.extend([before, now]);
+                }
                 Layer::Conv { .. } | Layer::Linear { .. } | Layer::Shortcut { .. } => (now, plane) = (spaces.new_one(), 1),
                 Layer::Flatten => {
                     if let Shape::Maps(_, h, w) = shapes[at] {
@@ -102,16 +116,22 @@ impl Arch {
                 }
                 Layer::Branch { from } => (now, plane) = after[from],
                 Layer::Add { with } => spaces.join(now, after[with].0),
-                Layer::BatchNorm { .. } | Layer::Activation | Layer::MaxPool { .. } | Layer::GlobalMean => {}
+                Layer::BatchNorm { .. }
+                | Layer::Activation { .. }
+                | Layer::MaxPool { .. }
+                | Layer::AvgPool { .. }
+                | Layer::Dropout { .. }
+                | Layer::GlobalMean => {}
             }
             after.push((now, plane));
         }
-        let ends = [input, now].map(|s| spaces.root(s));
+        whole.push(now);
+        let whole: Vec<usize> = whole.into_iter().map(|s| spaces.root(s)).collect();
         let mut groups: Vec<(usize, Group)> = Vec::new();
         for (at, layer) in self.layers.iter().enumerate() {
             let Layer::Conv { output, .. } = *layer else { continue };
             let root = spaces.root(after[at].0);
-            if ends.contains(&root) {
+            if whole.contains(&root) || layer.is_depthwise() {
                 continue;
             }
             match groups.iter_mut().find(|(r, _)| *r == root) {
@@ -125,10 +145,11 @@ impl Arch {
             for (root, group) in &mut groups {
                 if *root == out {
                     match layer {
+                        Layer::Conv { .. } if layer.is_depthwise() => group.depthwise.push(at),
                         Layer::Conv { .. } => group.readers.push(Reader::Conv(at)),
                         Layer::Linear { .. } => group.readers.push(Reader::Linear(at, before.1)),
                         Layer::BatchNorm { .. } => group.norms.push(at),
-                        Layer::Activation => group.seen.push(at),
+                        Layer::Activation { .. } => group.seen.push(at),
                         Layer::Shortcut { .. } => group.out_of.push(at),
                         _ => {}
                     }

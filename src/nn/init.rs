@@ -63,32 +63,33 @@ impl TryFrom<String> for Init {
     }
 }
 
-/// Weights of every convolution (`[output, input, kernel, kernel]`) and linear layer (`[input, output]`), in order, drawn uniformly.
+/// Weights of every convolution (`[output, input / groups, rows, columns]`) and linear layer (`[input, output]`), in order, drawn uniformly.
 ///
 /// `power` is the mean square of an input number where it is known: where the scheme is to preserve variance, the first layer then
 /// brings the input to variance 1.
 pub(crate) fn draw(arch: &Arch, seed: u64, init: Init, power: Option<f64>) -> Vec<Vec<f32>> {
     let mut rng = StdRng::seed_from_u64(seed);
-    let gain = arch.activation.weight_variance();
     let last = arch.layers.iter().rposition(|l| matches!(l, Layer::Linear { .. }));
     let mut drawn = Vec::new();
     for (at, layer) in arch.layers.iter().enumerate() {
         let (fan_in, fan_out, count) = match *layer {
-            Layer::Conv { input, output, kernel, .. } => {
-                (input * kernel * kernel, output * kernel * kernel, output * input * kernel * kernel)
+            Layer::Conv { input, output, kernel, groups, .. } => {
+                let (input, taps) = (input / groups, kernel.area());
+                (input * taps, output / groups * taps, output * input * taps)
             }
             Layer::Linear { input, output } => (input, output, input * output),
             _ => continue,
         };
+        let activation = arch.activation_behind(at);
         let per_input = match init {
             Init::Glorot => 2.0 / (fan_in + fan_out) as f64 * fan_in as f64,
             Init::Variance(a) => a,
             // The logits go through no activation.
             Init::Own | Init::Edge if last == Some(at) => 1.0,
-            Init::Edge => 1.0 / super::activation::normal_mean(|z| arch.activation.derivative(z).powi(2)),
+            Init::Edge => 1.0 / super::activation::normal_mean(|z| activation.derivative(z).powi(2)),
             Init::Own => match power {
-                Some(power) if drawn.is_empty() && power > 0.0 && arch.activation.preserves_variance() => 1.0 / power,
-                _ => gain,
+                Some(power) if drawn.is_empty() && power > 0.0 && activation.preserves_variance() => 1.0 / power,
+                _ => activation.weight_variance(),
             },
         };
         let end = (3.0 * per_input / fan_in as f64).sqrt() as f32;

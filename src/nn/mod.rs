@@ -13,6 +13,7 @@ mod net;
 mod onnx;
 mod pass;
 mod weights;
+mod window;
 pub mod zoo;
 
 pub use activation::{ALIASES, Activation, Entry, Parameter, Symbol, TABLE as ACTIVATIONS};
@@ -28,3 +29,4 @@ pub use net::{Flow, Net};
 pub use onnx::OnnxNotes;
 pub use pass::Pass;
 pub use weights::StateDict;
+pub use window::{Sides, Window};

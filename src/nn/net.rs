@@ -1,6 +1,6 @@
 //! A network of weights for an architecture.
 
-use super::{Arch, Init, Layer, counts::parameters_of, draw};
+use super::{Arch, Init, Layer, Window, counts::parameters_of, draw};
 use crate::error::{Error, Result};
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 /// A network: the layers with weights, in the order of the architecture.
 #[derive(Module, Debug)]
 pub struct Net {
-    /// The convolutions, weights `[output, input, kernel, kernel]`.
+    /// The convolutions, weights `[output, input / groups, rows, columns]`.
     pub convs: Vec<Conv2d>,
     /// The batch norms.
     pub norms: Vec<BatchNorm>,
@@ -60,8 +60,8 @@ impl Net {
                 _ => continue,
             };
             match *layer {
-                Layer::Conv { input, output, kernel, .. } => {
-                    let data = TensorData::new(values, [output, input, kernel, kernel]);
+                Layer::Conv { input, output, kernel, groups, .. } => {
+                    let data = TensorData::new(values, [output, input / groups, kernel.rows, kernel.columns]);
                     convs.by_ref().take(1).for_each(|c| c.weight = Param::from_tensor(Tensor::from_data(data.clone(), device)));
                 }
                 Layer::Linear { input, output } => {
@@ -85,11 +85,12 @@ impl Net {
         let zeros = burn::module::Initializer::Zeros;
         for layer in &arch.layers {
             match *layer {
-                Layer::Conv { input, output, kernel, stride, padding, bias } => {
-                    let side = padding.unwrap_or(kernel / 2);
-                    let config = Conv2dConfig::new([input, output], [kernel, kernel])
-                        .with_stride([stride, stride])
-                        .with_padding(PaddingConfig2d::Explicit(side, side, side, side))
+                Layer::Conv { input, output, groups, bias, .. } => {
+                    let Some(Window { size, stride, padding }) = Window::of(layer) else { continue };
+                    let config = Conv2dConfig::new([input, output], size.array())
+                        .with_stride(stride.array())
+                        .with_padding(PaddingConfig2d::Explicit(padding.rows, padding.columns, padding.rows, padding.columns))
+                        .with_groups(groups)
                         .with_bias(bias)
                         .with_initializer(zeros.clone());
                     convs.push(config.init(device));
@@ -98,7 +99,7 @@ impl Net {
                 Layer::Linear { input, output } => {
                     linears.push(LinearConfig::new(input, output).with_initializer(zeros.clone()).init(device));
                 }
-                Layer::Activation if arch.learn_activation => {
+                Layer::Activation { .. } if arch.learn_activation => {
                     shapes.push(Param::from_tensor(Tensor::from_data(learnt.as_slice(), device)));
                 }
                 _ => {}

@@ -3,7 +3,8 @@
 //! The file is a protocol buffer (the fields' numbers are those of `onnx.proto3`, version 1.14, opset 17). Nothing is read back here.
 
 use super::activation::Symbol;
-use super::{Layer, Net, bridge};
+use super::{Layer, Net, Window, bridge};
+use crate::data::protobuf::Message;
 use crate::error::Result;
 use std::collections::HashMap;
 
@@ -14,51 +15,6 @@ pub struct OnnxNotes {
     pub classes: Vec<String>,
     /// Means and deviations by which samples are normalised: the network does it itself then.
     pub normalisation: Option<(Vec<f32>, Vec<f32>)>,
-}
-
-/// A protocol buffer that is being written.
-#[derive(Clone, Debug, Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn varint(&mut self, mut x: u64) {
-        while x >= 128 {
-            self.0.push((x as u8) | 128);
-            x >>= 7;
-        }
-        self.0.push(x as u8);
-    }
-
-    fn number(mut self, field: u64, x: i64) -> Self {
-        self.varint(field << 3);
-        self.varint(x as u64);
-        self
-    }
-
-    fn float(mut self, field: u64, x: f32) -> Self {
-        self.varint(field << 3 | 5);
-        self.0.extend(x.to_le_bytes());
-        self
-    }
-
-    fn bytes(mut self, field: u64, bytes: &[u8]) -> Self {
-        self.varint(field << 3 | 2);
-        self.varint(bytes.len() as u64);
-        self.0.extend(bytes);
-        self
-    }
-
-    fn text(self, field: u64, text: &str) -> Self {
-        self.bytes(field, text.as_bytes())
-    }
-
-    fn message(self, field: u64, part: &Message) -> Self {
-        self.bytes(field, &part.0)
-    }
-
-    fn all(self, field: u64, parts: &[Message]) -> Self {
-        parts.iter().fold(self, |m, p| m.message(field, p))
-    }
 }
 
 /// An attribute of a node.
@@ -145,6 +101,17 @@ fn value(name: &str, dims: &[usize]) -> Message {
     Message::default().text(1, name).message(2, &Message::default().message(1, &tensor))
 }
 
+fn ints(numbers: &[usize]) -> Attribute {
+    Attribute::Ints(numbers.iter().map(|&n| n as i64).collect())
+}
+
+/// How a convolution or a pooling moves over its plane.
+fn window(layer: &Layer) -> Vec<(&'static str, Attribute)> {
+    let Some(Window { size, stride, padding }) = Window::of(layer) else { return Vec::new() };
+    let pads = [padding.array(), padding.array()].concat();
+    vec![("kernel_shape", ints(&size.array())), ("strides", ints(&stride.array())), ("pads", ints(&pads))]
+}
+
 impl Net {
     /// The network as an ONNX file: `input`, `[batch, ...]` as the architecture takes it, to `logits`, `[batch, classes]`. Where the notes say how samples are
     /// normalised, the file does that first, so that images go in as pixels from 0 to 1.
@@ -164,25 +131,21 @@ impl Net {
         }
         let names: HashMap<usize, String> = arch.weight_names().into_iter().collect();
         let name = |at: usize| names.get(&at).cloned().unwrap_or_else(|| format!("layers.{at}"));
-        let square = |n: usize| Attribute::Ints(vec![n as i64; 2]);
         for (at, layer) in arch.layers.iter().enumerate() {
             let nth = arch.nth(at);
             flow = match layer {
-                Layer::Conv { input, output, kernel, stride, padding, .. } => {
+                Layer::Conv { input, output, kernel, groups, .. } => {
                     let conv = &self.convs[nth];
-                    let dims = [*output, *input, *kernel, *kernel];
+                    let dims = [*output, *input / *groups, kernel.rows, kernel.columns];
                     let weight = graph.tensor(&format!("{}.weight", name(at)), &dims, &bridge::read(conv.weight.val())?);
                     let mut inputs = vec![flow, weight];
                     if let Some(bias) = &conv.bias {
                         inputs.push(graph.tensor(&format!("{}.bias", name(at)), &[*output], &bridge::read(bias.val())?));
                     }
-                    let pads = Attribute::Ints(vec![padding.unwrap_or(kernel / 2) as i64; 4]);
                     let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-                    graph.node(
-                        "Conv",
-                        &inputs,
-                        &[("kernel_shape", square(*kernel)), ("strides", square(*stride)), ("pads", pads)],
-                    )
+                    let mut attributes = window(layer);
+                    attributes.push(("group", Attribute::Int(*groups as i64)));
+                    graph.node("Conv", &inputs, &attributes)
                 }
                 Layer::BatchNorm { channels } => {
                     let norm = &self.norms[nth];
@@ -210,14 +173,18 @@ impl Net {
                     let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
                     graph.node("Gemm", &inputs, &[])
                 }
-                Layer::Activation => {
+                Layer::Activation { of } => {
                     let learnt = self.shapes.get(nth).map(|s| bridge::read(s.val())).transpose()?;
-                    let symbol = arch.activation.symbol(learnt.as_deref());
+                    let symbol = of.as_ref().unwrap_or(&arch.activation).symbol(learnt.as_deref());
                     graph.expression(&symbol, &flow, &mut HashMap::new())
                 }
-                Layer::MaxPool { size } => {
-                    graph.node("MaxPool", &[&flow], &[("kernel_shape", square(*size)), ("strides", square(*size))])
+                Layer::MaxPool { .. } => graph.node("MaxPool", &[&flow], &window(layer)),
+                Layer::AvgPool { .. } => {
+                    let mut attributes = window(layer);
+                    attributes.push(("count_include_pad", Attribute::Int(1)));
+                    graph.node("AveragePool", &[&flow], &attributes)
                 }
+                Layer::Dropout { .. } => flow,
                 Layer::GlobalMean => {
                     let mean = graph.node("GlobalAveragePool", &[&flow], &[]);
                     graph.node("Flatten", &[&mean], &[("axis", Attribute::Int(1))])
@@ -230,7 +197,7 @@ impl Net {
                     let passes = channels.iter().flat_map(|from| (0..*input).map(move |i| f32::from(u8::from(*from == Some(i)))));
                     let weight =
                         graph.tensor(&format!("shortcut{at}"), &[channels.len(), *input, 1, 1], &passes.collect::<Vec<_>>());
-                    graph.node("Conv", &[&flow, &weight], &[("kernel_shape", square(1)), ("strides", square(*stride))])
+                    graph.node("Conv", &[&flow, &weight], &[("kernel_shape", ints(&[1, 1])), ("strides", ints(&[*stride; 2]))])
                 }
             };
             given.push(flow.clone());

@@ -4,8 +4,9 @@
 //! is what flows into the next layer, together with what shortcuts come back to later.
 
 use super::net::{Flow, Net, shortcut};
-use super::{Arch, Layer};
-use burn::nn::pool::MaxPool2dConfig;
+use super::{Arch, Layer, Window};
+use burn::nn::pool::{AvgPool2dConfig, MaxPool2dConfig};
+use burn::nn::{DropoutConfig, PaddingConfig2d};
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
 
@@ -25,6 +26,11 @@ impl Arch {
     pub fn last_return_to(&self, at: usize) -> Option<usize> {
         let returns = |l: &Layer| matches!(l, Layer::Branch { from: i } | Layer::Add { with: i } if *i == at);
         (at + 1..self.layers.len()).rev().find(|&later| returns(&self.layers[later]))
+    }
+
+    /// The batch norm right behind a layer.
+    pub fn norm_behind(&self, at: usize) -> Option<usize> {
+        matches!(self.layers.get(at + 1), Some(Layer::BatchNorm { .. })).then_some(at + 1)
     }
 
     /// Layer `at` is the how manieth of its kind, counted from 0: the place of its tensors in [`Net::convs`], [`Net::norms`] or [`Net::linears`].
@@ -70,17 +76,17 @@ impl Net {
             (Layer::BatchNorm { .. }, Flow::Maps(x)) => Flow::Maps(self.norms[nth].forward(x)),
             (Layer::BatchNorm { .. }, Flow::Flat(x)) => Flow::Flat(self.norms[nth].forward(x)),
             (Layer::Linear { .. }, Flow::Flat(x)) => Flow::Flat(self.linears[nth].forward(x)),
-            (Layer::Activation, Flow::Maps(x)) => Flow::Maps(match self.shapes.get(nth) {
+            (Layer::Activation { of }, Flow::Maps(x)) => Flow::Maps(match self.shapes.get(nth) {
                 Some(learnt) => activation.maps_learnt(&learnt.val(), x),
-                None => activation.maps(x),
+                None => of.as_ref().unwrap_or(activation).maps(x),
             }),
-            (Layer::Activation, Flow::Flat(x)) => Flow::Flat(match self.shapes.get(nth) {
+            (Layer::Activation { of }, Flow::Flat(x)) => Flow::Flat(match self.shapes.get(nth) {
                 Some(learnt) => activation.flat_learnt(&learnt.val(), x),
-                None => activation.flat(x),
+                None => of.as_ref().unwrap_or(activation).flat(x),
             }),
-            (Layer::MaxPool { size }, Flow::Maps(x)) => {
-                Flow::Maps(MaxPool2dConfig::new([*size, *size]).with_strides([*size, *size]).init().forward(x))
-            }
+            (layer @ (Layer::MaxPool { .. } | Layer::AvgPool { .. }), Flow::Maps(x)) => Flow::Maps(pooled(layer, x)),
+            (Layer::Dropout { rate }, Flow::Maps(x)) => Flow::Maps(DropoutConfig::new(*rate).init().forward(x)),
+            (Layer::Dropout { rate }, Flow::Flat(x)) => Flow::Flat(DropoutConfig::new(*rate).init().forward(x)),
             (Layer::GlobalMean, Flow::Maps(x)) => Flow::Flat(x.mean_dim(3).mean_dim(2).flatten(1, 3)),
             (Layer::Flatten, Flow::Maps(x)) => Flow::Flat(x.flatten(1, 3)),
             (Layer::Branch { from }, flow) => kept(*from).unwrap_or(flow),
@@ -91,5 +97,17 @@ impl Net {
             },
             (_, flow) => flow,
         }
+    }
+}
+
+/// A pooling of maps.
+fn pooled(layer: &Layer, x: Tensor<4>) -> Tensor<4> {
+    let Some(Window { size, stride, padding }) = Window::of(layer) else { return x };
+    let padding = PaddingConfig2d::Explicit(padding.rows, padding.columns, padding.rows, padding.columns);
+    let (size, stride) = (size.array(), stride.array());
+    if matches!(layer, Layer::MaxPool { .. }) {
+        MaxPool2dConfig::new(size).with_strides(stride).with_padding(padding).init().forward(x)
+    } else {
+        AvgPool2dConfig::new(size).with_strides(stride).with_padding(padding).with_count_include_pad(true).init().forward(x)
     }
 }

@@ -194,7 +194,8 @@ impl Net {
                 }
             }
         }
-        let activations = self.arch.layers.iter().enumerate().filter(|(_, l)| matches!(l, Layer::Activation)).map(|(at, _)| at);
+        let activations =
+            self.arch.layers.iter().enumerate().filter(|(_, l)| matches!(l, Layer::Activation { .. })).map(|(at, _)| at);
         for (learnt, at) in net.shapes.iter().zip(activations) {
             put(&format!("layers.{at}"), "parameters", values(&learnt.val())?);
         }
@@ -254,8 +255,8 @@ impl Net {
         let vector = |data: TensorData| Tensor::<1>::from_data(data, device);
         for (at, name) in places(arch, state, path)? {
             match arch.layers[at] {
-                Layer::Conv { input, output, kernel, bias, .. } => {
-                    let weight = take(&name, "weight", &[output, input, kernel, kernel])?;
+                Layer::Conv { input, output, kernel, groups, bias, .. } => {
+                    let weight = take(&name, "weight", &[output, input / groups, kernel.rows, kernel.columns])?;
                     let bias = bias.then(|| take(&name, "bias", &[output])).transpose()?;
                     for conv in convs.by_ref().take(1) {
                         conv.weight = Param::from_tensor(Tensor::from_data(weight.clone(), device));
@@ -287,7 +288,7 @@ impl Net {
                 _ => {}
             }
         }
-        let activations = arch.layers.iter().enumerate().filter(|(_, l)| matches!(l, Layer::Activation)).map(|(at, _)| at);
+        let activations = arch.layers.iter().enumerate().filter(|(_, l)| matches!(l, Layer::Activation { .. })).map(|(at, _)| at);
         for (learnt, at) in net.shapes.iter_mut().zip(activations) {
             let count = arch.activation.trainable().len();
             *learnt = Param::from_tensor(vector(take(&format!("layers.{at}"), "parameters", &[count])?));

@@ -5,6 +5,8 @@
 //! - `resnet20`, `resnet56` (He et al., arXiv 1512.03385, section 4.2): shortcuts without weights (option A).
 //! - `basicnet` (Mehta, Kim and Theobalt, arXiv 1811.12495): seven convolutions and two fully connected layers. Where its planes shrink is
 //!   our reading: by pooling after the third, fifth and seventh.
+//! - `mobilenet` (Howard et al., arXiv 1704.04861): thirteen depthwise convolutions, each followed by one of kernel 1. For small images
+//!   it halves the plane three times, not five: the first convolution and the first depthwise one with stride 2 have stride 1 here.
 //!
 //! `NAME:FACTOR` multiplies all widths, as in `vgg16-bn:0.25`, for machines without a GPU.
 
@@ -12,13 +14,30 @@ use super::{Activation, Arch, Layer};
 use crate::error::{Error, Result};
 
 /// Names that [`named`] knows.
-pub const NAMES: [&str; 7] = ["vgg11", "vgg11-bn", "vgg16", "vgg16-bn", "resnet20", "resnet56", "basicnet"];
+pub const NAMES: [&str; 8] = ["vgg11", "vgg11-bn", "vgg16", "vgg16-bn", "resnet20", "resnet56", "basicnet", "mobilenet"];
 
 /// A pooling in a list of widths.
 const POOL: usize = 0;
 const VGG_11: [usize; 13] = [64, POOL, 128, POOL, 256, 256, POOL, 512, 512, POOL, 512, 512, POOL];
 const VGG_16: [usize; 18] = [64, 64, POOL, 128, 128, POOL, 256, 256, 256, POOL, 512, 512, 512, POOL, 512, 512, 512, POOL];
 const BASIC: [usize; 10] = [64, 128, 128, POOL, 256, 256, POOL, 512, 512, POOL];
+
+/// Width and stride of each pair.
+const MOBILE: [(usize, usize); 13] = [
+    (64, 1),
+    (128, 1),
+    (128, 1),
+    (256, 2),
+    (256, 1),
+    (512, 2),
+    (512, 1),
+    (512, 1),
+    (512, 1),
+    (512, 1),
+    (512, 1),
+    (1024, 2),
+    (1024, 1),
+];
 
 /// What may differ between networks of one name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +82,15 @@ pub fn variant(name: &str, variant: &Variant, input: [usize; 3], classes: usize,
             arch.shapes()?;
             return Ok(arch);
         }
-        "resnet20" | "resnet56" => return Err(Error::input(format!("{base} has one form: other heads and biases are for VGG"))),
+        "mobilenet" if *variant == Variant::default() => {
+            let mut arch = Builder::new(input).mobilenet(scaled(32), scaled, classes, activation);
+            arch.name = name.into();
+            arch.shapes()?;
+            return Ok(arch);
+        }
+        "resnet20" | "resnet56" | "mobilenet" => {
+            return Err(Error::input(format!("{base} has one form: other heads and biases are for VGG")));
+        }
         _ => {
             let known = Error::unknown("network", base, &NAMES);
             return Err(Error::input(format!("{known}; with a factor for the widths as in vgg16-bn:0.25")));
@@ -113,14 +140,14 @@ impl Builder {
         for &width in plan {
             let at = self.layers.len();
             if width == POOL {
-                self.layers.push(Layer::MaxPool { size: 2 });
+                self.layers.push(Layer::max_pool(2));
                 continue;
             }
             self.named(format!("features.{at}"), Layer::conv(self.channels, width, 3, !norm || variant.conv_bias));
             if norm {
                 self.named(format!("features.{}", at + 1), Layer::BatchNorm { channels: width });
             }
-            self.layers.push(Layer::Activation);
+            self.layers.push(Layer::activation());
             self.channels = width;
         }
         let pools = plan.iter().filter(|w| **w == POOL).count();
@@ -132,7 +159,7 @@ impl Builder {
             if variant.head_norm {
                 self.named(format!("classifier.{}", self.layers.len() - first), Layer::BatchNorm { channels: next });
             }
-            self.layers.push(Layer::Activation);
+            self.layers.push(Layer::activation());
             width = next;
         }
         let last =
@@ -141,9 +168,31 @@ impl Builder {
         self.finish(activation)
     }
 
+    /// Pairs of a depthwise convolution and one of kernel 1, all with batch norm and activation.
+    fn mobilenet(mut self, first: usize, scaled: impl Fn(usize) -> usize, classes: usize, activation: Activation) -> Arch {
+        let behind = |this: &mut Self, name: &str, channels| {
+            this.named(format!("{name}.1"), Layer::BatchNorm { channels });
+            this.layers.push(Layer::activation());
+            this.channels = channels;
+        };
+        self.named("stem.0".into(), Layer::conv(self.channels, first, 3, false));
+        behind(&mut self, "stem", first);
+        for (block, (width, stride)) in MOBILE.into_iter().enumerate() {
+            let (input, width) = (self.channels, scaled(width));
+            let [depthwise, pointwise] = ["depthwise", "pointwise"].map(|part| format!("blocks.{block}.{part}"));
+            self.named(format!("{depthwise}.0"), Layer::depthwise(input, stride));
+            behind(&mut self, &depthwise, input);
+            self.named(format!("{pointwise}.0"), Layer::conv(input, width, 1, false));
+            behind(&mut self, &pointwise, width);
+        }
+        self.layers.push(Layer::GlobalMean);
+        self.named("classifier".into(), Layer::Linear { input: self.channels, output: classes });
+        self.finish(activation)
+    }
+
     /// A convolution and its batch norm; returns the index of the latter.
     fn conv(&mut self, prefix: &str, n: usize, output: usize, stride: usize) -> usize {
-        let conv = Layer::Conv { input: self.channels, output, kernel: 3, stride, padding: None, bias: false };
+        let conv = Layer::conv(self.channels, output, 3, false).with_stride(stride);
         self.named(format!("{prefix}conv{n}"), conv);
         self.named(format!("{prefix}bn{n}"), Layer::BatchNorm { channels: output });
         self.channels = output;
@@ -153,13 +202,13 @@ impl Builder {
     /// Three stages of `blocks` blocks of two convolutions.
     fn resnet(mut self, blocks: usize, widths: [usize; 3], classes: usize, activation: Activation) -> Arch {
         self.conv("", 1, widths[0], 1);
-        self.layers.push(Layer::Activation);
+        self.layers.push(Layer::activation());
         for (stage, &width) in widths.iter().enumerate() {
             for block in 0..blocks {
                 let (prefix, before, input) = (format!("layer{}.{block}.", stage + 1), self.layers.len() - 1, self.channels);
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 self.conv(&prefix, 1, width, stride);
-                self.layers.push(Layer::Activation);
+                self.layers.push(Layer::activation());
                 let body = self.conv(&prefix, 2, width, 1);
                 if stride == 1 {
                     self.layers.push(Layer::Add { with: before });
@@ -171,7 +220,7 @@ impl Builder {
                     self.layers.push(Layer::Shortcut { input, stride, channels });
                     self.layers.push(Layer::Add { with: body });
                 }
-                self.layers.push(Layer::Activation);
+                self.layers.push(Layer::activation());
             }
         }
         self.layers.push(Layer::GlobalMean);
@@ -205,6 +254,8 @@ mod tests {
         assert_eq!(cifar("resnet20", &plain), (269_722, 40_551_040));
         assert_eq!(cifar("resnet56", &plain).0, 853_018);
         assert_eq!(cifar("vgg11", &plain).0, 9_225_610);
+        // Howard et al. count 4.2 M with 1,000 classes: 990 fewer rows of 1,025 weights here.
+        assert_eq!(cifar("mobilenet", &plain).0, 4_231_976 - 990 * 1025);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 
 /// [`cut`], with what the removed filters gave as constants put into what reads them: those whose norm's scale is zero, or whose weights
-/// are. Filters of coupled groups are cut plainly.
+/// are. Filters of coupled groups, and those that depthwise convolutions hand on, are cut plainly.
 ///
 /// # Errors
 /// As [`cut`].
@@ -20,12 +20,15 @@ pub fn cut_and_fold(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
     let mut whole = net.valid();
     for group in net.arch.groups()? {
         let Some(kept) = keep.get(&group.leader()) else { continue };
-        if group.is_coupled() || group.norms.len() > 1 || net.arch.learn_activation {
+        if !group.is_plain() || net.arch.learn_activation {
             continue;
         }
         let constants = constants(&whole, &group)?;
-        let has_activation = group.seen.iter().any(|&at| matches!(net.arch.layers[at], Layer::Activation));
-        let constant = |c: usize| if has_activation { net.arch.activation.value(constants[c]) } else { constants[c] };
+        let activation = match &net.arch.layers[group.seen[0]] {
+            Layer::Activation { of } => Some(of.as_ref().unwrap_or(&net.arch.activation)),
+            _ => None,
+        };
+        let constant = |c: usize| activation.map_or(constants[c], |f| f.value(constants[c]));
         let gone: Vec<(usize, f64)> = (0..group.filters)
             .filter(|c| kept.binary_search(c).is_err())
             .map(|c| (c, constant(c)))
@@ -121,7 +124,7 @@ mod tests {
             }
             for layer in &mut arch.layers {
                 if let Layer::Conv { padding, .. } = layer {
-                    *padding = Some(0);
+                    *padding = Some(0.into());
                 }
                 if let Layer::Linear { input, .. } = layer
                     && *input != 6

@@ -9,6 +9,7 @@ mod cost;
 mod criteria;
 mod fold;
 mod gram;
+mod latency;
 mod outcome;
 mod patches;
 mod plan;

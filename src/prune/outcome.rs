@@ -2,6 +2,7 @@
 
 use super::compensate::Refit;
 use super::cost::Cost;
+use super::latency::LATENCY_BATCH;
 use super::plan::Plan;
 use super::rule::Rule;
 use super::scoring::LayerRow;
@@ -59,6 +60,9 @@ impl Outcome {
             }
             Rule::Target { budget, share, .. } => {
                 format!("until {share} of the {} are left, the {first} scores first", budget.name())
+            }
+            Rule::Latency { ms, .. } => {
+                format!("until a batch of {LATENCY_BATCH} takes {ms} ms, the {first} scores first")
             }
             Rule::Global(share) => format!("{share} of all goes, the {first} scores first"),
         };

@@ -1,6 +1,6 @@
 //! What a convolution reads and gives at some places of some images, as rows of numbers.
 
-use crate::nn::Layer;
+use crate::nn::{Layer, Window};
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -14,30 +14,10 @@ pub(super) struct Places {
     at: Vec<usize>,
 }
 
-/// How a convolution's kernel lies on the plane that comes in.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Kernel {
-    pub side: usize,
-    pub stride: usize,
-    pub padding: usize,
-}
-
-impl Kernel {
-    /// That of a convolution.
-    pub fn of(layer: &Layer) -> Option<Self> {
-        match *layer {
-            Layer::Conv { kernel: side, stride, padding, .. } => {
-                Some(Self { side, stride, padding: padding.unwrap_or(side / 2) })
-            }
-            _ => None,
-        }
-    }
-}
-
 /// What a layer reads of `[images, channels, height, width]`, row by row: at some places of the plane `[height, width]` that it gives if it is a convolution,
 /// else all of each image.
 pub(super) fn rows_read(layer: &Layer, maps: Tensor<4>, plane: [usize; 2], most: usize, seed: u64) -> Tensor<2> {
-    match Kernel::of(layer) {
+    match Window::of(layer) {
         Some(kernel) => Places::draw(maps.dims()[0], plane, most, seed).patches(maps, kernel),
         None => maps.flatten(1, 3),
     }
@@ -87,16 +67,20 @@ impl Places {
         Self::pixels(maps, self.each().map(|(image, place)| (image * plane + place) as i32).collect())
     }
 
-    /// What a convolution reads of `[images, channels, height, width]` for those places: `[rows, channels * side * side]`, in the order of its
+    /// What a convolution reads of `[images, channels, height, width]` for those places: `[rows, channels * kernel rows * kernel columns]`, in the order of its
     /// weights.
-    pub fn patches(&self, maps: Tensor<4>, kernel: Kernel) -> Tensor<2> {
-        let Kernel { side, stride, padding } = kernel;
-        let padded = if padding == 0 { maps } else { maps.pad((padding, padding, padding, padding), 0.0) };
+    pub fn patches(&self, maps: Tensor<4>, kernel: Window) -> Tensor<2> {
+        let Window { size, stride, padding } = kernel;
+        let padded = match padding.array() {
+            [0, 0] => maps,
+            // In the order left, right, top, bottom.
+            [rows, columns] => maps.pad((columns, columns, rows, rows), 0.0),
+        };
         let [_, channels, high, wide] = padded.dims();
-        let taps = side * side;
+        let taps = size.area();
         let which = self.each().flat_map(|(image, place)| {
-            let corner = (image * high + place / self.width * stride) * wide + place % self.width * stride;
-            (0..taps).map(move |tap| (corner + tap / side * wide + tap % side) as i32)
+            let corner = (image * high + place / self.width * stride.rows) * wide + place % self.width * stride.columns;
+            (0..taps).map(move |tap| (corner + tap / size.columns * wide + tap % size.columns) as i32)
         });
         let rows = Self::pixels(padded, which.collect()).reshape([self.rows(), taps, channels]);
         rows.swap_dims(1, 2).reshape([self.rows(), channels * taps])
@@ -106,6 +90,7 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::Sides;
     use burn::tensor::Device;
     use burn::tensor::module::conv2d;
     use burn::tensor::ops::ConvOptions;
@@ -115,19 +100,23 @@ mod tests {
     fn patches_are_what_a_convolution_reads() {
         let device = Device::flex();
         let wave = |n: usize, k: f32| (0..n).map(|i| (i as f32 * k).sin()).collect::<Vec<f32>>();
-        for (side, stride, padding) in [(3, 1, 1), (3, 2, 1), (1, 1, 0), (5, 1, 2), (3, 1, 0), (1, 2, 0), (3, 2, 2)] {
+        let windows =
+            [(3, 3, 1, 1), (3, 3, 2, 1), (1, 1, 1, 0), (5, 5, 1, 2), (3, 3, 1, 0), (1, 1, 2, 0), (3, 3, 2, 2), (1, 4, 1, 3)];
+        for (rows, columns, stride, padding) in windows {
+            let padding = Sides { rows: padding.min(rows / 2), columns: padding };
+            let window = Window { size: Sides { rows, columns }, stride: stride.into(), padding };
             let x = Tensor::<4>::from_data(TensorData::new(wave(5 * 3 * 9 * 8, 0.37), [5, 3, 9, 8]), &device);
-            let w = Tensor::<4>::from_data(TensorData::new(wave(4 * 3 * side * side, 0.9), [4, 3, side, side]), &device);
-            let options = ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1);
+            let w = Tensor::<4>::from_data(TensorData::new(wave(4 * 3 * rows * columns, 0.9), [4, 3, rows, columns]), &device);
+            let options = ConvOptions::new([stride, stride], padding.array(), [1, 1], 1);
             let out = conv2d(x.clone(), w.clone(), None, options);
             let [_, _, height, width] = out.dims();
             for most in [7, 1000] {
                 let places = Places::draw(5, [height, width], most, 3);
                 assert_eq!(places.rows(), 5 * most.min(height * width));
-                let rows = places.patches(x.clone(), Kernel { side, stride, padding });
+                let rows = places.patches(x.clone(), window);
                 let got: Vec<f32> = rows.matmul(w.clone().flatten::<2>(1, 3).transpose()).try_into_vec_as().unwrap();
                 let want: Vec<f32> = places.pick(out.clone()).try_into_vec_as().unwrap();
-                assert!(got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-4), "{side} {stride} {padding} {most}");
+                assert!(got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-4), "{window:?} {most}");
             }
         }
     }

@@ -169,9 +169,17 @@ impl Plan {
             Rule::Target { share, .. } if !(share > 0.0 && share <= 1.0) => {
                 return Err(Error::input(format!("the target {share} must be above 0 and at most 1: the share that is left")));
             }
+            Rule::Latency { ms, .. } if !(ms > 0.0 && ms.is_finite()) => {
+                return Err(Error::input(format!("the target of {ms} ms must be above 0")));
+            }
             _ => {}
         }
-        let sized = matches!(self.rule, Rule::Ratio(_) | Rule::Target { shares: Shares::Same, .. });
+        let same = Shares::Same;
+        let sized = match self.rule {
+            Rule::Ratio(_) => true,
+            Rule::Target { shares, .. } | Rule::Latency { shares, .. } => shares == same,
+            _ => false,
+        };
         if matches!(self.criterion, Criterion::Topological(_)) && !sized {
             return Err(Error::input("the topological search looks for sets of a given size: give a --ratio"));
         }
@@ -195,7 +203,7 @@ impl Plan {
         for (_, r) in &self.limits.ratios {
             share(*r)?;
         }
-        if matches!(self.rule, Rule::Target { shares: Shares::Effect, .. }) && !self.limits.ratios.is_empty() {
+        if self.rule.needs_effects() && !self.limits.ratios.is_empty() {
             return Err(Error::input("--shares effect decides what each layer loses: drop --layer-ratio"));
         }
         let groups = arch.groups()?;
@@ -274,7 +282,7 @@ impl Plan {
     }
 
     /// The plan with so many filters of each group to stay.
-    fn keeping(&self, arch: &Arch, groups: &[Group], stays: &[usize]) -> Self {
+    pub(super) fn keeping(&self, arch: &Arch, groups: &[Group], stays: &[usize]) -> Self {
         let mut plan = Self { rule: Rule::Ratio(0.0), ..self.clone() };
         let of_group = |(group, &stays): (&Group, &usize)| {
             let name = names_of(arch, group).into_iter().next().unwrap_or_default();

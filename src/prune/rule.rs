@@ -26,6 +26,21 @@ pub enum Rule {
         #[serde(default)]
         shares: Shares,
     },
+    /// As few as bring the time of a batch of 64 samples on this machine and engine to so many milliseconds.
+    Latency {
+        /// Milliseconds.
+        ms: f64,
+        /// How what goes is shared among the layers.
+        #[serde(default)]
+        shares: Shares,
+    },
+}
+
+impl Rule {
+    /// Whether it takes the effects of the filters to know how many go from each layer.
+    pub(super) fn needs_effects(&self) -> bool {
+        matches!(self, Rule::Target { shares: Shares::Effect, .. } | Rule::Latency { shares: Shares::Effect, .. })
+    }
 }
 
 /// Which filters never go.

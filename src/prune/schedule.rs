@@ -42,6 +42,9 @@ impl Schedule {
     pub(super) fn check(self, rule: &Rule) -> Result<()> {
         match self {
             Schedule::OneShot => Ok(()),
+            _ if matches!(rule, Rule::Latency { .. }) => {
+                Err(Error::input("--target latency is for one cut: use --target macs with a schedule"))
+            }
             Schedule::Iterative { steps: 0, .. } | Schedule::Soft { epochs: 0 } => {
                 Err(Error::input("a schedule needs at least one step or epoch"))
             }

@@ -44,17 +44,23 @@ type Scored = (Vec<LayerRow>, BTreeMap<usize, Vec<f64>>);
 fn score_and_count(net: &Net, data: &DataSet, plan: &Plan, compute: &Compute, watch: &mut dyn Watch) -> Result<Scored> {
     plan.check(&net.arch)?;
     let groups = plan.groups(&net.arch)?;
-    let plan = &plan.within_budget(&net.arch, &groups, None)?;
+    let limited = |plan: &Plan, effects: Option<&[LayerScores]>, watch: &mut dyn Watch| match plan.rule {
+        Rule::Latency { ms, shares } if shares == Shares::Same || effects.is_some() => {
+            super::latency::within(plan, (ms, shares), &net.arch, &groups, effects, &compute.device, watch)
+        }
+        _ => plan.within_budget(&net.arch, &groups, effects),
+    };
+    let plan = &limited(plan, None, watch)?;
     let stays = plan.sizes(&net.arch, &groups);
     let mut scoring =
         Scoring { net, samples: &data.train, compute, groups: groups.clone(), stays, watch, counts: BTreeMap::new() };
     let scores = plan.criterion.score(&mut scoring)?;
     let plan = &match plan.rule {
-        Rule::Target { shares: Shares::Effect, .. } => {
+        rule if rule.needs_effects() => {
             let by_effect = Criterion::named("effect", data.train.len().min(512), 0)?;
             let effects =
                 if matches!(plan.criterion, Criterion::Effect(_)) { scores.clone() } else { by_effect.score(&mut scoring)? };
-            plan.within_budget(&net.arch, &groups, Some(&effects))?
+            limited(plan, Some(&effects), scoring.watch)?
         }
         _ => plan.clone(),
     };

@@ -20,7 +20,9 @@ fn chosen<'a>(arch: &Arch, keep: &'a Keep) -> Result<Vec<(Group, &'a [usize])>> 
         let Some(group) = groups.iter().find(|g| g.leader() == at) else {
             return Err(Error::input(match groups.iter().find(|g| g.convs.contains(&at)) {
                 Some(g) => format!("the filters of layer {at} of {} go with those of layer {}: name that", arch.name, g.leader()),
-                None => format!("nothing reads the filters of layer {at}: they are the network's answer"),
+                None => format!(
+                    "the filters of layer {at} stay whole: they are the network's answer, or a convolution in several parts reads or gives them"
+                ),
             }));
         };
         if filters.is_empty() {
@@ -71,6 +73,11 @@ fn shrink_group(arch: &mut Arch, group: &Group, filters: &[usize]) {
     for &at in &group.norms {
         arch.layers[at] = Layer::BatchNorm { channels: filters.len() };
     }
+    for &at in &group.depthwise {
+        if let Layer::Conv { input, output, groups, .. } = &mut arch.layers[at] {
+            (*input, *output, *groups) = (filters.len(), filters.len(), filters.len());
+        }
+    }
     for &reader in &group.readers {
         match reader {
             Reader::Conv(at) => {
@@ -106,10 +113,14 @@ pub fn cut(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
     let mut net = net.valid();
     for (group, filters) in chosen(&net.arch, keep)? {
         let which = index(filters, device);
-        for &at in &group.convs {
+        for &at in group.convs.iter().chain(&group.depthwise) {
             let conv = &mut net.convs[net.arch.nth(at)];
             conv.weight = select(&conv.weight, 0, &which);
             conv.bias = conv.bias.as_ref().map(|b| select(b, 0, &which));
+        }
+        for &at in &group.depthwise {
+            let conv = &mut net.convs[net.arch.nth(at)];
+            conv.groups = filters.len();
         }
         for &at in &group.norms {
             let norm = &mut net.norms[net.arch.nth(at)];
@@ -211,12 +222,31 @@ mod tests {
         net
     }
 
+    /// A network with every kind of layer.
+    fn every_kind(activation: Activation) -> Arch {
+        let arch: Arch = serde_json::from_str(include_str!("../../tests/common/every_kind.json")).unwrap();
+        Arch { activation, ..arch }
+    }
+
+    /// Channels that a convolution in two parts reads or gives stay; a depthwise one shrinks with those it hands on.
+    #[test]
+    fn parts_stay_whole() {
+        let arch = every_kind(Activation::parse("relu").unwrap());
+        let groups = arch.groups().unwrap();
+        assert_eq!(groups.iter().map(|g| g.convs.as_slice()).collect::<Vec<_>>(), [[0].as_slice(), &[11, 13]]);
+        assert_eq!((groups[0].depthwise.as_slice(), groups[0].seen.as_slice()), ([2].as_slice(), [1, 4].as_slice()));
+        let device = Device::flex();
+        let net = cut(&Net::new(&arch, 0, &device).unwrap(), &Keep::from([(0, vec![1, 5])]), &device).unwrap();
+        assert_eq!(net.convs[1].weight.val().dims(), [2, 1, 3, 3]);
+        assert!(cut_arch(&arch, &Keep::from([(6, vec![0])])).unwrap_err().to_string().contains("several parts"));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
         /// A masked network and its cut twin give the same logits, whatever the architecture and whatever the activation makes of zero.
         #[test]
-        fn masked_is_cut(which in 0usize..6, act in 0usize..4, seed: u64) {
+        fn masked_is_cut(which in 0usize..8, act in 0usize..4, seed: u64) {
             let device = Device::flex();
             let activation = || Activation::parse(["relu", "cabs", "sigmoid", "sine"][act]).unwrap();
             let arch = match which {
@@ -225,6 +255,8 @@ mod tests {
                 2 => zoo::named("vgg11-bn:0.1", [2, 32, 32], 3, activation()),
                 3 => zoo::named("vgg16:0.05", [2, 32, 32], 3, activation()),
                 4 => zoo::named("basicnet:0.05", [2, 8, 8], 3, activation()),
+                5 => zoo::named("mobilenet:0.03", [2, 8, 8], 3, activation()),
+                6 => Ok(every_kind(activation())),
                 _ => zoo::named("resnet20:0.5", [2, 8, 8], 3, activation()),
             }.unwrap();
             let net = uneven(&arch, seed, &device);

@@ -1,5 +1,6 @@
 //! Charts as SVG or PNG, in colours that the colour-blind tell apart and a printer keeps.
 
+use super::fine::{self, Fine};
 use crate::data::files::{write_atomically, write_text};
 use crate::error::{Error, Result};
 use plotters::coord::Shift;
@@ -89,13 +90,13 @@ pub trait Picture {
             Some("svg") => write_text(path, &self.svg()?),
             _ => {
                 fonts();
-                let (width, height) = self.size();
-                let mut pixels = vec![255u8; 3 * (width * height) as usize];
+                let size = self.size();
+                let mut canvas = fine::canvas(size);
                 {
-                    let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+                    let area = Fine::new(&mut canvas, size).into_drawing_area();
                     self.draw(&area).and_then(|()| text(area.present())).map_err(Error::Internal)?;
                 }
-                let image = image::RgbImage::from_raw(width, height, pixels);
+                let image = fine::shrunk(&canvas, size);
                 let image = image.ok_or_else(|| Error::Internal("the picture's buffer is too small".into()))?;
                 let mut bytes = std::io::Cursor::new(Vec::new());
                 image.write_to(&mut bytes, image::ImageFormat::Png).map_err(|e| Error::Internal(e.to_string()))?;

@@ -119,25 +119,23 @@ impl Page {
         Ok(format!("<figure{data} aria-label=\"{label}\">{svg}</figure>\n"))
     }
 
-    /// Adds frames that play one after the other, with a slider to choose one. Without scripts all are shown, one below the other.
-    pub fn animation(&mut self, frames: &[(String, String)]) {
-        let id = self.body.len();
-        self.body += &format!("<div class=\"film\" id=\"film{id}\">\n");
-        for (title, svg) in frames {
-            self.body += &format!("<figure title=\"{}\">{svg}</figure>\n", escape(title));
+    /// Adds frames that play one after the other, with a slider to choose one: each has a name and as many charts as the others, whose vertical axes are the same
+    /// in all. Without scripts all are shown, one below the other.
+    ///
+    /// # Errors
+    /// [`crate::Error::Internal`] when one cannot be drawn.
+    pub fn film<P: Picture>(&mut self, frames: &[(String, Vec<P>)]) -> Result<()> {
+        self.live |= frames.len() > 1;
+        self.body += "<div class=\"film\">\n";
+        for (name, pictures) in frames {
+            self.body += &format!("<section class=\"grid\" data-name=\"{}\">\n", escape(name));
+            for picture in pictures {
+                self.picture(picture)?;
+            }
+            self.body += "</section>\n";
         }
-        self.body += &format!(
-            "<script>(() => {{ const film = document.getElementById('film{id}'), frames = [...film.querySelectorAll('figure')];\n\
-             if (frames.length < 2) return;\n\
-             const bar = document.createElement('p'), play = document.createElement('button'), slide = document.createElement('input'), \
-             name = document.createElement('span');\n\
-             slide.type = 'range'; slide.max = frames.length - 1; slide.value = frames.length - 1; bar.append(play, ' ', slide, ' ', name); film.prepend(bar);\n\
-             let timer = null; const show = () => {{ frames.forEach((f, i) => f.hidden = i != slide.value); name.textContent = frames[slide.value].title; }};\n\
-             const stop = () => {{ clearInterval(timer); timer = null; play.textContent = 'Play'; }};\n\
-             play.onclick = () => {{ if (timer) return stop(); play.textContent = 'Stop';\n\
-             timer = setInterval(() => {{ slide.value = (+slide.value + 1) % frames.length; show(); }}, 700); }};\n\
-             slide.oninput = () => {{ stop(); show(); }}; stop(); show(); }})();</script></div>\n"
-        );
+        self.body += "</div>\n";
+        Ok(())
     }
 
     /// The whole document.

@@ -1,12 +1,17 @@
 //! Pictures, tables and the HTML page.
 
 mod chart;
+mod cycles;
+mod fine;
 mod html;
 mod persistence;
 mod scatter;
 mod table;
+#[cfg(feature = "nn")]
+pub mod tensorboard;
 
 pub use chart::{Lines, Pairs, Panels, Picture, check_plot_name};
+pub use cycles::CycleMap;
 pub use html::Page;
 pub use persistence::Persistence;
 pub use scatter::{Heat, Scatter};

@@ -19,7 +19,7 @@ pub struct Scatter {
 const MOST: usize = 6000;
 
 impl Scatter {
-    fn flat(point: &[f64]) -> (f64, f64) {
+    pub(super) fn flat(point: &[f64]) -> (f64, f64) {
         match *point {
             [x] => (x, 0.0),
             [x, y] => (x, y),

@@ -150,7 +150,7 @@ pub fn trace_nets(
 
 /// Whether a trace looks behind a layer: behind every activation, and at the logits.
 fn is_seen(net: &Net, at: usize) -> bool {
-    matches!(net.arch.layers[at], Layer::Activation) || at + 1 == net.arch.layers.len()
+    matches!(net.arch.layers[at], Layer::Activation { .. }) || at + 1 == net.arch.layers.len()
 }
 
 /// `input`, `layer 1`, ..., `logits`.

@@ -89,19 +89,13 @@ pub fn save_report(trace: &Trace, projections: &[Projection], folder: &Path) -> 
     page.heading(if trace.snapshots.len() > 1 { "While it trained" } else { "Layer by layer" });
     let mut frames = Vec::new();
     if trace.snapshots.len() == 1 {
-        for dim in 0..=trace.procedure.max_dim {
-            page.picture(&lines(trace, 0, dim))?;
-        }
+        page.pictures(&(0..=trace.procedure.max_dim).map(|dim| lines(trace, 0, dim)).collect::<Vec<_>>())?;
     }
     for at in (0..trace.snapshots.len()).filter(|_| trace.snapshots.len() > 1) {
-        let mut frame = String::new();
-        for dim in 0..=trace.procedure.max_dim {
-            frame += &lines(trace, at, dim).svg()?;
-        }
-        frames.push((time(trace, at), frame));
+        frames.push((time(trace, at), (0..=trace.procedure.max_dim).map(|dim| lines(trace, at, dim)).collect::<Vec<_>>()));
     }
     if !frames.is_empty() {
-        page.animation(&frames);
+        page.film(&frames)?;
     }
     if trace.snapshots.len() > 1 {
         page.picture(&heat(trace))?;

@@ -5,6 +5,7 @@ mod checkpoint;
 mod ensemble;
 mod evaluation;
 mod optimiser;
+mod panel;
 mod rate;
 mod run;
 mod source;

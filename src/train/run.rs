@@ -10,6 +10,7 @@ use crate::data::{DataSet, Samples};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Arch, Compute, Init, Net, zoo};
 use crate::progress::Watch;
+use crate::report::tensorboard::Events;
 use crate::topology::EngineInfo;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -87,6 +88,9 @@ pub struct Config {
     /// Whether the activation's parameters are learnt.
     #[serde(default)]
     pub learn_activation: bool,
+    /// Whether event files for TensorBoard are written into its folder.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tensorboard: bool,
     /// How it learns; its seed draws the weights too.
     pub settings: Settings,
 }
@@ -105,6 +109,7 @@ impl Config {
             activation,
             init: Init::Own,
             learn_activation: false,
+            tensorboard: false,
             settings,
         }
     }
@@ -351,12 +356,13 @@ impl Run {
         }
         if !metrics.is_empty() && trainer.is_between_epochs() {
             // A full disk may have cut off what follows a checkpoint.
-            if best_epoch(&metrics).is_none_or(|best| best + 1 == metrics.len()) {
+            if EpochRecord::best(&metrics).is_none_or(|best| best + 1 == metrics.len()) {
                 trainer.network().save(&self.folder.join("weights.safetensors"))?;
             }
             self.write_metrics(&metrics)?;
         }
         let begun = (std::time::Instant::now(), trainer.epochs_done());
+        let mut events = self.config.tensorboard.then(|| Events::create(&self.folder)).transpose()?;
         while trainer.epochs_done() < settings.epochs && !self.is_over(&metrics) {
             let trained = trainer.epoch(train, watch);
             if let Err(Error::Interrupted(why)) = trained {
@@ -389,17 +395,21 @@ impl Run {
             metrics.push(record);
             // First what everything else can be made from again.
             trainer.save_checkpoint(&self.folder, &metrics)?;
-            if best_epoch(&metrics) == Some(metrics.len() - 1) || held_out.is_none() {
+            if EpochRecord::best(&metrics) == Some(metrics.len() - 1) || held_out.is_none() {
                 net.save(&self.folder.join("weights.safetensors"))?;
             }
             self.write_metrics(&metrics)?;
             watch.note(&told);
+            watch.live(&super::panel::panel(&metrics, settings.epochs));
             if let Some(record) = metrics.last() {
+                if let Some(events) = &mut events {
+                    events.scalars(record.epoch, &record.scalars())?;
+                }
                 observe(record, &net)?;
             }
         }
         if held_out.is_some()
-            && let Some(best) = best_epoch(&metrics)
+            && let Some(best) = EpochRecord::best(&metrics)
         {
             watch.note(&format!(
                 "the weights are those of epoch {}, whose loss on held-out training samples is the smallest{}",
@@ -422,7 +432,7 @@ impl Run {
     /// Whether so many epochs have passed since the best one that training ends.
     fn is_over(&self, metrics: &[EpochRecord]) -> bool {
         let Some(patience) = self.config.settings.patience else { return false };
-        best_epoch(metrics).is_some_and(|best| metrics.len() - 1 - best >= patience)
+        EpochRecord::best(metrics).is_some_and(|best| metrics.len() - 1 - best >= patience)
     }
 
     /// Writes `metrics.jsonl` anew.
@@ -450,12 +460,6 @@ impl Run {
     pub fn write_engine(&self, info: &EngineInfo) -> Result<()> {
         write_json(&self.folder.join("engine.json"), info)
     }
-}
-
-/// The epoch of the smallest loss on held-out samples, counted from 0, if there were any.
-fn best_epoch(metrics: &[EpochRecord]) -> Option<usize> {
-    let losses = metrics.iter().enumerate().filter_map(|(i, m)| Some((i, m.validation_loss?)));
-    losses.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| i)
 }
 
 /// An error if a folder that is to hold results holds a run.
@@ -492,6 +496,9 @@ impl Watch for Patient<'_> {
     }
     fn note(&mut self, line: &str) {
         self.0.note(line);
+    }
+    fn live(&mut self, lines: &str) {
+        self.0.live(lines);
     }
 }
 

@@ -5,7 +5,7 @@ use super::optimiser::Optimiser;
 use super::rate::RateSchedule;
 use crate::data::Samples;
 use crate::error::{Error, Result};
-use crate::nn::{Net, bridge};
+use crate::nn::{Layer, Net, bridge};
 use crate::progress::Watch;
 use burn::module::{Module, Param};
 use burn::nn::loss::CrossEntropyLoss;
@@ -139,6 +139,26 @@ pub struct EpochRecord {
     pub seconds: f64,
 }
 
+impl EpochRecord {
+    /// The epoch of the smallest loss on held-out samples, its place among the records, if there were any.
+    pub fn best(metrics: &[EpochRecord]) -> Option<usize> {
+        let losses = metrics.iter().enumerate().filter_map(|(i, m)| Some((i, m.validation_loss?)));
+        losses.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| i)
+    }
+
+    /// Its numbers, by the names that TensorBoard groups them under.
+    pub fn scalars(&self) -> Vec<(&'static str, f64)> {
+        let always = [("loss/train", self.train_loss), ("accuracy/train", self.train_accuracy)];
+        let some = [
+            ("loss/test", self.test_loss),
+            ("loss/held out", self.validation_loss),
+            ("accuracy/test", self.test_accuracy),
+            ("learning rate", self.rate),
+        ];
+        always.into_iter().chain(some.into_iter().filter_map(|(name, x)| Some((name, x?)))).collect()
+    }
+}
+
 /// A network in training.
 #[allow(missing_debug_implementations, reason = "burn's optimiser has none")]
 pub struct Trainer {
@@ -230,12 +250,14 @@ impl Trainer {
             _ => self.settings.epochs * full,
         };
         let total = full.min(end.saturating_sub(before)).max(1);
-        // Sums stay on the device: reading every loss would wait for every step.
-        let mut sums: Option<Tensor<1>> = None;
+        // Losses and right answers stay on the device for some steps: reading each would wait for it. They are added up on the host, one by one, so that an
+        // interruption changes no digit.
+        let mut sums: Vec<Tensor<1>> = Vec::new();
+        let drops = self.net.arch.layers.iter().any(|l| matches!(l, Layer::Dropout { .. }));
         let mut pending = 0;
         for (step, which) in order.chunks(batch).enumerate().take(total).skip(self.progress.steps) {
             if watch.stopped() {
-                self.take_sums(sums.take(), pending)?;
+                self.take_sums(&mut sums, pending)?;
                 self.progress.seconds = earlier + start.elapsed().as_secs_f64();
                 return Err(Error::Interrupted(format!(
                     "stopped in epoch {} after {step} of {total} steps",
@@ -243,25 +265,25 @@ impl Trainer {
                 )));
             }
             let (mut x, y) = labelled(train, which, &self.device);
+            let seed = Settings::epoch_seed(self.settings.seed, self.progress.epochs).wrapping_add(step as u64);
             if let (true, &[c, h, w]) = (self.settings.augment, train.shape.as_slice()) {
-                let seed = Settings::epoch_seed(self.settings.seed, self.progress.epochs).wrapping_add(step as u64) ^ 0xA06;
-                x = augmented(x, [c, h, w], seed);
+                x = augmented(x, [c, h, w], seed ^ 0xA06);
+            }
+            if drops {
+                // What is dropped depends on the step alone, not on where training was interrupted.
+                self.device.seed(seed ^ 0xD20);
             }
             let logits = self.net.forward(x.clone());
             let loss = self.loss(x, logits.clone(), y.clone())?;
             let right = logits.inner().argmax(1).squeeze_dim::<1>(1).equal(y.inner()).float().sum();
-            let both = Tensor::cat(vec![loss.clone().inner() * which.len() as f64, right], 0);
-            sums = Some(match sums.take() {
-                None => both,
-                Some(s) => s + both,
-            });
+            sums.extend([loss.clone().inner() * which.len() as f64, right]);
             let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
             let rule = self.settings.optimiser;
             self.net = rule.decay(self.optimiser.step(self.rate(before + step, end, full), self.net.clone(), gradients));
             pending += which.len();
             self.progress.steps = step + 1;
             if (step + 1) % 16 == 0 || step + 1 == total {
-                self.take_sums(sums.take(), pending)?;
+                self.take_sums(&mut sums, pending)?;
                 pending = 0;
                 let mean = self.progress.loss / self.progress.seen as f64;
                 if !mean.is_finite() {
@@ -272,7 +294,15 @@ impl Trainer {
                         self.settings.optimiser.rate
                     )));
                 }
-                watch.at(&format!("epoch {}, loss {mean:.4}", self.progress.epochs + 1), (step + 1) as u64, total as u64);
+                let p = self.progress;
+                let (right, rate) = (p.correct / p.seen as f64, self.rate(before + step, end, full));
+                let speed = p.seen as f64 / (earlier + start.elapsed().as_secs_f64()).max(1e-9);
+                let state = format!(
+                    "epoch {}, loss {mean:.4}, {:.1} %, rate {rate:.2e}, {speed:.0} samples/s",
+                    p.epochs + 1,
+                    100.0 * right
+                );
+                watch.at(&state, (step + 1) as u64, total as u64);
             }
         }
         let p = self.progress;
@@ -291,11 +321,13 @@ impl Trainer {
         Ok(record)
     }
 
-    fn take_sums(&mut self, sums: Option<Tensor<1>>, samples: usize) -> Result<()> {
-        if let Some(sums) = sums {
-            let values = bridge::read(sums)?;
-            self.progress.loss += f64::from(values[0]);
-            self.progress.correct += f64::from(values[1]);
+    /// Reads the losses and right answers of some steps, which alternate.
+    fn take_sums(&mut self, sums: &mut Vec<Tensor<1>>, samples: usize) -> Result<()> {
+        if !sums.is_empty() {
+            for step in bridge::read(Tensor::cat(std::mem::take(sums), 0))?.chunks(2) {
+                self.progress.loss += f64::from(step[0]);
+                self.progress.correct += f64::from(step[1]);
+            }
             self.progress.seen += samples;
         }
         Ok(())

@@ -15,8 +15,7 @@ pub(super) struct Goal {
 impl Goal {
     /// Of the convolution or fully connected layer `at`.
     pub fn of(arch: &Arch, at: usize) -> Self {
-        let norm = matches!(arch.layers.get(at + 1), Some(Layer::BatchNorm { .. })).then_some(at + 1);
-        let norm = norm.filter(|_| arch.last_return_to(at).is_none());
+        let norm = arch.norm_behind(at).filter(|_| arch.last_return_to(at).is_none());
         Self { norm, other: other_side(arch, norm.unwrap_or(at)) }
     }
 }

@@ -16,12 +16,12 @@ mod states;
 
 use super::criteria::{Read, eliminate};
 use super::gram::{Fit, Gram, Moments};
-use super::patches::{Kernel, Places};
+use super::patches::Places;
 use super::scoring::{SampleOptions, chosen_of};
 use super::surgery::{self, Keep, index, rows as planes};
 use crate::data::Samples;
 use crate::error::{Error, Result};
-use crate::nn::{Compute, Flow, Group, Layer, Net, Pass, bridge};
+use crate::nn::{Compute, Flow, Group, Layer, Net, Pass, Window, bridge};
 use crate::progress::Watch;
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -181,7 +181,8 @@ fn compensate_on(
             return Err(Error::Interrupted("stopped while compensating".into()));
         }
         let inputs = |net: &Net| match net.arch.layers[at] {
-            Layer::Conv { input, kernel, .. } => Some(input * kernel * kernel),
+            // A convolution in parts has an input of its own for each; it stays as it is.
+            Layer::Conv { input, kernel, groups: 1, .. } => Some(input * kernel.area()),
             Layer::Linear { input, .. } => Some(input),
             _ => None,
         };
@@ -332,7 +333,7 @@ fn rows(
         }
         None => z,
     };
-    match (Kernel::of(&cut.arch.layers[at]), input, given) {
+    match (Window::of(&cut.arch.layers[at]), input, given) {
         (Some(kernel), Flow::Maps(x), Flow::Maps(z)) => {
             let [_, _, height, width] = z.dims();
             let places = Places::draw(images, [height, width], places, seed);

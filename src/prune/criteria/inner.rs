@@ -33,8 +33,7 @@ pub(super) fn look(scoring: &mut Scoring<'_>, options: &ReconstructionOptions, w
             };
             let input = maps_of(pass.flow.clone(), readers[r].1);
             let given = scoring.net.apply(at, pass.flow, &|_| None);
-            let seen =
-                norm_behind(scoring.net, at).map_or(given.clone(), |norm| scoring.net.apply(norm, given.clone(), &|_| None));
+            let seen = arch.norm_behind(at).map_or(given.clone(), |norm| scoring.net.apply(norm, given.clone(), &|_| None));
             let plane = match &given {
                 Flow::Maps(maps) => [maps.dims()[2], maps.dims()[3]],
                 Flow::Flat(_) => [1, 1],
@@ -59,18 +58,13 @@ pub(super) fn look(scoring: &mut Scoring<'_>, options: &ReconstructionOptions, w
     Ok(found)
 }
 
-/// The batch norm right behind a layer.
-fn norm_behind(net: &Net, at: usize) -> Option<usize> {
-    matches!(net.arch.layers.get(at + 1), Some(Layer::BatchNorm { .. })).then_some(at + 1)
-}
-
 /// By what each output of a layer is multiplied in the norm behind it; 1 where there is none.
 fn scales(net: &Net, at: usize) -> Result<Vec<f64>> {
     let outputs = match net.arch.layers[at] {
         Layer::Conv { output, .. } | Layer::Linear { output, .. } => output,
         _ => 0,
     };
-    let Some(norm) = norm_behind(net, at) else { return Ok(vec![1.0; outputs]) };
+    let Some(norm) = net.arch.norm_behind(at) else { return Ok(vec![1.0; outputs]) };
     let norm = &net.norms[net.arch.nth(norm)];
     let scales = norm.gamma.val() / (norm.running_var.value_sync() + norm.epsilon).sqrt();
     Ok(bridge::read(scales)?.into_iter().map(f64::from).collect())

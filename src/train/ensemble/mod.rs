@@ -91,7 +91,7 @@ impl Recipe {
         for (at, layer) in layers.iter().enumerate() {
             match *layer {
                 Layer::Linear { output, .. } if at % 2 == 0 => widths.push(output),
-                Layer::Activation if at % 2 == 1 && at + 1 < layers.len() => {}
+                Layer::Activation { of: None } if at % 2 == 1 && at + 1 < layers.len() => {}
                 _ => return Err(Error::input("an ensemble is of perceptrons: linear layers with activations between them")),
             }
         }
