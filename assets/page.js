@@ -31,12 +31,14 @@
       const ink = getComputedStyle(document.body).color, faint = dark.matches ? '#3a3a3a' : '#e6e6e6';
       const axis = (label, all) => ({ label, stroke: ink, grid: { stroke: faint, width: 1 },
         ticks: { stroke: faint }, values: ticks(all) });
+      // As wide as the longest number beside it.
+      const room = (u, values) => 18 + 7 * Math.max(3, ...(values ?? []).map(v => String(v).length));
       const width = Math.max(260, figure.clientWidth);
       const options = {
         width, height: Math.round(Math.min(420, Math.max(260, width * 0.5))), title: '',
         scales: { x: { time: false }, y: chart.range ? { range: chart.range } : {} }, cursor: { focus: { prox: 30 } }, focus: { alpha: 0.25 },
-        axes: [axis(chart.x, whole(xs)), axis(chart.y, whole(data.slice(1).flat()))],
-        series: [{ label: chart.x, value: (u, v) => short(v) }, ...chart.series.map((s, i) => ({
+        axes: [axis(chart.x, whole(xs)), { ...axis(chart.y, whole(data.slice(1).flat())), size: room }],
+        series: [{ label: chart.x.split(' (')[0], value: (u, v) => short(v) }, ...chart.series.map((s, i) => ({
           label: s.name, stroke: chart.colours[i % chart.colours.length], width: 2, dash: dash(i),
           spanGaps: true, value: (u, v) => short(v), points: { show: s.points.length <= 40, size: 6 },
         }))],

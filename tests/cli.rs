@@ -102,6 +102,10 @@ fn every_input_format_is_one_square() {
     assert_eq!(curve, "dimension,scale,betti\n0,0,4\n0,1,1\n1,1,1\n1,1.4142135,0\n");
     let o = run(&["betti", &files[0].0, "--scale", "0.5", "--json", "--quiet"]);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&stdout(&o)).unwrap()["betti"], serde_json::json!([4, 0]));
+    let table = stdout(&run(&["betti", &files[0].0, "--scale", "0.5..1.5:0.5", "--quiet"]));
+    assert_eq!(table, "scale,betti0,betti1\n0.5,4,0\n1,1,1\n1.5,1,0\n");
+    refused(&run(&["betti", &files[0].0, "--scale", "1,2", "--threshold", "1.5"]), 2, &["the scale 2 is above the threshold"]);
+    refused(&run(&["betti", &files[0].0, "--scale", "1..0"]), 2, &["write them as"]);
 }
 
 #[test]
@@ -175,6 +179,13 @@ fn higher_dimensions_samples_hops_and_cycles() {
     let answer = json(&run(&["barcode", &ring, "--cycles", "2"]));
     assert_eq!(answer["cycles"].as_array().unwrap().len(), 1);
     assert_eq!(answer["cycles"][0]["edges"].as_array().unwrap().len(), 24);
+    let drawn = f.path("ring.png").display().to_string();
+    stdout(&run(&["barcode", &ring, "--cycles", "2", "--plot-cycles", &drawn]));
+    assert!(fs::read(&drawn).unwrap().starts_with(b"\x89PNG"));
+    assert_eq!(run(&["barcode", &ring, "--plot-cycles", &drawn]).status.code(), Some(2), "without --cycles");
+    refused(&run(&["barcode", &ring, "--cycles", "1", "--plot-cycles", "x.pdf"]), 2, &[".svg or .png"]);
+    let matrix = f.write("m.csv", "0,1,1\n1,0,1\n1,1,0\n");
+    refused(&run(&["barcode", &matrix, "--cycles", "1", "--plot-cycles", &drawn]), 2, &["two or three coordinates"]);
     let answer = json(&run(&["barcode", &ring, "--max-points", "12"]));
     assert_eq!((answer["n"].as_u64(), answer["sampled_from"].as_u64()), (Some(12), Some(24)));
     let answer = json(&run(&["barcode", &ring, "--metric", "knn-hops", "--k", "3"]));
@@ -295,7 +306,7 @@ mod networks {
         let f = Folder::new();
         let (a, b, c) = (f.path("a"), f.path("b"), f.path("c"));
         let told = stdout(&train(&a, &["--epochs", "1", "--seed", "3"]));
-        assert!(told.contains("on 1000 test samples after 1 epochs"), "{told}");
+        assert!(told.contains("on 1000 test samples after 1 epoch"), "{told}");
         for name in ["config.json", "arch.json", "weights.safetensors", "metrics.jsonl", "accuracy.svg", "engine.json"] {
             assert!(a.join(name).is_file(), "{name}");
         }
@@ -379,7 +390,7 @@ mod networks {
         assert!(!names.iter().any(half), "{names:?}");
         // With room again the same folder goes on.
         let o = lacuna().args(["train", "--engine", "cpu", "--resume", "--out"]).arg(&out).output().unwrap();
-        assert!(stdout(&o).contains("after 1 epochs"));
+        assert!(stdout(&o).contains("after 1 epoch"));
         let square = f.write("many.csv", (0..900).map(|i| format!("{},{}\n", (i * i) % 97, i % 31)).collect::<String>());
         let answer = f.path("answer.json");
         refused(&limited(&["barcode", &square, "-o", answer.to_str().unwrap()]), 1, &["answer.json", "cannot write"]);
@@ -622,7 +633,7 @@ fn a_run_is_kept_on_sigterm_and_from_others() {
     let taken = run(&["train", "--data", "disks", "--model", "mlp", "--epochs", "1", "--engine", "cpu", "--out", out]);
     refused(&taken, 2, &["--force"]);
     let again = run(&["train", "--data", "disks", "--model", "mlp", "--epochs", "1", "--engine", "cpu", "--out", out, "--force"]);
-    assert!(stdout(&again).contains("after 1 epochs"));
+    assert!(stdout(&again).contains("after 1 epoch"));
 }
 
 /// One's own table: trained on, judged, asked about new rows, and the run says what the network has to know of its data.
@@ -726,7 +737,14 @@ fn courses_of_training_and_the_table_of_runs() {
         let text = fs::read_to_string(f.path("runs").join(name).join("metrics.jsonl")).unwrap();
         text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
     };
-    stdout(&train("cycle", &["--epochs", "10", "--schedule", "one-cycle", "--lr", "0.01"]));
+    stdout(&train("cycle", &["--epochs", "10", "--schedule", "one-cycle", "--lr", "0.01", "--tensorboard"]));
+    let events = || {
+        fs::read_dir(f.path("runs/cycle"))
+            .unwrap()
+            .filter(|e| e.as_ref().unwrap().path().to_string_lossy().contains("tfevents"))
+            .count()
+    };
+    assert_eq!(events(), 1);
     let rates: Vec<f64> = metrics("cycle").iter().map(|m| m["rate"].as_f64().unwrap()).collect();
     let top = (0..10).max_by(|&a, &b| rates[a].total_cmp(&rates[b])).unwrap();
     assert!((2..=4).contains(&top) && rates[top] > 0.009 && rates[9] < 0.001 && rates[0] < rates[top], "{rates:?}");

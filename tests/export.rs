@@ -4,6 +4,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 use lacuna::nn::{ACTIVATIONS, Activation, Arch, Compute, Net, OnnxNotes, zoo};
+use lacuna::report::tensorboard::Events;
 use std::process::Command;
 
 /// Networks of every kind of layer and of every activation, and one with learnt parameters.
@@ -70,6 +71,25 @@ fn onnxruntime_says_the_same() {
             assert!((a - b).abs() < 1e-4 * b.abs().max(1.0), "{name}: {ours:?} {theirs:?}");
         }
     }
+}
+
+/// TensorBoard reads back the numbers of every epoch. Needs Python with tensorboard, whose path `LACUNA_TENSORBOARD` gives.
+#[test]
+fn tensorboard_reads_the_numbers() {
+    let Ok(python) = std::env::var("LACUNA_TENSORBOARD") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut events = Events::create(dir.path()).unwrap();
+    for epoch in 1..=3 {
+        events.scalars(epoch, &[("loss/train", 1.0 / epoch as f64), ("accuracy/test", 0.25 * epoch as f64)]).unwrap();
+    }
+    let says = "from tensorboard.backend.event_processing.event_accumulator import EventAccumulator as A; import sys, json; \
+                a = A(sys.argv[1]); a.Reload(); \
+                print(json.dumps({t: [[s.step, s.value] for s in a.Scalars(t)] for t in a.Tags()['scalars']}))";
+    let out = Command::new(&python).args(["-c", says]).arg(dir.path()).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let read: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(read["accuracy/test"], serde_json::json!([[1, 0.25], [2, 0.5], [3, 0.75]]));
+    assert_eq!(read["loss/train"].as_array().unwrap().len(), 3);
 }
 
 /// Every file is one that names its input, its output and its weights.

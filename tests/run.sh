@@ -33,5 +33,6 @@ lacuna devices
 # Some tests compare with other programs, where a Python has them.
 has() { python3 -c "import $1" 2>/dev/null; }
 if [ -z "${LACUNA_ONNX:-}" ] && has onnxruntime,numpy; then export LACUNA_ONNX=python3; fi
+if [ -z "${LACUNA_TENSORBOARD:-}" ] && has tensorboard; then export LACUNA_TENSORBOARD=python3; fi
 if [ -z "${LACUNA_PYTORCH:-}" ] && has torch,safetensors; then export LACUNA_PYTORCH=python3; fi
 cargo test --release "$@"

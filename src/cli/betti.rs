@@ -2,9 +2,11 @@
 
 use super::engine::EngineArgs;
 use super::input::InputArgs;
+use super::list::Numbers;
 use super::{print, print_json};
 use clap::Args;
 use lacuna::report::{Lines, Panels, Picture, check_plot_name};
+use lacuna::topology::Barcode;
 use lacuna::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,15 +17,33 @@ pub struct Betti {
     input: InputArgs,
     #[command(flatten)]
     engine: EngineArgs,
-    /// Betti numbers of the complex of all simplices of this diameter or less [default: the whole curve]
-    #[arg(long, allow_negative_numbers = true)]
-    scale: Option<f32>,
+    /// Betti numbers of the complex of all simplices of this diameter or less; for several, as 0.1,0.5 or 0.1..0.9, a table [default: the whole curve]
+    #[arg(long, value_name = "NUMBERS", allow_negative_numbers = true)]
+    scale: Option<Numbers>,
     /// As JSON
     #[arg(long)]
     json: bool,
     /// Draw the Betti curves into a .svg or .png file
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+}
+
+/// A line of Betti numbers for each scale.
+fn several(scales: &[f64], barcode: &Barcode, json: bool) -> Result<()> {
+    if let Some(bad) = scales.iter().find(|s| **s < 0.0) {
+        return Err(Error::input(format!("the scale {bad} must be 0 or more")));
+    }
+    let rows = scales.iter().map(|&scale| (scale, barcode.betti_numbers(scale as f32)));
+    if json {
+        let rows: Vec<_> = rows.map(|(scale, betti)| serde_json::json!({"scale": scale, "betti": betti})).collect();
+        return print_json(&serde_json::json!({"n": barcode.n, "metric": barcode.metric, "scales": rows}));
+    }
+    let names: Vec<String> = (0..=barcode.max_dim()).map(|d| format!("betti{d}")).collect();
+    let mut out = format!("scale,{}\n", names.join(","));
+    for (scale, betti) in rows {
+        out += &format!("{scale},{}\n", betti.iter().map(usize::to_string).collect::<Vec<_>>().join(","));
+    }
+    print(&out)
 }
 
 impl Betti {
@@ -38,7 +58,7 @@ impl Betti {
         }
         let cloud = self.input.cloud(quiet)?;
         let engine = self.engine.engine(quiet)?;
-        if let Some(scale) = self.scale {
+        if let Some(scale) = self.scale.as_ref().and_then(|s| if let [one] = s.0[..] { Some(one as f32) } else { None }) {
             let one = std::slice::from_ref(&cloud);
             let numbers = super::progress::watched(quiet, |task| engine.betti_numbers(one, scale, &options, task))?.remove(0);
             if self.json {
@@ -51,6 +71,14 @@ impl Betti {
             return print(&(words.join(" ") + "\n"));
         }
         let barcode = super::progress::watched(quiet, |task| engine.answer_watched(&cloud, &options, task))?.barcode;
+        if let Some(Numbers(scales)) = &self.scale {
+            if let (Some(most), Some(bad)) =
+                (options.threshold, scales.iter().find(|s| **s as f32 > options.threshold.unwrap_or(f32::MAX)))
+            {
+                return Err(Error::input(format!("the scale {bad} is above the threshold {most}")));
+            }
+            return several(scales, &barcode, self.json);
+        }
         let curves: BTreeMap<String, _> = (0..=barcode.max_dim()).map(|d| (d.to_string(), barcode.betti_curve(d))).collect();
         if let Some(path) = &self.plot {
             // All panels over the same scales, from 0 to where nothing changes any more.

@@ -1,6 +1,7 @@
 //! `lacuna compare`
 
 use super::engine::EngineArgs;
+use super::list::Numbers;
 use super::print;
 use super::progress::Progress;
 use super::prune::{CompensateArgs, CriterionArgs, LimitArgs, RecoveryArgs, shares};
@@ -24,7 +25,7 @@ pub struct CompareCommand {
     by: Vec<String>,
     /// Shares of each layer's filters, as 0.1..0.9 (steps of 0.1) or a list
     #[arg(long, default_value = "0.1..0.9")]
-    ratios: String,
+    ratios: Numbers,
     /// Seeds of each; chance has three at least
     #[arg(long, default_value_t = 3)]
     seeds: usize,

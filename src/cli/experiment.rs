@@ -1,6 +1,7 @@
 //! `lacuna experiment`
 
 use super::engine::EngineArgs;
+use super::list::Numbers;
 use super::print;
 use super::progress::Progress;
 use clap::{Args, ValueEnum};
@@ -57,8 +58,8 @@ pub struct Experiment {
     #[arg(long)]
     seeds: Option<usize>,
     /// Learning rates of the grid
-    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
-    rates: Option<Vec<f64>>,
+    #[arg(long, value_name = "NUMBERS", allow_negative_numbers = true)]
+    rates: Option<Numbers>,
     /// Initialisations of the grid: own, edge (of chaos), glorot, or variances times fan-in
     #[arg(long, value_delimiter = ',')]
     inits: Option<Vec<String>>,
@@ -78,10 +79,10 @@ pub struct Experiment {
     run_folder: Option<PathBuf>,
     /// Shares of each layer's filters that go, as 0.1..0.9 or a list
     #[arg(long)]
-    ratios: Option<String>,
+    ratios: Option<Numbers>,
     /// Regularisations (of `implicit-sparsity`)
-    #[arg(long, value_delimiter = ',')]
-    lambdas: Option<Vec<f32>>,
+    #[arg(long, value_name = "NUMBERS")]
+    lambdas: Option<Numbers>,
     /// Network of `implicit-sparsity`, as basicnet:0.25
     #[arg(long)]
     network: Option<String>,
@@ -152,7 +153,7 @@ impl Experiment {
         let name = name_of(name);
         let folder = format!("{name}{}", if self.quick { "-quick" } else { "" });
         let out = self.out.clone().unwrap_or_else(|| PathBuf::from("results").join(folder));
-        if let Some(bad) = self.rates.iter().flatten().find(|r| !(**r > 0.0 && r.is_finite())) {
+        if let Some(bad) = self.rates.iter().flat_map(|r| &r.0).find(|r| !(**r > 0.0 && r.is_finite())) {
             return Err(Error::input(format!("the learning rate must be a number above 0, not {bad}")));
         }
         self.check()?;
@@ -263,7 +264,7 @@ impl Experiment {
             ));
         }
         options.fresh = self.seeds.unwrap_or(options.fresh);
-        options.rates = self.rates.clone().unwrap_or(options.rates);
+        options.rates = self.rates.clone().map_or(options.rates, |r| r.0);
         options.inits = self.inits(options.inits)?;
         if let Some(limit) = self.limit {
             options.tasks.iter_mut().for_each(|t| t.steps = limit);
@@ -298,7 +299,7 @@ impl Experiment {
             seeds: self.seeds,
             train: self.train,
             limit: self.limit,
-            ratios: self.ratios.as_deref().map(super::prune::shares).transpose()?,
+            ratios: self.ratios.as_ref().map(super::prune::shares).transpose()?,
             test: self.test,
             // The images are those of the run or of the data set, more than a compensation asks for in any case.
             compensate: self.compensate.compensation(&[1, 1, 1], usize::MAX, 0)?,
@@ -310,7 +311,8 @@ impl Experiment {
         options.epochs = self.limit.unwrap_or(options.epochs);
         options.seeds = self.seeds.unwrap_or(options.seeds);
         options.samples.0 = self.train.map_or(options.samples.0, |n| n as u32);
-        options.lambdas = self.lambdas.clone().unwrap_or(options.lambdas);
+        let given = self.lambdas.as_ref().map(|l| l.0.iter().map(|&x| x as f32).collect());
+        options.lambdas = given.unwrap_or(options.lambdas);
         if options.lambdas.iter().any(|l| !(*l > 0.0 && *l < 1.0)) {
             return Err(Error::input("--lambdas must be above 0 and below 1"));
         }
@@ -330,7 +332,7 @@ impl Experiment {
         }
         options.seeds = self.seeds.unwrap_or(options.seeds);
         options.inits = self.inits(options.inits)?;
-        options.rates = self.rates.clone().unwrap_or(options.rates);
+        options.rates = self.rates.clone().map_or(options.rates, |r| r.0);
         for task in &mut options.tasks {
             task.epochs = self.limit.unwrap_or(task.epochs);
             task.train = self.train.unwrap_or(task.train);

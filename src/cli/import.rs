@@ -7,7 +7,7 @@ use super::train::normalisation;
 use clap::Args;
 use lacuna::data::files::read_json;
 use lacuna::data::lock_folder;
-use lacuna::nn::{Activation, Arch, Net, zoo};
+use lacuna::nn::{Activation, Arch, Net, read_state, zoo};
 use lacuna::train::{Config, ModelKind, Optimiser, Run, Settings, accuracy, load_data};
 use lacuna::{Error, Result};
 use std::path::PathBuf;
@@ -59,6 +59,8 @@ pub struct Import {
 
 impl Import {
     pub fn run(&self, quiet: bool) -> Result<()> {
+        // First what does not need the data.
+        let state = read_state(&self.weights)?;
         let data_dir = self.data_dir.as_ref().map(|d| std::fs::canonicalize(d).unwrap_or_else(|_| d.clone()));
         let mut data = load_data(&self.data, data_dir.as_deref(), 0)?;
         let by = normalisation(&self.mean, &self.deviation);
@@ -111,7 +113,7 @@ impl Import {
         if !self.force {
             Run::refuse_taken(&self.out)?;
         }
-        let net = Net::load(&arch, &self.weights, &compute.device)?;
+        let net = Net::from_state(&arch, &state, &self.weights, &compute.device)?;
         // The folder comes last: whoever stops the test finds nothing half done.
         let mut progress = Progress::new(quiet);
         let right = accuracy(&net, &data.test, &compute.device, &mut progress)?;

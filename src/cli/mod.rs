@@ -23,6 +23,7 @@ mod export;
 #[cfg(feature = "nn")]
 mod import;
 mod input;
+mod list;
 #[cfg(feature = "nn")]
 mod predict;
 mod progress;
@@ -35,8 +36,10 @@ mod trace;
 #[cfg(feature = "nn")]
 mod train;
 
+use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use lacuna::{Error, Result};
+use std::error::Error as _;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -119,7 +122,17 @@ enum Command {
 
 /// Parses, runs, and turns an error into one line and an exit code.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(e) => match (e.kind(), e.get(ContextKind::InvalidArg), e.source()) {
+            // In one line, as every other mistake in what an option says.
+            (ErrorKind::ValueValidation, Some(option), Some(why)) => {
+                say(&format!("lacuna: {option}: {why}"));
+                return ExitCode::from(2);
+            }
+            _ => e.exit(),
+        },
+    };
     let quiet = arguments.quiet;
     let done = threads(arguments.threads, quiet).and_then(|()| run(arguments.command, quiet));
     match done {
@@ -225,6 +238,12 @@ fn say(line: &str) {
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::Internal(e.to_string()))?;
     print(&(text + "\n"))
+}
+
+/// A number of things, as "1 epoch" or "5 epochs".
+#[cfg(feature = "nn")]
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A time between two, in words.

@@ -1,6 +1,7 @@
 //! `lacuna prune`
 
 use super::engine::EngineArgs;
+use super::list::Numbers;
 use super::progress::Progress;
 use super::{print, print_json};
 use clap::{Args, ValueEnum};
@@ -407,8 +408,8 @@ pub struct Prune {
     #[arg(long, conflicts_with_all = ["above", "below", "ratio", "global", "target", "recover", "recover_steps", "distill", "labels", "as_trained", "recover_rate", "resume"])]
     sensitivity: bool,
     /// Shares for --sensitivity, as 0.1..0.9 (steps of 0.1) or a list
-    #[arg(long, requires = "sensitivity")]
-    ratios: Option<String>,
+    #[arg(long, requires = "sensitivity", value_name = "NUMBERS", default_value = "0.1..0.9")]
+    ratios: Numbers,
     /// Test images for --sensitivity [default: all]
     #[arg(long, requires = "sensitivity", value_name = "N")]
     test: Option<usize>,
@@ -425,25 +426,12 @@ pub struct Prune {
     engine: EngineArgs,
 }
 
-/// `0.1..0.9` in steps of 0.1, `0.1..0.9:0.2`, or a list.
-pub fn shares(text: &str) -> Result<Vec<f64>> {
-    let bad = || Error::input(format!("'{text}' are no shares: write them as 0.1..0.9, 0.1..0.9:0.2, or 0.1,0.3,0.5"));
-    let number = |t: &str| t.trim().parse::<f64>().map_err(|_| bad());
-    let found = match text.split_once("..") {
-        None => text.split(',').map(number).collect::<Result<Vec<_>>>()?,
-        Some((from, rest)) => {
-            let (to, step) = rest.split_once(':').unwrap_or((rest, "0.1"));
-            let (from, to, step) = (number(from)?, number(to)?, number(step)?);
-            if !(step >= 1e-3 && from <= to && to.is_finite() && from.is_finite()) {
-                return Err(bad());
-            }
-            (0..=((to - from) / step + 1e-9) as usize).map(|i| ((from + i as f64 * step) * 1e6).round() / 1e6).collect()
-        }
-    };
-    if found.iter().any(|r| !(0.0..1.0).contains(r)) {
+/// Shares that are all possible.
+pub fn shares(numbers: &Numbers) -> Result<Vec<f64>> {
+    if numbers.0.iter().any(|r| !(0.0..1.0).contains(r)) {
         return Err(Error::input("shares must be at least 0 and below 1: every layer keeps a filter"));
     }
-    Ok(found)
+    Ok(numbers.0.clone())
 }
 
 impl Prune {
@@ -537,7 +525,7 @@ impl Prune {
         }
         let compensate = self.compensate.compensation(&data.train.shape, data.train.len(), self.seed.unwrap_or(0))?;
         let plan = Plan { limits: self.limits.limits()?, reverse: self.reverse, compensate, ..Plan::ratio(criterion, 0.5) };
-        let ratios = shares(self.ratios.as_deref().unwrap_or("0.1..0.9"))?;
+        let ratios = shares(&self.ratios)?;
         if let Some(most) = self.test {
             data = data.with_at_most(data.train.len(), most, 0);
         }

@@ -1,6 +1,7 @@
 //! `lacuna trace`, and `lacuna train --trace`
 
 use super::engine::EngineArgs;
+use super::list::Numbers;
 use super::progress::Progress;
 use super::{print, print_json};
 use clap::{Args, ValueEnum};
@@ -46,8 +47,8 @@ pub struct ProcedureArgs {
     #[arg(long, value_enum, default_value = "true")]
     split: By,
     /// Trace: only these classes, by number [default: all, ten at most]
-    #[arg(long, value_delimiter = ',')]
-    classes: Option<Vec<u8>>,
+    #[arg(long, value_name = "NUMBERS")]
+    classes: Option<Numbers>,
 }
 
 impl ProcedureArgs {
@@ -82,9 +83,9 @@ impl ProcedureArgs {
     fn classes(&self, data: &DataSet) -> Result<Vec<u8>> {
         let all = data.classes.len();
         match &self.classes {
-            Some(given) => match given.iter().find(|c| usize::from(**c) >= all) {
+            Some(Numbers(given)) => match given.iter().find(|c| c.fract() != 0.0 || !(0.0..all as f64).contains(*c)) {
                 Some(bad) => Err(Error::input(format!("there is no class {bad}: {} has {all}, counted from 0", data.name))),
-                None => Ok(given.iter().copied().collect::<std::collections::BTreeSet<u8>>().into_iter().collect()),
+                None => Ok(given.iter().map(|&c| c as u8).collect::<std::collections::BTreeSet<u8>>().into_iter().collect()),
             },
             None => Ok((0..all.min(10) as u8).collect()),
         }

@@ -318,8 +318,8 @@ impl Train {
             ("train".to_string(), points(|m| 100.0 * m.train_accuracy)),
             ("test".to_string(), points(|m| 100.0 * m.test_accuracy.unwrap_or(f64::NAN))),
         ];
-        let title = format!("{}, {}", run.arch.title(), run.arch.activation);
-        let accuracy = Lines { title: title.clone(), x: "epoch".into(), y: "accuracy, %".into(), series };
+        let title = format!("{}, {}", run.arch.title(), run.arch.activation.title());
+        let accuracy = Lines { title: format!("{title}: accuracy"), x: "epoch".into(), y: "accuracy, %".into(), series };
         let mut losses = vec![
             ("train".to_string(), points(|m| m.train_loss)),
             ("test".to_string(), points(|m| m.test_loss.unwrap_or(f64::NAN))),
@@ -327,23 +327,24 @@ impl Train {
         if metrics.iter().any(|m| m.validation_loss.is_some()) {
             losses.push(("held out".to_string(), points(|m| m.validation_loss.unwrap_or(f64::NAN))));
         }
-        let loss = Lines { title: title.clone(), x: "epoch".into(), y: "loss".into(), series: losses };
+        let loss = Lines { title: format!("{title}: loss"), x: "epoch".into(), y: "loss".into(), series: losses };
         let rate = vec![("learning rate".to_string(), points(|m| m.rate.unwrap_or(f64::NAN)))];
-        let rate = Lines { title: title.clone(), x: "epoch".into(), y: "learning rate".into(), series: rate };
+        let rate = Lines { title: format!("{title}: learning rate"), x: "epoch".into(), y: "learning rate".into(), series: rate };
         accuracy.save(&run.folder.join("accuracy.svg"))?;
         loss.save(&run.folder.join("loss.svg"))?;
-        let mut page = Page::new(&format!("Training of {title} on {}", data.name));
-        page.pictures(&[accuracy, loss, rate])?;
-        page.save(&run.folder.join("train.html"))?;
         // With --patience the weights are those of the best epoch.
         let kept = EpochRecord::best(&metrics).map(|at| &metrics[at]);
         let last = kept.or(metrics.last()).and_then(|m| m.test_accuracy).unwrap_or(0.0);
-        print(&format!(
-            "{}: {:.2} % on {} test samples after {} epochs\n",
-            run.folder.display(),
+        let (tests, epochs) = (data.test.len(), super::counted(metrics.len(), "epoch"));
+        let mut page = Page::new(&format!("Training of {title} on {}", data.name));
+        page.paragraph(&format!(
+            "The network gives {:.2} % of {tests} test samples the right class after {epochs}, which took {:.0} s. It has {} weights.",
             100.0 * last,
-            data.test.len(),
-            metrics.len()
-        ))
+            metrics.iter().map(|m| m.seconds).sum::<f64>(),
+            lacuna::nn::counts_of(&run.arch)?.iter().map(|c| c.parameters).sum::<usize>()
+        ));
+        page.pictures(&[accuracy, loss, rate])?;
+        page.save(&run.folder.join("train.html"))?;
+        print(&format!("{}: {:.2} % on {tests} test samples after {epochs}\n", run.folder.display(), 100.0 * last))
     }
 }

@@ -19,6 +19,15 @@ pub enum Shape {
     Maps(usize, usize, usize),
 }
 
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Shape::Flat(n) => write!(f, "a vector of {n} numbers"),
+            Shape::Maps(c, h, w) => write!(f, "{c} channels of {h} x {w}"),
+        }
+    }
+}
+
 impl Shape {
     /// Numbers per sample.
     pub fn numbers(self) -> usize {
@@ -359,7 +368,8 @@ impl Arch {
                 _ => None,
             };
             shape = next.filter(|s| s.numbers() > 0).ok_or_else(|| {
-                Error::input(format!("layer {at} of {} ({layer:?}) does not fit what comes in, {shape:?}", self.name))
+                let written = serde_json::to_string(layer).unwrap_or_default();
+                Error::input(format!("layer {at} of {}, {written}, does not fit what comes in, {shape}", self.name))
             })?;
             shapes.push(shape);
         }

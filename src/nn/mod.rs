@@ -28,5 +28,5 @@ pub(crate) use init::draw;
 pub use net::{Flow, Net};
 pub use onnx::OnnxNotes;
 pub use pass::Pass;
-pub use weights::StateDict;
+pub use weights::{StateDict, read_state};
 pub use window::{Sides, Window};

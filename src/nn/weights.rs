@@ -6,6 +6,7 @@
 //! altogether, layers are matched by kind (convolution, norm, linear) in the natural order of their names, and shapes must fit.
 
 use super::{Arch, Layer, Net, bridge};
+use crate::data::files::checksum;
 use crate::error::{Error, Result};
 use burn::module::{Module, Param, RunningState};
 use burn::store::{ModuleStore, PytorchStore};
@@ -60,7 +61,25 @@ fn safe_tensors(path: &Path, bytes: &[u8]) -> Result<StateDict> {
             found.insert(name, (view.shape().to_vec(), numbers));
         }
     }
+    let header = SafeTensors::read_metadata(bytes).ok().and_then(|(_, header)| header.metadata().clone());
+    let noted = header.and_then(|notes| notes.get(CHECKSUM).cloned());
+    if noted.is_some_and(|sum| sum != checksum_of(&found)) {
+        return Err(Error::file(path, "was changed since it was written, or is damaged: its checksum is another one"));
+    }
     Ok(found)
+}
+
+/// Under what name a file of weights holds the checksum of its tensors.
+const CHECKSUM: &str = "lacuna.checksum";
+
+/// A number that stands for all names and numbers.
+fn checksum_of(state: &StateDict) -> String {
+    let mut bytes = Vec::new();
+    for (name, (_, numbers)) in state {
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
+    }
+    checksum(&bytes)
 }
 
 fn torch_tensors(path: &Path) -> Result<StateDict> {
@@ -92,7 +111,8 @@ fn torch_tensors(path: &Path) -> Result<StateDict> {
             }
             Ok(_) => {}
             // The last try is the file itself: what it says is what is wrong.
-            Err(e) => problem = Some(says(&e)),
+            Err(e) if key.is_none() => problem = Some(says(&e)),
+            Err(_) => {}
         }
     }
     Err(problem.unwrap_or_else(|| Error::file(path, "holds no tensors")))
@@ -215,7 +235,8 @@ impl Net {
                 Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(numbers)).map_err(|e| encoding(&e))?))
             })
             .collect::<Result<Vec<_>>>()?;
-        let bytes = safetensors::serialize(views, None).map_err(|e| encoding(&e))?;
+        let notes = std::collections::HashMap::from([(CHECKSUM.to_string(), checksum_of(&state))]);
+        let bytes = safetensors::serialize(views, Some(notes)).map_err(|e| encoding(&e))?;
         crate::data::files::write_atomically(path, |w| w.write_all(&bytes))
     }
 
@@ -334,6 +355,11 @@ mod tests {
             let again = Net::load(&arch, &path, &device).unwrap();
             assert_eq!(logits(&net), logits(&again));
             assert!(logits(&net).iter().any(|x| x.abs() > 1e-3));
+            // One other bit in the last number.
+            let mut bytes = std::fs::read(&path).unwrap();
+            *bytes.last_mut().unwrap() ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+            assert!(Net::load(&arch, &path, &device).unwrap_err().to_string().contains("checksum"));
         }
     }
 

@@ -408,7 +408,8 @@ mod tests {
         let png = dir.path().join("a.png");
         lines().save(&png).unwrap();
         let image = image::open(&png).unwrap().to_rgb8();
-        assert_eq!(image.dimensions(), lines().size());
+        let (width, height) = lines().size();
+        assert_eq!(image.dimensions(), (2 * width, 2 * height));
         assert!(image.pixels().any(|p| p.0 == [0x3f, 0x90, 0xda]), "the first line is there");
         assert_eq!(lines().save(&dir.path().join("a.pdf")).unwrap_err().exit_code(), 2);
     }

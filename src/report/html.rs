@@ -116,7 +116,9 @@ impl Page {
             format!(" data-chart=\"{}\"", escape(&data.to_string()))
         });
         let svg = picture.svg()?.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{label}\" "), 1);
-        Ok(format!("<figure{data} aria-label=\"{label}\">{svg}</figure>\n"))
+        // On a phone a wide drawing is moved sideways, not made too small to read.
+        let wide = if data.is_empty() && picture.size().0 > 640 { " class=\"wide\"" } else { "" };
+        Ok(format!("<figure{wide}{data} aria-label=\"{label}\">{svg}</figure>\n"))
     }
 
     /// Adds frames that play one after the other, with a slider to choose one: each has a name and as many charts as the others, whose vertical axes are the same

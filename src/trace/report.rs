@@ -62,6 +62,22 @@ fn table(trace: &Trace) -> Table {
     table
 }
 
+/// What the last snapshot comes to, in words.
+fn conclusion(trace: &Trace) -> String {
+    let Some(last) = trace.snapshots.last() else { return String::new() };
+    let totals = last.totals();
+    let [first, end] = [totals.first(), totals.last()].map(|t| t.copied().unwrap_or(0));
+    let when =
+        if last.epoch == 0 { "In this network".into() } else { format!("After {}", time(trace, trace.snapshots.len() - 1)) };
+    let accuracy =
+        last.accuracy.map_or(String::new(), |a| format!(" It gives {:.2} % of the test samples the right class.", 100.0 * a));
+    let whole = last.classes.iter().filter(|c| c.layers.last().is_some_and(|l| l.betti.first() == Some(&1))).count();
+    format!(
+        "{when} the classes have {first} components and holes in all at the input, and {end} at the logits; {whole} of {} classes are one piece there.{accuracy}",
+        last.classes.len()
+    )
+}
+
 /// Writes pictures into a folder (`betti-D.svg`, `betti-heat.svg`, `layer-N.svg`) and a page, `trace.html`, that plays the snapshots back.
 ///
 /// # Errors
@@ -70,6 +86,7 @@ pub fn save_report(trace: &Trace, projections: &[Projection], folder: &Path) -> 
     let last = trace.snapshots.len().saturating_sub(1);
     let (_, classes) = trace.names();
     let mut page = Page::new(&format!("Betti numbers of {}", trace.title));
+    page.paragraph(&conclusion(trace));
     page.paragraph(&format!(
         "Computed by the {} engine on {}: {}, up to {} points a class, {}. The traces took {:.1} s beside {:.1} s of training.",
         trace.engine.kind,
