@@ -8,8 +8,9 @@
 //#import cloud
 
 const MOST_PIXELS: u32 = 4032u;
-// Keeps the turns of all loops together below what some drivers stop at.
 const MOST_ROUNDS: u32 = 200u;
+// Some drivers stop a loop after 65,535 turns, those of the loops inside it included.
+const MOST_TURNS: u32 = 60000u;
 const INSIDE: u32 = 0xffffffffu;
 
 @group(0) @binding(0) var<uniform> slice: Slice;
@@ -68,7 +69,10 @@ fn main(
     if lane == 0u {
         again = 1u;
     }
-    for (var round = 0u; round < MOST_ROUNDS; round += 1u) {
+    // Lane 0 has as many rows and columns as any other, and goes each of them there and back.
+    let turns = 2u * ((height + 63u) / 64u * width + (width + 63u) / 64u * height);
+    let rounds = min(MOST_ROUNDS, max(MOST_TURNS / max(turns, 1u), 1u));
+    for (var round = 0u; round < rounds; round += 1u) {
         if lane == 0u {
             atomicStore(&changed, 0u);
         }

@@ -12,6 +12,9 @@ pub enum Error {
     /// A value, a shape or an option that the caller has to change.
     #[error("{0}")]
     Input(String),
+    /// A training whose loss is not a number any more.
+    #[error("{0}")]
+    Diverged(String),
     /// A file whose contents are not what they should be.
     #[error("{}{}: {message}", path.display(), line.map(|l| format!(", line {l}")).unwrap_or_default())]
     File {
@@ -85,7 +88,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         use std::io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied};
         match self {
-            Error::Input(_) | Error::File { .. } | Error::TooLarge(_) | Error::NoAdapter(_) => 2,
+            Error::Input(_) | Error::Diverged(_) | Error::File { .. } | Error::TooLarge(_) | Error::NoAdapter(_) => 2,
             Error::Io { source, .. } => match source.kind() {
                 NotFound | PermissionDenied | IsADirectory | NotADirectory | AlreadyExists => 2,
                 _ => 1,

@@ -9,8 +9,10 @@
 //! - `train`, `trace`, `prune`: training into a run folder; Betti numbers of every layer; removing filters.
 //! - `experiment`: recipes over all of these. [`data`] and [`report`]: files in, pictures out.
 //!
-//! Everything from `nn` on is behind the feature `nn`, which is on by default; without it this is the topology engine alone, and burn is
-//! not in the tree.
+//! # Features
+//! Without any feature the crate is the native topology engine alone. `gpu` adds the engine of compute shaders, `nn` the networks (burn), `cli` the program
+//! and its benchmarks; these are on by default. `serde` and `ndarray` connect with the crates of these names. [`data`] and [`report`] come with `cli`
+//! and with `nn`.
 //!
 //! # Example
 //! ```
@@ -29,11 +31,14 @@
 //! # Ok::<(), lacuna::Error>(())
 //! ```
 
+#[cfg(feature = "cli")]
 pub mod bench;
+#[cfg(feature = "files")]
 pub mod data;
 pub mod error;
 #[cfg(feature = "nn")]
 pub mod experiment;
+#[cfg(feature = "gpu")]
 pub mod gpu;
 mod memory;
 #[cfg(feature = "nn")]
@@ -41,6 +46,7 @@ pub mod nn;
 pub mod progress;
 #[cfg(feature = "nn")]
 pub mod prune;
+#[cfg(feature = "files")]
 pub mod report;
 mod simd;
 pub mod topology;

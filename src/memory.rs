@@ -16,6 +16,14 @@ pub(crate) fn available() -> Option<u64> {
     [machine, space(), group].into_iter().flatten().min()
 }
 
+/// Less than this is not asked for: reading what the system says takes longer than such a computation.
+const SMALL: u64 = 16 << 20;
+
+/// [`available`] for work that needs so many bytes; `None` as well where that is little.
+pub(crate) fn available_for(need: u64) -> Option<u64> {
+    if need < SMALL { None } else { available() }
+}
+
 /// Bytes that can be had without swapping, where the system says.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn available() -> Option<u64> {

@@ -1,5 +1,5 @@
 //! burn tensors and the engine on one wgpu device, without a copy to the host.
-#![cfg(feature = "nn")]
+#![cfg(all(feature = "cli", feature = "nn"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod common;

@@ -1,4 +1,5 @@
 //! The program as its users run it: answers, files, and one clear line for every mistake.
+#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 use std::fs;

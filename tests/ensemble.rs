@@ -1,5 +1,5 @@
 //! Ensembles: against single runs through burn, alone and together, on both engines, and when a member diverges.
-#![cfg(feature = "nn")]
+#![cfg(all(feature = "cli", feature = "nn"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod common;

@@ -1,5 +1,5 @@
 //! Networks that leave: as ONNX files, and through `load_in_pytorch.py`.
-#![cfg(feature = "nn")]
+#![cfg(all(feature = "cli", feature = "nn"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 use burn::tensor::{Tensor, TensorData};

@@ -1,4 +1,5 @@
 //! What the engines offer besides barcodes: cycles, samples, hops, Betti numbers at a scale, streams that can be stopped.
+#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod common;

@@ -1,4 +1,5 @@
 //! Every golden barcode, on both engines, alone and as one batch.
+#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod common;

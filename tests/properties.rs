@@ -1,4 +1,5 @@
 //! What must hold for any input, on both engines.
+#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod common;

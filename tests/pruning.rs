@@ -1,5 +1,5 @@
 //! The pruning lab through the library and the program: criteria on both engines, comparisons that go on, weights from PyTorch.
-#![cfg(feature = "nn")]
+#![cfg(all(feature = "cli", feature = "nn"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod common;
@@ -417,7 +417,7 @@ fn mistakes_are_said_in_one_line() {
         (&["prune", &run, "--by", "betti", "--reading", "inner", "--ratio", "0.5", "--out", &out], "after, before or others"),
         (&["compare", &run, "--by", "topological:maps", "--out", &out], "topological:refitted"),
         (&["compare", &run, "--by", "l1,l1", "--out", &out], "named twice"),
-        (&["compare", &run, "--by", "l1", "--ratios", "0.9..0.1", "--out", &out], "are no shares"),
+        (&["compare", &run, "--by", "l1", "--ratios", "0.9..0.1", "--out", &out], "are no numbers"),
         (&["compare", &run, "--by", "l1", "--ratios", "0.5,1", "--out", &out], "below 1"),
         (&["import", &tiny, "--model", "vgg11", "--data", "fashion-mnist", "--out", &out], "vgg11"),
         (&["import", &tiny, "--model", "resnet20", "--data", "fashion-mnist", "--out", &out], "holds 3 convolutions"),

@@ -1,4 +1,5 @@
 //! Ten thousand small random inputs of all kinds: both engines and Ripser must agree, bar for bar.
+#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod common;

@@ -1,5 +1,5 @@
 //! Training and pruning through the library: learning, resuming, reloading.
-#![cfg(feature = "nn")]
+#![cfg(all(feature = "cli", feature = "nn"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod common;

@@ -105,7 +105,7 @@ impl BarcodeCommand {
         outputs.sort();
         outputs.dedup();
         if outputs.len() < given {
-            return Err(Error::input("--out, --plot and --plot-cycles must name different files"));
+            return Err(Error::input("two of --out, --plot and --plot-cycles name the same file"));
         }
         let mut options = self.input.options()?;
         options.profile = self.profile;

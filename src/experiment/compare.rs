@@ -319,7 +319,7 @@ fn cell(
         match trainer.epoch(&data.train, watch) {
             Ok(record) => seconds += record.seconds,
             // A loss that is not finite any more is a result too.
-            Err(Error::Input(why)) => {
+            Err(Error::Diverged(why)) => {
                 watch.note(&why);
                 recovery.push(0.0);
                 break;

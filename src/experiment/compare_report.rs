@@ -23,11 +23,12 @@ pub(super) fn report(out: &Path, setting: &Setting, rows: &[CompareRow], compute
     let title = format!("Pruning {} by several criteria", setting.network);
     let (mut page, mut text) = (Page::new(&title), format!("# {title}\n\n"));
     let about = about(setting, compute);
-    page.paragraph(&about);
-    text += &format!("{about}\n\n");
     // What it comes to first, then the pictures, then the numbers.
-    let verdict = against_chance(setting, rows);
-    page.paragraph(&verdict);
+    let (best, verdict) = (best(setting, rows), against_chance(setting, rows));
+    for paragraph in [&best, &verdict, &about] {
+        page.paragraph(paragraph);
+    }
+    text += &format!("{best}\n\n{about}\n\n");
     text += &format!("## Against chance\n\n{verdict}\n\n");
     for (name, what, y) in [("after-cut", "right after the cut", false), ("recovered", "after the recovery", true)] {
         if y && !was_recovered(rows) {
@@ -73,6 +74,23 @@ pub(super) fn report(out: &Path, setting: &Setting, rows: &[CompareRow], compute
     }
     write_text(&out.join("report.md"), &text)?;
     page.save(&out.join("report.html"))
+}
+
+/// The best criterion at each share, by medians, after all that was done to the network.
+fn best(setting: &Setting, rows: &[CompareRow]) -> String {
+    let when = if was_recovered(rows) { "after the recovery" } else { "right after the cut" };
+    let best_at = |&ratio: &f64| {
+        let cells = setting.compare.rivals.iter().map(|r| (&r.label, of(rows, &r.label, ratio)));
+        let medians = cells.filter(|c| !c.1.is_empty()).map(|(label, cell)| (label, middle(&cell, CompareRow::last)));
+        let best = medians.max_by(|a, b| a.1.total_cmp(&b.1));
+        best.map(|(label, accuracy)| format!("{label} at {ratio} ({:.2} %)", 100.0 * accuracy))
+    };
+    let found: Vec<String> = setting.compare.ratios.iter().filter_map(best_at).collect();
+    format!(
+        "Best {when}, by the share of filters that went: {}. Before: {:.2} %.",
+        found.join(", "),
+        100.0 * setting.before.accuracy
+    )
 }
 
 type Axis = (&'static str, &'static str, fn(&CompareRow) -> f64);

@@ -176,7 +176,7 @@ fn conclusion(outcome: &Outcome) -> String {
 }
 
 fn cnn_config(seed: u64) -> Result<Config> {
-    let model = ModelKind::Cnn { filters: vec![32, 64], hidden: 128, norm: true };
+    let model = ModelKind::Cnn { filters: vec![16, 32], hidden: 128, norm: true };
     let settings = Settings::new(3, 64, Optimiser::adam(0.001), seed);
     Ok(Config::new("fashion-mnist", model, Activation::parse("relu")?, settings))
 }

@@ -229,7 +229,7 @@ fn run(
                 row.train.push(record.train_accuracy);
                 row.seconds += record.seconds;
             }
-            Err(Error::Input(_)) => {
+            Err(Error::Diverged(_)) => {
                 row.diverged = Some(row.test.len() + 1);
                 break;
             }

@@ -202,7 +202,7 @@ fn run(
     for _ in 0..options.epochs {
         match trainer.epoch(&data.train, watch) {
             Ok(record) => row.seconds += record.seconds,
-            Err(Error::Input(why)) => {
+            Err(Error::Diverged(why)) => {
                 watch.note(&format!("{}, seed {seed}: {why}", name(rule)));
                 return Ok(None);
             }

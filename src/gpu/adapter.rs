@@ -1,10 +1,10 @@
 //! Which adapters there are, and which one is meant.
 
 use crate::error::{Error, Result};
-use serde::Serialize;
 
 /// One adapter as `lacuna devices` shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct AdapterRecord {
     /// Place in the list, real GPUs first; what `--adapter INDEX` means.
     pub index: usize,
@@ -70,12 +70,22 @@ impl AdapterRecord {
             software: info.device_type == wgpu::DeviceType::Cpu,
             max_buffer_bytes: limits.max_buffer_size,
             max_binding_bytes: limits.max_storage_buffer_binding_size,
-            max_points: ((usable_binding(&limits) / 4) as f64).sqrt() as usize,
+            max_points: most_points(usable_binding(&limits)),
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
             workgroup_invocations: limits.max_compute_invocations_per_workgroup,
             features: known.iter().filter(|(_, f)| has.contains(*f)).map(|(name, _)| (*name).into()).collect(),
         }
     }
+}
+
+/// The largest n for which a table of n rows fits so many bytes; its rows are padded to a multiple of four words.
+fn most_points(bytes: u64) -> usize {
+    let words = bytes / 4;
+    let mut n = words.isqrt();
+    while n > 0 && n * n.next_multiple_of(4) > words {
+        n -= 1;
+    }
+    n as usize
 }
 
 /// Bytes that one binding can show to our shaders: positions in them are 32-bit, so drivers that offer more than 2 GiB are taken at that.
@@ -145,6 +155,16 @@ pub(super) fn find(records: &[AdapterRecord], choice: &AdapterChoice) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is promised fits, and one point more does not, with rows of a multiple of four words.
+    #[test]
+    fn tables_fit_their_bindings() {
+        for (bytes, most) in [(0, 0), (16, 1), (128 << 20, 5792), (i32::MAX as u64 & !3, 23_168), (4 * 100 * 100 - 4, 99)] {
+            assert_eq!(most_points(bytes), most, "{bytes}");
+            let table = |n: usize| 4 * (n * n.next_multiple_of(4)) as u64;
+            assert!(table(most) <= bytes && table(most + 1) > bytes);
+        }
+    }
 
     fn record(index: usize, name: &str, pci: &str) -> AdapterRecord {
         AdapterRecord {

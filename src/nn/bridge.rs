@@ -61,10 +61,21 @@ pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     tensor.try_into_vec_as::<f32>().map_err(|e| failed("reading a tensor", e))
 }
 
-/// A tensor's numbers as burn's records take them, which know no errors: of a device that fails they are not numbers.
+/// What kept [`data`] from reading a tensor, until it is asked for.
+static UNREAD: std::sync::Mutex<Option<Error>> = std::sync::Mutex::new(None);
+
+/// A tensor's numbers as burn's records take them, which know no errors: if the device fails they are not numbers, and [`take_unread`] says why.
 pub(crate) fn data<const D: usize>(tensor: &Tensor<D>) -> TensorData {
-    let numbers = read(tensor.clone()).unwrap_or_else(|_| vec![f32::NAN; tensor.shape().num_elements()]);
+    let numbers = read(tensor.clone()).unwrap_or_else(|why| {
+        UNREAD.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(why);
+        vec![f32::NAN; tensor.shape().num_elements()]
+    });
     TensorData::new(numbers, tensor.shape())
+}
+
+/// Why a tensor that [`data`] was asked for could not be read, if one could not.
+pub(crate) fn take_unread() -> Option<Error> {
+    UNREAD.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
 }
 
 /// Whether tensors of this device can be borrowed.

@@ -5,7 +5,7 @@ use super::cost::Cost;
 use super::latency::LATENCY_BATCH;
 use super::plan::Plan;
 use super::rule::Rule;
-use super::scoring::LayerRow;
+use super::scoring::{LayerRow, LayerScores};
 use crate::report::{Pairs, Table};
 use crate::topology::EngineInfo;
 use serde::{Deserialize, Serialize};
@@ -126,22 +126,28 @@ impl Outcome {
 
     /// Filters of every layer before and after, with the spread of their scores.
     pub fn layer_table(&self) -> Table {
-        let mut table = Table::new(&["layer", "filters", "kept", "lowest score", "median", "highest", "scale"]);
+        let mut table = Table::new(&["layer", "filters", "kept", "lowest score", "median", "highest"]);
+        // What some criteria say besides.
+        type Other = (&'static str, fn(&LayerScores) -> Option<f64>);
+        let others: [Other; 2] = [("scale", |s| s.scale), ("barcode distance", |s| s.distance)];
+        let others: Vec<Other> =
+            others.into_iter().filter(|(_, of)| self.layers.iter().any(|l| of(&l.scores).is_some())).collect();
+        table.header.extend(others.iter().map(|o| o.0.to_string()));
         for row in &self.layers {
             let mut sorted = row.scores.scores.clone();
             sorted.sort_by(f64::total_cmp);
             let number = |x: Option<&f64>| {
                 x.map_or(String::new(), |x| format!("{x:.4}").trim_end_matches('0').trim_end_matches('.').into())
             };
-            table.row([
+            let cells = [
                 row.title(),
                 sorted.len().to_string(),
                 row.kept.len().to_string(),
                 number(sorted.first()),
                 number(sorted.get(sorted.len() / 2)),
                 number(sorted.last()),
-                number(row.scores.scale.as_ref()),
-            ]);
+            ];
+            table.row(cells.into_iter().chain(others.iter().map(|(_, of)| number(of(&row.scores).as_ref()))));
         }
         table
     }

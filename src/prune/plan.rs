@@ -376,7 +376,7 @@ mod tests {
 
     fn keep(plan: &Plan, scores: &[f64]) -> Vec<usize> {
         let arch = arch(&[scores.len()]);
-        let scores = [LayerScores { layer: 0, scores: scores.to_vec(), scale: None }];
+        let scores = [LayerScores::new(0, scores.to_vec())];
         plan.choose(&arch, &arch.groups().unwrap(), &scores).remove(0)
     }
 
@@ -402,7 +402,7 @@ mod tests {
     #[test]
     fn global_shares_compare_layers() {
         let arch = arch(&[4, 4]);
-        let layer = |scores: [f64; 4]| LayerScores { layer: 0, scores: scores.to_vec(), scale: None };
+        let layer = |scores: [f64; 4]| LayerScores::new(0, scores.to_vec());
         // The second layer's scores are ten times as large; over their means, its two small ones are the worst of all.
         let scores = [layer([1.0, 1.1, 0.9, 1.0]), layer([1.0, 1.0, 19.0, 19.0])];
         let kept = plan(Criterion::L1, Rule::Global(0.25), 1).choose(&arch, &arch.groups().unwrap(), &scores);

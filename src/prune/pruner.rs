@@ -248,7 +248,8 @@ fn finish(
         };
         let net = pruned.train_observed(Some(cut), teacher.as_ref(), data, compute, watch, &mut |_, _| Ok(()))?;
         let metrics = pruned.metrics()?;
-        let right = metrics.last().and_then(|m| m.test_accuracy).unwrap_or(0.0);
+        let right = metrics.last().and_then(|m| m.test_accuracy);
+        let right = right.ok_or_else(|| Error::file(out.join("metrics.jsonl"), "the last epoch has no test accuracy"))?;
         outcome.recovered = Some(Cost::of(&net, right, &compute.device)?);
         outcome.seconds[2] += metrics.iter().map(|m| m.seconds).sum::<f64>();
         net

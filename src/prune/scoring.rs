@@ -32,6 +32,16 @@ pub struct LayerScores {
     pub scores: Vec<f64>,
     /// The scale that Betti numbers were taken at, in the units of `spread`-normalised clouds unless it was given.
     pub scale: Option<f64>,
+    /// How far the barcode of the filters that a search chose is from that of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance: Option<f64>,
+}
+
+impl LayerScores {
+    /// Scores alone.
+    pub fn new(layer: usize, scores: Vec<f64>) -> Self {
+        Self { layer, scores, scale: None, distance: None }
+    }
 }
 
 /// Filters of one group.
@@ -126,7 +136,7 @@ impl Scoring<'_> {
 
     /// One score per filter of every group, from a function of the group.
     pub(in crate::prune) fn by_group(&self, mut score: impl FnMut(&Group) -> Result<Vec<f64>>) -> Result<Vec<LayerScores>> {
-        self.groups.iter().map(|g| Ok(LayerScores { layer: g.leader(), scores: score(g)?, scale: None })).collect()
+        self.groups.iter().map(|g| Ok(LayerScores::new(g.leader(), score(g)?))).collect()
     }
 }
 

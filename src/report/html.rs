@@ -76,9 +76,10 @@ impl Page {
         self.body += &format!("<h2 id=\"part{}\">{}</h2>\n", self.headings.len(), escape(text));
     }
 
-    /// Adds a paragraph; what stands between backticks is code.
+    /// Adds a paragraph; what stands between backticks is code, and long whole numbers get commas.
     pub fn paragraph(&mut self, text: &str) {
-        self.body += &format!("<p>{}</p>\n", with_code(text));
+        let words: Vec<String> = text.split(' ').map(super::table::grouped).collect();
+        self.body += &format!("<p>{}</p>\n", with_code(&words.join(" ")));
     }
 
     /// Adds a table.

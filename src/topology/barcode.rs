@@ -2,8 +2,6 @@
 
 use crate::error::{Error, Result};
 use crate::topology::metric::Metric;
-use serde::ser::{SerializeMap, Serializer};
-use serde::{Deserialize, Serialize};
 
 /// A class that is born at one length and dies at another; `death` is infinite when it never dies.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -26,14 +24,9 @@ impl Bar {
     }
 }
 
-impl Serialize for Bar {
-    fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
-        (self.birth, self.death.is_finite().then_some(self.death)).serialize(s)
-    }
-}
-
 /// Which engine and device answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EngineInfo {
     /// `"cpu"` or `"gpu"`.
     pub kind: String,
@@ -107,7 +100,8 @@ impl Barcode {
 }
 
 /// A Betti number as a step function: `values[i]` from `scales[i]` on, 0 before the first.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct BettiCurve {
     /// Where bars begin or end, ascending.
     pub scales: Vec<f32>,
@@ -129,7 +123,7 @@ impl BettiCurve {
 pub type Seconds = Vec<(String, f64)>;
 
 /// A barcode with who computed it and how long it took, in the published JSON shape.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// The bars.
     pub barcode: Barcode,
@@ -137,35 +131,6 @@ pub struct Answer {
     pub engine: EngineInfo,
     /// How long it took.
     pub seconds: Seconds,
-}
-
-impl Serialize for Answer {
-    fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
-        struct Bars<'a>(&'a [Vec<Bar>]);
-        impl Serialize for Bars<'_> {
-            fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
-                s.collect_map(self.0.iter().enumerate().map(|(d, bars)| (d.to_string(), bars)))
-            }
-        }
-        struct Seconds<'a>(&'a [(String, f64)]);
-        impl Serialize for Seconds<'_> {
-            fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
-                s.collect_map(self.0.iter().map(|(k, v)| (k, v)))
-            }
-        }
-        let mut map = s.serialize_map(None)?;
-        map.serialize_entry("n", &self.barcode.n)?;
-        if let Some(all) = self.barcode.sampled_from {
-            map.serialize_entry("sampled_from", &all)?;
-        }
-        map.serialize_entry("metric", &self.barcode.metric)?;
-        map.serialize_entry("threshold", &self.barcode.threshold)?;
-        map.serialize_entry("max_dim", &self.barcode.max_dim())?;
-        map.serialize_entry("engine", &self.engine)?;
-        map.serialize_entry("bars", &Bars(&self.barcode.bars))?;
-        map.serialize_entry("seconds", &Seconds(&self.seconds))?;
-        map.end()
-    }
 }
 
 /// What an engine returns for one cloud before values are restored: pairs of keys in filtration order.
@@ -244,15 +209,5 @@ mod tests {
             }
         }
         assert_eq!(b.betti_numbers(2.5), [1, 2]);
-    }
-
-    #[test]
-    fn json_has_the_published_shape() {
-        let engine = EngineInfo { kind: "cpu".into(), adapter: "2 threads".into() };
-        let a = Answer { barcode: sample(), engine, seconds: vec![("total".into(), 0.5)] };
-        assert_eq!(
-            serde_json::to_string(&a).unwrap(),
-            r#"{"n":3,"metric":"euclidean","threshold":null,"max_dim":1,"engine":{"kind":"cpu","adapter":"2 threads"},"bars":{"0":[[0.0,1.0],[0.0,null]],"1":[[2.0,3.0],[2.0,null]]},"seconds":{"total":0.5}}"#
-        );
     }
 }

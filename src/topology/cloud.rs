@@ -133,10 +133,10 @@ impl DistanceMatrix {
         if len == 0 {
             return Err(Error::input("the distance matrix is empty: at least one point is needed"));
         }
-        let need = len * (len - 1) / 2;
-        if lower.len() != need {
+        let need = len.checked_mul(len - 1).map(|both| both / 2);
+        if need != Some(lower.len()) {
             return Err(Error::input(format!(
-                "{} entries are not the lower triangle of a {len} x {len} distance matrix ({need} are needed)",
+                "{} entries are not the lower triangle of a {len} x {len} distance matrix: len (len - 1) / 2 are needed",
                 lower.len()
             )));
         }

@@ -1,9 +1,8 @@
 //! Representative cycles of dimension 1.
 
-use serde::Serialize;
-
 /// A closed walk, or several, that is born with a bar and dies with it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Cycle {
     /// Length of its longest edge.
     pub birth: f32,

@@ -2,17 +2,22 @@
 
 use super::barcode::{Answer, Barcode, EngineInfo, Pairs, Seconds};
 use super::cloud::{Cloud, CloudView};
+use super::cpu;
 use super::cycles::Cycle;
+#[cfg(feature = "gpu")]
+use super::gpu;
+use super::input::{Batch, Input};
 use super::metric::Metric;
 use super::options::{Options, Prepared, ordinary, prepare};
 use super::task::{Task, add_seconds};
-use super::{cpu, wgsl};
 use crate::error::{Error, Result};
+#[cfg(feature = "gpu")]
 use crate::gpu::{AdapterChoice, Gpu, adapters};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Which engine is asked for.
+#[cfg(feature = "gpu")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum EngineKind {
     /// The GPU engine where there is a real GPU, else the native one.
@@ -25,6 +30,7 @@ pub enum EngineKind {
 }
 
 /// Numbers that are on a device already.
+#[cfg(feature = "gpu")]
 #[derive(Clone, Copy, Debug)]
 pub struct DeviceNumbers<'a> {
     /// A storage buffer of f32 of the engine's own device.
@@ -33,15 +39,6 @@ pub struct DeviceNumbers<'a> {
     pub offset: u64,
     /// Number of bytes.
     pub bytes: u64,
-}
-
-/// Many clouds in one array of numbers.
-#[derive(Clone, Copy, Debug)]
-pub enum Batch<'a> {
-    /// On the host.
-    Host(&'a [f32], &'a [CloudView]),
-    /// On the engine's device.
-    Device(DeviceNumbers<'a>, &'a [CloudView]),
 }
 
 /// Computes barcodes, natively or on a GPU.
@@ -55,29 +52,42 @@ pub enum Batch<'a> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Engine {
-    gpu: Option<Gpu>,
     why: String,
-    tuning: wgsl::Tuning,
+    #[cfg(feature = "gpu")]
+    gpu: Option<Gpu>,
+    #[cfg(feature = "gpu")]
+    tuning: gpu::Tuning,
 }
 
 impl Engine {
     /// The native engine.
     pub fn cpu() -> Self {
-        Self { gpu: None, why: "asked for".into(), tuning: wgsl::Tuning::default() }
+        Self {
+            why: "asked for".into(),
+            #[cfg(feature = "gpu")]
+            gpu: None,
+            #[cfg(feature = "gpu")]
+            tuning: gpu::Tuning::default(),
+        }
     }
 
-    /// The engine that fits this machine: see [`EngineKind::Auto`].
+    /// The engine that fits this machine: the GPU engine where there is a real GPU, else the native one. A build without the feature `gpu` has
+    /// the native one alone.
     ///
     /// # Errors
     /// [`Error::Device`] when there is a GPU that cannot be opened.
     pub fn auto() -> Result<Self> {
-        Self::new(EngineKind::Auto, &AdapterChoice::Best)
+        #[cfg(feature = "gpu")]
+        return Self::new(EngineKind::Auto, &AdapterChoice::Best);
+        #[cfg(not(feature = "gpu"))]
+        Ok(Self::cpu().because("this build has no GPU engine".into()))
     }
 
     /// The engine that is asked for. A named adapter is used even if it is a software one.
     ///
     /// # Errors
     /// [`Error::NoAdapter`] when a GPU engine or a named adapter is asked for and there is none.
+    #[cfg(feature = "gpu")]
     pub fn new(kind: EngineKind, adapter: &AdapterChoice) -> Result<Self> {
         let named = *adapter != AdapterChoice::Best;
         match kind {
@@ -95,8 +105,9 @@ impl Engine {
     }
 
     /// The GPU engine on a device that is open already.
+    #[cfg(feature = "gpu")]
     pub fn on(gpu: Gpu) -> Self {
-        Self { gpu: Some(gpu), why: "asked for".into(), tuning: wgsl::Tuning::default() }
+        Self { gpu: Some(gpu), why: "asked for".into(), tuning: gpu::Tuning::default() }
     }
 
     /// The same engine, with another reason for having been taken.
@@ -107,6 +118,7 @@ impl Engine {
     }
 
     /// Whether `auto` takes a GPU here, and why.
+    #[cfg(feature = "gpu")]
     pub fn auto_choice() -> (bool, String) {
         match adapters().first() {
             None => (false, "no GPU adapter was found".into()),
@@ -118,10 +130,11 @@ impl Engine {
     }
 
     /// Shrinks the device memory set aside for columns, to reach the overflow paths. For tests.
+    #[cfg(feature = "gpu")]
     #[doc(hidden)]
     #[must_use]
     pub fn with_tiny_pools(mut self) -> Self {
-        self.tuning = wgsl::Tuning {
+        self.tuning = gpu::Tuning {
             columns_per_loop: 1,
             columns_spare: 0,
             list_places: 3,
@@ -135,10 +148,11 @@ impl Engine {
 
     /// Which engine and adapter answer.
     pub fn info(&self) -> EngineInfo {
-        match &self.gpu {
-            None => EngineInfo { kind: "cpu".into(), adapter: format!("{} threads", rayon::current_num_threads()) },
-            Some(gpu) => EngineInfo { kind: "gpu".into(), adapter: gpu.record().name.clone() },
+        #[cfg(feature = "gpu")]
+        if let Some(gpu) = &self.gpu {
+            return EngineInfo { kind: "gpu".into(), adapter: gpu.record().name.clone() };
         }
+        EngineInfo { kind: "cpu".into(), adapter: format!("{} threads", rayon::current_num_threads()) }
     }
 
     /// Why this engine was taken.
@@ -147,6 +161,7 @@ impl Engine {
     }
 
     /// The device, of the GPU engine.
+    #[cfg(feature = "gpu")]
     pub fn gpu(&self) -> Option<&Gpu> {
         self.gpu.as_ref()
     }
@@ -277,7 +292,7 @@ impl Engine {
             let end = (start..ready.len()).find(|&i| factor(i) != factor(start)).unwrap_or(ready.len());
             let threshold = options.threshold.map(|t| t * factor(start));
             let mut at = start;
-            let took = self.pairs(wgsl::Input::Clouds(&ready[start..end]), options, threshold, task, &mut |pairs| {
+            let took = self.pairs(Input::Clouds(&ready[start..end]), options, threshold, task, &mut |pairs| {
                 take(at, pairs, prepared[at].as_ref());
                 at += 1;
             })?;
@@ -320,19 +335,21 @@ impl Engine {
 
     fn pairs(
         &self,
-        input: wgsl::Input<'_>,
+        input: Input<'_>,
         options: &Options,
         threshold: Option<f32>,
         task: &Task<'_>,
         take: &mut dyn FnMut(Pairs),
     ) -> Result<Seconds> {
+        #[cfg(feature = "gpu")]
         if let Some(gpu) = &self.gpu {
-            return wgsl::pairs(gpu, input, options, threshold, self.tuning, task, take);
+            return gpu::pairs(gpu, input, options, threshold, self.tuning, task, take);
         }
         let sources: Vec<cpu::Source<'_>> = match input {
-            wgsl::Input::Clouds(clouds) => clouds.iter().map(|c| cpu::Source::Cloud(c)).collect(),
-            wgsl::Input::Host(data, views) => views.iter().map(|v| cpu::Source::View(data, *v)).collect(),
-            wgsl::Input::Device { .. } => {
+            Input::Clouds(clouds) => clouds.iter().map(|c| cpu::Source::Cloud(c)).collect(),
+            Input::Batch(Batch::Host(data, views)) => views.iter().map(|v| cpu::Source::View(data, *v)).collect(),
+            #[cfg(feature = "gpu")]
+            Input::Batch(Batch::Device(..)) => {
                 return Err(Error::input("the numbers are on a GPU: give them to the engine of that GPU"));
             }
         };
@@ -358,25 +375,21 @@ fn at_scale(options: &Options, scale: f32) -> Result<Options> {
 }
 
 /// Refuses options and views that make no sense.
-fn checked<'a>(batch: Batch<'a>, options: &Options) -> Result<(wgsl::Input<'a>, &'a [CloudView])> {
+fn checked<'a>(batch: Batch<'a>, options: &Options) -> Result<(Input<'a>, &'a [CloudView])> {
     options.check()?;
-    let (input, views, have) = match batch {
-        Batch::Host(data, views) => (wgsl::Input::Host(data, views), views, data.len()),
-        Batch::Device(d, views) => {
-            let input = wgsl::Input::Device { buffer: d.buffer, offset: d.offset, bytes: d.bytes, views };
-            (input, views, (d.bytes / 4) as usize)
-        }
-    };
+    let (views, have) = (batch.views(), batch.numbers());
     if let Some(bad) =
         views.iter().position(|v| v.len == 0 || v.len > u32::MAX as usize || v.end() > have || v.end() > u32::MAX as usize)
     {
         return Err(Error::input(format!("cloud {bad} of the batch is empty or reaches beyond its {have} numbers")));
     }
+    #[cfg_attr(not(feature = "gpu"), allow(irrefutable_let_patterns, reason = "without the feature there is no other place"))]
     if let Batch::Host(data, _) = batch
         && let Some(at) = data.iter().position(|x| !x.is_finite())
     {
         return Err(Error::input(format!("the batch holds {} at place {at}: every number must be finite", data[at])));
     }
+    #[cfg_attr(not(feature = "gpu"), allow(irrefutable_let_patterns, reason = "without the feature there is no other place"))]
     if let Batch::Host(data, views) = batch {
         let largest = data.iter().fold(0.0f32, |m, x| m.max(x.abs()));
         let features = views.iter().map(|v| v.features).max().unwrap_or(0);
@@ -392,7 +405,7 @@ fn checked<'a>(batch: Batch<'a>, options: &Options) -> Result<(wgsl::Input<'a>, 
     if options.metric == Metric::KnnHops {
         return Err(Error::input("hops are counted on the host: give the clouds one by one"));
     }
-    Ok((input, views))
+    Ok((Input::Batch(batch), views))
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! What a computation will take, before it is begun.
 
 use super::cloud::Cloud;
+use super::cpu;
 use super::engine::Engine;
+#[cfg(feature = "gpu")]
+use super::gpu;
 use super::options::Options;
-use super::{cpu, wgsl};
 use crate::error::Result;
-use serde::Serialize;
 use std::time::Instant;
 
 /// How much memory and time a barcode will take.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Estimate {
     /// Number of points, after sampling.
     pub points: usize,
@@ -67,16 +69,16 @@ impl Engine {
     pub fn estimate(&self, cloud: &Cloud, options: &Options) -> Result<Estimate> {
         options.check()?;
         let points = options.max_points.map_or(cloud.len(), |most| most.min(cloud.len()));
-        let (bytes, limit) = match self.gpu() {
-            Some(gpu) => {
-                let most = gpu.record().max_points;
-                let limit = (points > most).then(|| format!("{} takes clouds of up to {most} points", gpu.record().name));
-                // Above dimension 1 the host has its part.
-                (wgsl::bytes(points) + if options.max_dim > 1 { cpu::bytes(points, options.max_dim) } else { 0 }, limit)
+        let native = cpu::bytes(points, options.max_dim);
+        let on_device = self.on_device(points);
+        let (bytes, limit, free) = match on_device {
+            // Above dimension 1 the host has its part.
+            Some((bytes, limit)) => (bytes + if options.max_dim > 1 { native } else { 0 }, limit, None),
+            None => {
+                let limit = cpu::check_size(points, options.max_dim).err().map(|e| e.to_string());
+                (native, limit, crate::memory::available())
             }
-            None => (cpu::bytes(points, options.max_dim), cpu::check_size(points, options.max_dim).err().map(|e| e.to_string())),
         };
-        let free = if self.gpu().is_some() { None } else { crate::memory::available() };
         let mut found =
             Estimate { points, bytes, free, fits: limit.is_none(), limit, seconds: None, timed: 0, exponent: LEAST_EXPONENT };
         if !found.fits {
@@ -107,6 +109,20 @@ impl Engine {
         let seconds = last.distances * times.powi(2) + last.rest * times.powf(found.exponent);
         found.seconds = Some([seconds, seconds / WITHIN, seconds * WITHIN]);
         Ok(found)
+    }
+
+    /// Bytes on the device of the GPU engine, and why a cloud is beyond it, if it is.
+    #[cfg(feature = "gpu")]
+    fn on_device(&self, points: usize) -> Option<(u64, Option<String>)> {
+        let record = self.gpu()?.record();
+        let limit =
+            (points > record.max_points).then(|| format!("{} takes clouds of up to {} points", record.name, record.max_points));
+        Some((gpu::bytes(points), limit))
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn on_device(&self, _points: usize) -> Option<(u64, Option<String>)> {
+        None
     }
 
     /// The shortest of some runs of a sample.

@@ -1,11 +1,10 @@
 //! How far apart two points are, and the order-preserving key that the engines sort by.
 
 use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
 
 /// A dissimilarity between points, or how the input already gives it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Metric {
     /// `sqrt(sum (x-y)^2)`, the default.
     #[default]
@@ -23,7 +22,7 @@ pub enum Metric {
     /// `1 - r` with Pearson's correlation coefficient `r`: the cosine distance of the points without their means.
     Correlation,
     /// Number of hops in the graph that joins every point with its nearest: see [`crate::topology::knn_hops`].
-    #[serde(rename = "knn-hops")]
+    #[cfg_attr(feature = "serde", serde(rename = "knn-hops"))]
     KnnHops,
     /// The input is a distance matrix.
     Precomputed,

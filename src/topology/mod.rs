@@ -9,6 +9,8 @@
 //! link of `k` components gives `k - 1` critical triangles, columns of four edges each, which kill loops (or open voids).
 //! After Koyama, Memoli, Robins and Turner (arXiv 2307.16333).
 
+#[cfg(feature = "ndarray")]
+mod arrays;
 mod barcode;
 mod cloud;
 mod cpu;
@@ -16,14 +18,18 @@ mod cycles;
 mod diagram;
 mod engine;
 mod estimate;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod hops;
+mod input;
+#[cfg(feature = "serde")]
+mod json;
 mod metric;
 mod options;
 mod sampling;
 mod task;
-mod wgsl;
 #[cfg(feature = "nn")]
-pub(crate) use wgsl::SHARED as SHARED_SHADERS;
+pub(crate) use gpu::SHARED as SHARED_SHADERS;
 
 /// Name, among the seconds of an answer of the GPU engine, of the time that the host took: for what outgrew the device memory set aside for
 /// columns, and for the columns of dimensions 2 and 3. Absent when it had nothing to do.
@@ -33,9 +39,12 @@ pub use barcode::{Answer, Bar, Barcode, BettiCurve, EngineInfo, Seconds};
 pub use cloud::{Cloud, CloudView, DistanceMatrix, PointCloud, SparseGraph};
 pub use cycles::Cycle;
 pub use diagram::wasserstein;
-pub use engine::{Batch, DeviceNumbers, Engine, EngineKind};
+pub use engine::Engine;
+#[cfg(feature = "gpu")]
+pub use engine::{DeviceNumbers, EngineKind};
 pub use estimate::Estimate;
 pub use hops::knn_hops;
+pub use input::Batch;
 pub use metric::Metric;
 pub use options::Options;
 pub use task::Task;

@@ -3,6 +3,7 @@
 use super::trainer::{EpochRecord, Progress, Settings, Trainer};
 use crate::data::files::{checksum, create_folder, read_json, write_atomically, write_json};
 use crate::error::{Error, Result};
+use crate::nn::bridge::take_unread;
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
@@ -53,6 +54,9 @@ impl Trainer {
         let net = self.net.valid().into_record().into_bytes().map_err(|e| encode("the network", &e))?;
         write_atomically(&new.join("model.bpk"), |w| w.write_all(&net))?;
         let optimiser = self.optimiser.into_bytes().map_err(|e| encode("the optimiser", &e))?;
+        if let Some(why) = take_unread() {
+            return Err(why);
+        }
         write_atomically(&new.join("optimiser.bpk"), |w| w.write_all(&optimiser))?;
         write_json(&new.join(SUMS), &BTreeMap::from([("model.bpk", checksum(&net)), ("optimiser.bpk", checksum(&optimiser))]))?;
         write_json(&new.join("state.json"), &(self.settings, self.progress, history))
@@ -63,9 +67,8 @@ impl Trainer {
     /// # Errors
     /// [`Error::File`] when the checkpoint is damaged or belongs to other settings; a larger number of epochs is fine.
     ///
-    /// # Panics
-    /// burn puts the optimiser's state on its default device first: on a machine without any adapter that panics, unless
-    /// [`crate::nn::pin_default_device`] was called, as the program does.
+    /// [`Error::NoAdapter`] on a machine without any adapter, unless [`crate::nn::pin_default_device`] was called, as the program does: burn puts
+    /// the optimiser's state on its default device first.
     pub fn load_checkpoint(&mut self, run: &Path) -> Result<Option<Vec<EpochRecord>>> {
         let Some(folder) = find(run) else { return Ok(None) };
         let (settings, progress, history): (Settings, Progress, Vec<EpochRecord>) = read_json(&folder.join("state.json"))?;
@@ -86,6 +89,12 @@ impl Trainer {
         };
         let record = ModuleRecord::from_bytes(read("model.bpk")?).map_err(|e| damaged("model.bpk", &e))?;
         self.net = self.net.clone().try_load_record(record).map_err(|e| damaged("model.bpk", &e))?;
+        // burn would panic.
+        if std::env::var_os("BURN_DEVICE").is_none() && crate::gpu::adapters().is_empty() {
+            return Err(Error::NoAdapter(
+                "a checkpoint cannot be read without an adapter: call lacuna::nn::pin_default_device first thing in main".into(),
+            ));
+        }
         let optimiser = self.settings.optimiser.build();
         self.optimiser = optimiser.from_bytes(read("optimiser.bpk")?).map_err(|e| damaged("optimiser.bpk", &e))?;
         self.progress = progress;

@@ -137,6 +137,9 @@ impl Optimiser {
             less(&mut linear.weight, keep);
             linear.bias.iter_mut().for_each(|b| less(b, keep));
         }
+        for learnt in &mut net.shapes {
+            less(learnt, keep);
+        }
         net
     }
 }
@@ -204,6 +207,25 @@ mod tests {
     use crate::nn::{Activation, Arch};
     use burn::module::Module;
     use burn::optim::GradientsParams;
+
+    /// Decay that is taken off after a step reaches everything that learns, an activation's parameters too.
+    #[test]
+    fn decoupled_decay_forgets_nothing() {
+        let device = Device::flex();
+        let mut arch = Arch::cnn([1, 4, 4], &[2], 3, 2, Activation::parse("fold:0.5,1").unwrap()).unwrap();
+        arch.learn_activation = true;
+        let net = Net::new(&arch, 1, &device).unwrap().train();
+        let rule = Optimiser { weight_decay: 0.5, decoupled: true, ..Optimiser::new(OptimiserKind::Sgd, 0.1) };
+        let sizes = |net: &Net| -> Vec<f32> {
+            let net = net.valid();
+            let learnt = net.shapes.iter().map(|s| s.val().abs().sum());
+            let weights = net.convs.iter().map(|c| c.weight.val().abs().sum());
+            learnt.chain(weights).map(|t| t.try_into_vec_as::<f32>().unwrap()[0]).collect()
+        };
+        let (before, after) = (sizes(&net), sizes(&rule.decay(net)));
+        assert!(before.len() == 3 && before[0] > 0.0);
+        assert!(before.iter().zip(&after).all(|(b, a)| (0.5 * b - a).abs() < 1e-6), "{before:?} {after:?}");
+    }
 
     /// The first weight of a network whose gradient is its weight itself, after some steps: against the rules by hand.
     fn after(optimiser: Optimiser, steps: usize) -> f64 {

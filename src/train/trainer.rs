@@ -235,7 +235,7 @@ impl Trainer {
     /// One pass over the training samples, from where it was interrupted if it was.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] when the watch says stop (the trainer then stands between two steps), [`Error::Input`] when the
+    /// [`Error::Interrupted`] when the watch says stop (the trainer then stands between two steps), [`Error::Diverged`] when the
     /// loss is not a number any more, [`Error::Device`] when the device fails.
     pub fn epoch(&mut self, train: &Samples, watch: &mut dyn Watch) -> Result<EpochRecord> {
         let start = Instant::now();
@@ -287,7 +287,7 @@ impl Trainer {
                 pending = 0;
                 let mean = self.progress.loss / self.progress.seen as f64;
                 if !mean.is_finite() {
-                    return Err(Error::input(format!(
+                    return Err(Error::Diverged(format!(
                         "the loss is {mean} in epoch {} at step {}: training diverged; begin anew in another folder with a learning rate below {}",
                         self.progress.epochs + 1,
                         step + 1,

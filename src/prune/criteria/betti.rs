@@ -180,7 +180,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &BettiOptions) -> Result
         }
     }
     let scored = groups.iter().zip(sums).zip(scales);
-    Ok(scored.map(|((g, scores), scale)| LayerScores { layer: g.leader(), scores, scale }).collect())
+    Ok(scored.map(|((g, scores), scale)| LayerScores { scale, ..LayerScores::new(g.leader(), scores) }).collect())
 }
 
 /// The samples of each class, of those that were chosen.
@@ -331,7 +331,7 @@ fn of_layer(
         )));
     }
     let score = |(b, spread): (&Barcode, &f64)| dimension.of(|dim| b.betti(dim, (scale * spread) as f32));
-    Ok(LayerScores { layer, scores: barcodes.iter().zip(spreads).map(score).collect(), scale: Some(scale) })
+    Ok(LayerScores { scale: Some(scale), ..LayerScores::new(layer, barcodes.iter().zip(spreads).map(score).collect()) })
 }
 
 /// The middle of the widest gap between values within 1 % of `near`.
@@ -381,7 +381,7 @@ fn others(scoring: &mut Scoring<'_>, options: &BettiOptions, which: &[usize]) ->
         let clouds = squares.iter().map(|s| matrix(Some(s))).collect::<Result<Vec<_>>>()?;
         let barcodes = engine.barcodes(&clouds, &wanted)?;
         let scores = barcodes.iter().map(|b| options.dimension.of(|dim| b.betti(dim, scale as f32))).collect();
-        found.push(LayerScores { layer: group.leader(), scores, scale: Some(scale) });
+        found.push(LayerScores { scale: Some(scale), ..LayerScores::new(group.leader(), scores) });
     }
     Ok(found)
 }

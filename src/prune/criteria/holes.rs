@@ -183,6 +183,24 @@ mod tests {
         assert_eq!(device, host);
     }
 
+    /// Flat and long maps take many turns a round: rounds have to be fewer there, or the driver ends them unasked.
+    #[test]
+    fn oblong_maps_are_counted_right() {
+        for (height, width) in [(5usize, 806usize), (806, 5), (3, 1344), (1, 4032), (9, 448)] {
+            let (rows, columns) = (height.min(width), height.max(width));
+            // One way through all columns, up and down by turns, from a dead end to a dead end.
+            let wall = |row: usize, column: usize| {
+                let gap = if column.is_multiple_of(4) { 1 } else { rows.saturating_sub(2) };
+                row == 0 || row + 1 == rows || column == 0 || column + 1 == columns || (column.is_multiple_of(2) && row != gap)
+            };
+            let at = |p: usize| if height <= width { wall(p / width, p % width) } else { wall(p % width, p / width) };
+            let map: Vec<f32> = (0..height * width).map(|p| f32::from(u8::from(at(p)))).collect();
+            let (host, device) = on_both(&map, [1, 1, height, width]);
+            assert_eq!(host, device, "{height} x {width}");
+            assert_eq!(host, [f32::from(u8::from(rows > 2))], "{height} x {width}");
+        }
+    }
+
     #[test]
     fn scores_are_means_over_samples() {
         let (cpu, gpu) = (Compute::cpu(), Compute::new(EngineKind::Gpu, &AdapterChoice::Best).unwrap());

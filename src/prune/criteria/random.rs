@@ -8,5 +8,5 @@ use rand::{RngExt, SeedableRng};
 pub(super) fn score(scoring: &Scoring<'_>, seed: u64) -> Vec<LayerScores> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut of_group = |filters| (0..filters).map(|_| rng.random()).collect();
-    scoring.groups.iter().map(|g| LayerScores { layer: g.leader(), scores: of_group(g.filters), scale: None }).collect()
+    scoring.groups.iter().map(|g| LayerScores::new(g.leader(), of_group(g.filters))).collect()
 }

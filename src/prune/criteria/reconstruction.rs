@@ -85,7 +85,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &ReconstructionOptions) 
     for group in &groups {
         scoring.go_on()?;
         let mine: Vec<&Read> = places_of(group, &readers).map(|r| &found[r]).collect();
-        scores.push(LayerScores { layer: group.leader(), scores: eliminate(&mine, group.filters)?, scale: None });
+        scores.push(LayerScores::new(group.leader(), eliminate(&mine, group.filters)?));
         done += 1;
         scoring.watch.at("layers", done, total);
     }

@@ -55,7 +55,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &SamplesOptions) -> Resu
             scoring.go_on()
         })?;
         done += group.filters;
-        found.push(LayerScores { layer: group.leader(), scores: order, scale: None });
+        found.push(LayerScores::new(group.leader(), order));
     }
     Ok(found)
 }

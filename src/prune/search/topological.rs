@@ -127,7 +127,8 @@ pub(in crate::prune) fn topological(scoring: &mut Scoring<'_>, options: &Topolog
         found.push(LayerScores {
             layer: group.leader(),
             scores: scores(&search[0].kept, &population),
-            scale: Some(-search[0].fitness),
+            scale: None,
+            distance: Some(-search[0].fitness),
         });
     }
     Ok(found)

@@ -4,7 +4,7 @@
 //! youngest class in it.
 
 use crate::error::{Error, Result};
-use crate::memory::available;
+use crate::memory::available_for;
 
 /// The columns that are reduced, one for every class that has died.
 pub(super) struct Columns {
@@ -28,7 +28,7 @@ impl Columns {
         let words = classes.div_ceil(64);
         // Column by column they are half as long on the average.
         let most = 4 * classes as u64 * words as u64;
-        if let Some(free) = available().filter(|&free| most > free) {
+        if let Some(free) = available_for(most).filter(|&free| most > free) {
             return Err(Error::TooLarge(format!(
                 "{classes} classes make a matrix of up to {:.1} GiB, and {:.1} GiB are free: use a threshold, or sample the cloud",
                 most as f64 / (1u64 << 30) as f64,

@@ -27,6 +27,7 @@ mod voids;
 
 pub(crate) use cycles::KeyedCycle;
 pub(crate) use filtration::Filtration;
+#[cfg(feature = "gpu")]
 pub(crate) use table::key_table;
 
 use crate::error::{Error, Result};
@@ -121,6 +122,7 @@ impl Filtration {
 }
 
 /// What a device has found out about the links of a cloud. Edges are named `i << 16 | j`, `i > j`.
+#[cfg(feature = "gpu")]
 pub(crate) struct Half {
     /// Critical triangles: the edge, the root that it is paired with, the root of this component, whether it killed a loop.
     pub critical: Vec<(u32, u32, u32, bool)>,
@@ -128,6 +130,7 @@ pub(crate) struct Half {
     pub open: Vec<u32>,
 }
 
+#[cfg(feature = "gpu")]
 impl Half {
     /// Keys of birth and death of every void.
     ///
@@ -233,7 +236,7 @@ pub(crate) fn check_size(n: usize, max_dim: usize) -> Result<()> {
     }
     // What dimension 3 needs depends on the input more than on its size.
     let need = bytes(n, max_dim.min(2));
-    match crate::memory::available() {
+    match crate::memory::available_for(need) {
         Some(free) if need > free => {
             let most = (n as f64 * (free as f64 / need as f64).sqrt() * 0.95) as usize;
             let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;

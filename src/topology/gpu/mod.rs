@@ -24,30 +24,21 @@ use crate::gpu::{Gpu, Recorder, download, upload};
 use crate::topology::barcode::{Pairs, Seconds};
 use crate::topology::cloud::{Cloud, CloudView};
 use crate::topology::cpu::{Filtration, Half, Source, check_size, key_table};
+use crate::topology::input::Input;
 use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
 use crate::topology::options::Options;
 use crate::topology::task::Task;
+use crate::topology::{Batch as Numbers, DeviceNumbers};
 use batch::{Batch, Shape, bytes_of_buffers, bytes_per_cloud};
 use columns::Columns;
 use layout::FAILED_NAN;
 use std::time::Instant;
 
-/// Where the clouds' numbers are.
-#[derive(Clone, Copy)]
-pub(crate) enum Input<'a> {
-    /// Clouds of their own on the host.
-    Clouds(&'a [&'a Cloud]),
-    /// Views of shared numbers on the host.
-    Host(&'a [f32], &'a [CloudView]),
-    /// Views of `bytes` bytes of a device buffer from byte `offset` on.
-    Device { buffer: &'a wgpu::Buffer, offset: u64, bytes: u64, views: &'a [CloudView] },
-}
-
 impl Input<'_> {
-    pub fn len(&self) -> usize {
+    fn len(&self) -> usize {
         match self {
             Input::Clouds(c) => c.len(),
-            Input::Host(_, v) | Input::Device { views: v, .. } => v.len(),
+            Input::Batch(batch) => batch.views().len(),
         }
     }
 
@@ -59,7 +50,7 @@ impl Input<'_> {
                 }
                 other => Shape::Table(other.len()),
             },
-            Input::Host(_, v) | Input::Device { views: v, .. } => Shape::Points(v[i]),
+            Input::Batch(batch) => Shape::Points(batch.views()[i]),
         }
     }
 }
@@ -163,7 +154,7 @@ pub(crate) fn pairs(
 /// How many clouds from `start` on fit the device together: at least one, or an error that names the limit.
 fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Result<usize> {
     let binding = gpu.max_binding();
-    if let Input::Device { bytes, .. } = input
+    if let Input::Batch(Numbers::Device(DeviceNumbers { bytes, .. }, _)) = input
         && bytes > binding
     {
         return Err(Error::TooLarge(format!(
@@ -194,7 +185,7 @@ fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Re
                 gpu.record().name
             )));
         }
-        if let (Shape::Points(v), Input::Clouds(_) | Input::Host(..)) = (shape, input) {
+        if let (Shape::Points(v), Input::Clouds(_) | Input::Batch(Numbers::Host(..))) = (shape, input) {
             points += 4 * (v.len * v.features) as u64;
         }
         buffers.iter_mut().zip(bytes_of_buffers(shape.len(), tuning)).for_each(|(sum, own)| *sum += own);
@@ -236,7 +227,7 @@ fn run_batch(
     drop(tables);
     if shapes.iter().any(|s| matches!(s, Shape::Points(_))) {
         match input {
-            Input::Device { buffer, offset, bytes, .. } => {
+            Input::Batch(Numbers::Device(DeviceNumbers { buffer, offset, bytes }, _)) => {
                 distances::record(&batch, recorder, (buffer, offset, bytes), metric)?;
             }
             _ => {
@@ -305,8 +296,8 @@ fn pack_points(input: Input<'_>, range: std::ops::Range<usize>, shapes: &mut [Sh
                     packed.extend_from_slice(p.data());
                 }
             }
-            Input::Host(data, _) => (0..view.len).for_each(|p| packed.extend_from_slice(view.point(data, p))),
-            Input::Device { .. } => continue,
+            Input::Batch(Numbers::Host(data, _)) => (0..view.len).for_each(|p| packed.extend_from_slice(view.point(data, p))),
+            Input::Batch(Numbers::Device(..)) => continue,
         }
         *view = CloudView { offset, stride: view.features, ..*view };
     }

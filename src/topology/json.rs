@@ -1,0 +1,143 @@
+//! Barcodes as JSON, written and read back: `{"n": 3, "metric": "euclidean", "threshold": null, "max_dim": 1, "bars": {"0": [[0.0, null]], "1": []}}`. A bar is
+//! its birth and its death, `null` if it never dies.
+
+use super::{Answer, Bar, Barcode, EngineInfo, Metric, Seconds};
+use serde::de::Error as _;
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
+
+impl Serialize for Bar {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        (self.birth, self.death.is_finite().then_some(self.death)).serialize(s)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bar {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let (birth, death) = <(f32, Option<f32>)>::deserialize(d)?;
+        Ok(Self { birth, death: death.unwrap_or(f32::INFINITY) })
+    }
+}
+
+/// Entries by name, in their order.
+struct Map<'a, K, V>(&'a [(K, V)]);
+
+impl<K: Serialize, V: Serialize> Serialize for Map<'_, K, V> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_map(self.0.iter().map(|(k, v)| (k, v)))
+    }
+}
+
+fn entries<M: SerializeMap>(map: &mut M, barcode: &Barcode, engine: Option<&EngineInfo>) -> Result<(), M::Error> {
+    map.serialize_entry("n", &barcode.n)?;
+    if let Some(all) = barcode.sampled_from {
+        map.serialize_entry("sampled_from", &all)?;
+    }
+    map.serialize_entry("metric", &barcode.metric)?;
+    map.serialize_entry("threshold", &barcode.threshold)?;
+    map.serialize_entry("max_dim", &barcode.max_dim())?;
+    if let Some(engine) = engine {
+        map.serialize_entry("engine", engine)?;
+    }
+    let bars: Vec<_> = barcode.bars.iter().enumerate().map(|(d, bars)| (d.to_string(), bars)).collect();
+    map.serialize_entry("bars", &Map(&bars))
+}
+
+impl Serialize for Barcode {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(None)?;
+        entries(&mut map, self, None)?;
+        map.end()
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(None)?;
+        entries(&mut map, &self.barcode, Some(&self.engine))?;
+        map.serialize_entry("seconds", &Map(&self.seconds))?;
+        map.end()
+    }
+}
+
+/// What is read of either.
+#[derive(Deserialize)]
+struct Written {
+    n: usize,
+    #[serde(default)]
+    sampled_from: Option<usize>,
+    metric: Metric,
+    #[serde(default)]
+    threshold: Option<f32>,
+    bars: BTreeMap<usize, Vec<Bar>>,
+    #[serde(default)]
+    engine: Option<EngineInfo>,
+    #[serde(default)]
+    seconds: BTreeMap<String, f64>,
+}
+
+impl Written {
+    fn barcode<E: serde::de::Error>(self) -> Result<(Barcode, Option<EngineInfo>, Seconds), E> {
+        if self.bars.is_empty() || self.bars.keys().copied().ne(0..self.bars.len()) {
+            return Err(E::custom("the bars must be of the dimensions 0, 1, ... up to some, none left out"));
+        }
+        let bars = self.bars.into_values().collect();
+        let barcode =
+            Barcode { n: self.n, metric: self.metric, threshold: self.threshold, sampled_from: self.sampled_from, bars };
+        Ok((barcode, self.engine, self.seconds.into_iter().collect()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Barcode {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Ok(Written::deserialize(d)?.barcode()?.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Answer {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let (barcode, engine, seconds) = Written::deserialize(d)?.barcode()?;
+        Ok(Self { barcode, engine: engine.ok_or_else(|| D::Error::missing_field("engine"))?, seconds })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two points and a loop that never closes.
+    fn sample() -> Barcode {
+        let end = f32::INFINITY;
+        let bars = vec![
+            vec![Bar { birth: 0.0, death: 1.0 }, Bar { birth: 0.0, death: end }],
+            vec![Bar { birth: 2.0, death: 3.0 }, Bar { birth: 2.0, death: end }],
+        ];
+        Barcode { n: 3, metric: Metric::Euclidean, threshold: None, sampled_from: None, bars }
+    }
+
+    #[test]
+    fn json_has_the_published_shape() {
+        let engine = EngineInfo { kind: "cpu".into(), adapter: "2 threads".into() };
+        let a = Answer { barcode: sample(), engine, seconds: vec![("total".into(), 0.5)] };
+        assert_eq!(
+            serde_json::to_string(&a).unwrap(),
+            r#"{"n":3,"metric":"euclidean","threshold":null,"max_dim":1,"engine":{"kind":"cpu","adapter":"2 threads"},"bars":{"0":[[0.0,1.0],[0.0,null]],"1":[[2.0,3.0],[2.0,null]]},"seconds":{"total":0.5}}"#
+        );
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let engine = EngineInfo { kind: "cpu".into(), adapter: "2 threads".into() };
+        let barcode = Barcode { threshold: Some(0.1), sampled_from: Some(9), metric: Metric::KnnHops, ..sample() };
+        let answer = Answer { barcode: barcode.clone(), engine, seconds: vec![("total".into(), 0.5)] };
+        let text = serde_json::to_string(&answer).unwrap();
+        assert_eq!(serde_json::from_str::<Answer>(&text).unwrap(), answer);
+        assert_eq!(serde_json::from_str::<Barcode>(&text).unwrap(), barcode);
+        let alone = serde_json::to_string(&barcode).unwrap();
+        assert_eq!(serde_json::from_str::<Barcode>(&alone).unwrap(), barcode);
+        for bad in [r#"{"n":1,"metric":"euclidean","bars":{}}"#, r#"{"n":1,"metric":"euclidean","bars":{"1":[]}}"#] {
+            assert!(serde_json::from_str::<Barcode>(bad).unwrap_err().to_string().contains("dimensions"));
+        }
+    }
+}
