@@ -1,7 +1,9 @@
-//! What pruning with compensation costs: seconds of scoring and of compensating, and the peak of memory, on ResNet-20 and VGG-16 at full width.
+//! What pruning with compensation costs: seconds of scoring and of compensating, and the peak of
+//! memory, on ResNet-20 and VGG-16 at full width.
 //!
-//! `cargo bench --bench compensation -- [--data-dir FOLDER_OF_CIFAR_10] [--model resnet20] [--images 512] [--gpu]`. Half of every group goes, by L1. Weights are drawn by chance: the
-//! work is the same. Without a folder the images are noise.
+//! `cargo bench --bench compensation -- [--data-dir FOLDER_OF_CIFAR_10] [--model resnet20]
+//! [--images 512] [--gpu]`. Half of every group goes, by L1. Weights are drawn by chance: the work
+//! is the same. Without a folder the images are noise.
 
 #![allow(clippy::print_stdout, reason = "a bench has no other way to tell what it found")]
 

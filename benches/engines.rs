@@ -1,7 +1,9 @@
-//! A batch of small clouds, dimensions 0 and 1: our engines beside the original Ripser on the same input.
+//! A batch of small clouds, dimensions 0 and 1: our engines beside the original Ripser on the same
+//! input.
 //!
-//! `cargo bench --bench engines` prints all of them in one run. The input of each is float32 points; distances are part of
-//! the time everywhere. The GPU engine runs on whatever adapter is first: its name is in the title.
+//! `cargo bench --bench engines` prints all of them in one run. The input of each is float32
+//! points; distances are part of the time everywhere. The GPU engine runs on whatever adapter is
+//! first: its name is in the title.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lacuna::gpu::{AdapterChoice, Gpu};

@@ -1,4 +1,5 @@
-//! Ensembles against single runs, and activation functions: burn's composition against the pair of shaders.
+//! Ensembles against single runs, and activation functions: burn's composition against the pair of
+//! shaders.
 //!
 //! `cargo bench --bench networks` prints all in one run.
 
@@ -33,7 +34,8 @@ fn recipe(activation: &str) -> Recipe {
     }
 }
 
-/// 30 seeds of a 10x15 perceptron on 4,000 points, all of them a step: together, and one after the other through burn.
+/// 30 seeds of a 10x15 perceptron on 4,000 points, all of them a step: together, and one after the
+/// other through burn.
 fn ensembles(c: &mut Criterion) {
     let data = disks(4000, 0).expect("enough points");
     let compute = Compute::cpu();
@@ -112,8 +114,9 @@ fn activation(c: &mut Criterion) {
                 last(gradient)
             });
         });
-        // As in a network: behind the scale and shift of a norm or the sum of a linear layer, which burn compiles into one kernel
-        // with the composed function and its gradient, and cannot with ours.
+        // As in a network: behind the scale and shift of a norm or the sum of a linear layer, which
+        // burn compiles into one kernel with the composed function and its gradient, and cannot
+        // with ours.
         let (scale, shift) =
             (Tensor::<2>::ones([1, 1024], &compute.device) * 1.1, Tensor::<2>::ones([1, 1024], &compute.device) * 0.1);
         group.bench_function(BenchmarkId::new("composed, behind a norm, with gradient", name), |b| {

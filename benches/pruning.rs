@@ -1,9 +1,11 @@
-//! The pruning lab's two heavy jobs: Betti numbers of all 4,224 filters of VGG-16, beside Ripser one filter at a time, and a generation
-//! of the genetic search.
+//! The pruning lab's two heavy jobs: Betti numbers of all 4,224 filters of VGG-16, beside Ripser
+//! one filter at a time, and a generation of the genetic search.
 //!
-//! `cargo bench --bench pruning -- [--data-dir FOLDER_OF_CIFAR_10] [--samples 512] [--of 4] [--stages] [--gpu]`. Ripser computes a sample of each layer's filters (`--of` of
-//! them) and its time is multiplied up, which the table says; both sides begin with the layer's maps as float32 and compute
-//! distances themselves, by the same loop over eight sums. Without a folder the images are noise, which costs the engine more than photographs.
+//! `cargo bench --bench pruning -- [--data-dir FOLDER_OF_CIFAR_10] [--samples 512] [--of 4]
+//! [--stages] [--gpu]`. Ripser computes a sample of each layer's filters (`--of` of them) and its
+//! time is multiplied up, which the table says; both sides begin with the layer's maps as float32
+//! and compute distances themselves, by the same loop over eight sums. Without a folder the images
+//! are noise, which costs the engine more than photographs.
 
 #![allow(clippy::print_stdout, reason = "a bench has no other way to tell what it found")]
 

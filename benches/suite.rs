@@ -1,8 +1,10 @@
-//! The whole benchmark set with all peers: ours, the original Ripser (the crate that compiles its C++), and the Python packages.
+//! The whole benchmark set with all peers: ours, the original Ripser (the crate that compiles its
+//! C++), and the Python packages.
 //!
-//! `cargo bench --bench suite -- [--peers PYTHON benches/peers.py] [--clouds-dir FOLDER] [--only TEXT] [--dim D]
-//! [--runs N] [--patience SECONDS] [--no-gpu] --out FOLDER`;
-//! `python3 benches/peers.py --setup FOLDER` makes the Python. Results: `suite.json` and `suite.md` in the folder.
+//! `cargo bench --bench suite -- [--peers PYTHON benches/peers.py] [--clouds-dir FOLDER] [--only
+//! TEXT] [--dim D] [--runs N] [--patience SECONDS] [--no-gpu] --out FOLDER`; `python3
+//! benches/peers.py --setup FOLDER` makes the Python. Results: `suite.json` and `suite.md` in the
+//! folder.
 
 #![allow(clippy::print_stdout, reason = "a bench has no other way to tell what it found")]
 

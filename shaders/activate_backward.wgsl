@@ -1,4 +1,5 @@
-// The derivative of an activation function at every number, times the gradient that comes from behind, four a thread.
+// The derivative of an activation function at every number, times the gradient that comes from
+// behind, four a thread.
 //
 // In: x, behind. Out: gradient. Slice: a = fours of numbers.
 //#import cloud

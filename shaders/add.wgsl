@@ -1,8 +1,9 @@
-// Reduction of a large cloud, second half of a round: every column that does not own its pivot adds the owner, an older column.
+// Reduction of a large cloud, second half of a round: every column that does not own its pivot adds
+// the owner, an older column.
 //
-// In: owners, state COLUMNS. In and out: bits, pivots. Out: progress (how many columns changed in round a).
-// One thread a column. Owners do not change in this half, so nobody reads what another thread writes. Pivots only fall:
-// the rounds end.
+// In: owners, state COLUMNS. In and out: bits, pivots. Out: progress (how many columns changed in
+// round a). One thread a column. Owners do not change in this half, so nobody reads what another
+// thread writes. Pivots only fall: the rounds end.
 //#import cloud
 //#import columns
 //#import rows

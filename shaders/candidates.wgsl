@@ -1,7 +1,9 @@
-// Lists the pairs whose lune holds none of the points nearest to their ends: the few that may be edges of the relative neighbourhood graph.
+// Lists the pairs whose lune holds none of the points nearest to their ends: the few that may be
+// edges of the relative neighbourhood graph.
 //
-// In: table, near, state LIMIT. Out: todo (names, in no order), state TODO. 4 x 4 pairs a thread: the entries of a near point
-// for four pairs are one load. At most five loads of four entries a pair, where the pairs alone would take 16.
+// In: table, near, state LIMIT. Out: todo (names, in no order), state TODO. 4 x 4 pairs a thread:
+// the entries of a near point for four pairs are one load. At most five loads of four entries a
+// pair, where the pairs alone would take 16.
 //#import cloud
 //#import blocks
 

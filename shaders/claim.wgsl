@@ -1,7 +1,8 @@
-// Reduction of a large cloud, first half of a round: every column claims its pivot; the one whose edge is oldest owns it.
+// Reduction of a large cloud, first half of a round: every column claims its pivot; the one whose
+// edge is oldest owns it.
 //
-// In: columns, pivots, state COLUMNS. Out: owners. One thread a column. Nothing waits: a lost exchange means that
-// somebody else's claim went through.
+// In: columns, pivots, state COLUMNS. Out: owners. One thread a column. Nothing waits: a lost
+// exchange means that somebody else's claim went through.
 //#import cloud
 //#import columns
 

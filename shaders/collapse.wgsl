@@ -1,10 +1,10 @@
 // Which links may hold a loop: what a strong collapse does not bring down to three points.
 //
-// In: table, levels, roles, pending. Out: open (names, in no order), state OPEN. Scratch: three sets of points a thread, interleaved. Slice:
-// b = threads a cloud. One thread an edge.
+// In: table, levels, roles, pending. Out: open (names, in no order), state OPEN. Scratch: three
+// sets of points a thread, interleaved. Slice: b = threads a cloud. One thread an edge.
 //
-// A point takes out its neighbours none of whose neighbours in the link is outside its own. Every point is tried, the edge's role
-// first, until none takes out any more.
+// A point takes out its neighbours none of whose neighbours in the link is outside its own. Every
+// point is tried, the edge's role first, until none takes out any more.
 //#import cloud
 
 @group(0) @binding(0) var<uniform> slice: Slice;

@@ -1,11 +1,14 @@
 // Writes every new critical column as bits over the loops, and finds its pivot, the youngest loop.
 //
-// In: roles, columns. Out: bits, pivots, state FAILURE. Scratch: lists. Slice: a = places in a list, b = lists a cloud. One thread a column.
+// In: roles, columns. Out: bits, pivots, state FAILURE. Scratch: lists. Slice: a = places in a
+// list, b = lists a cloud. One thread a column.
 //
-// The column of {e, root} against {e, apex} is four edges. One that merges components is dropped, one that opens a loop flips its bit, any
-// other {x, y} with z in its lune stands for {x, z} + {y, z}, both shorter: the list holds those still to be looked at. An edge that comes
-// twice is looked at twice and cancels itself, bit by bit; to notice that before would save one look in thirty, and cost a search at each. Where edges come
-// back so often that a column takes too long, the host finishes the cloud.
+// The column of {e, root} against {e, apex} is four edges. One that merges components is dropped,
+// one that opens a loop flips its bit, any other {x, y} with z in its lune stands for {x, z} + {y,
+// z}, both shorter: the list holds those still to be looked at. An edge that comes twice is looked
+// at twice and cancels itself, bit by bit; to notice that before would save one look in thirty, and
+// cost a search at each. Where edges come back so often that a column takes too long, the host
+// finishes the cloud.
 //#import cloud
 //#import columns
 

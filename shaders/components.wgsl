@@ -1,9 +1,11 @@
 // The components of the links that are no cones at first look: their critical columns.
 //
-// In: table, levels, roles, pending. Out: columns (key, name, apex, root), state COLUMNS and FAILURE. Scratch: two sets of
-// points a thread, interleaved. Slice: b = threads a cloud. One thread an edge.
+// In: table, levels, roles, pending. Out: columns (key, name, apex, root), state COLUMNS and
+// FAILURE. Scratch: two sets of points a thread, interleaved. Slice: b = threads a cloud. One
+// thread an edge.
 //
-// A component is flooded from its root along the edges shorter than this one; the first root is the point that is the edge's role.
+// A component is flooded from its root along the edges shorter than this one; the first root is the
+// point that is the edge's role.
 //#import cloud
 
 @group(0) @binding(0) var<uniform> slice: Slice;

@@ -1,8 +1,10 @@
 // Pairwise distances as sortable keys, 4 x 4 pairs a thread.
 //
-// In: points. Out: table, both triangles; the diagonal is NO_EDGE, and so is what pads a row.
-// Sums run by differences from the first coordinate to the last, of cosine and correlation too: their points are brought to length 1 first. Only blocks of the lower triangle compute; they
-// write both halves, so the table is symmetric bit for bit. O(n^2 features) a cloud, half a load a pair and coordinate.
+// In: points. Out: table, both triangles; the diagonal is NO_EDGE, and so is what pads a row. Sums
+// run by differences from the first coordinate to the last, of cosine and correlation too: their
+// points are brought to length 1 first. Only blocks of the lower triangle compute; they write both
+// halves, so the table is symmetric bit for bit. O(n^2 features) a cloud, half a load a pair and
+// coordinate.
 //#import cloud
 //#import blocks
 
@@ -33,7 +35,8 @@ fn infinite(x: vec4<f32>) -> bool {
     return any((bitcast<vec4<u32>>(x) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
 }
 
-// The cosine distance from the squared distance of points brought to length 1; a zero vector is at distance 1 from everything.
+// The cosine distance from the squared distance of points brought to length 1; a zero vector is at
+// distance 1 from everything.
 fn cosine(square: vec4<f32>, a: f32, b: vec4<f32>) -> vec4<f32> {
     let both = vec4<bool>(a > 0.0) & (b > vec4<f32>(0.0));
     return select(vec4<f32>(1.0), min(0.5 * square, vec4<f32>(2.0)), both);

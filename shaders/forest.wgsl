@@ -1,8 +1,10 @@
-// Kruskal's algorithm on the sorted relative neighbourhood graph: which edges merge components, which open loops.
+// Kruskal's algorithm on the sorted relative neighbourhood graph: which edges merge components,
+// which open loops.
 //
-// In: graph, state GRAPH. In and out: forest (n parents, then the keys of the merges), state BIRTHS and MERGES, which say how far it has
-// come. Out: roles (MERGE, or LOOP + number), births (keys), state LAST_BIRTH. Slice: a = clouds. One thread a cloud, a bounded
-// number of edges a dispatch: trees of at most 2^16 points, joined by size, are at most 16 deep.
+// In: graph, state GRAPH. In and out: forest (n parents, then the keys of the merges), state BIRTHS
+// and MERGES, which say how far it has come. Out: roles (MERGE, or LOOP + number), births (keys),
+// state LAST_BIRTH. Slice: a = clouds. One thread a cloud, a bounded number of edges a dispatch:
+// trees of at most 2^16 points, joined by size, are at most 16 deep.
 //#import cloud
 
 @group(0) @binding(0) var<uniform> slice: Slice;

@@ -1,7 +1,8 @@
 // The relative neighbourhood graph: the edges with no point closer to both ends than they are long.
 //
-// In: table, todo (the candidates). Out: graph (key, name; in no order), state GRAPH and FAILURE. Slice: a = threads a cloud, each of which
-// takes every a-th candidate and looks at all n points. Needs no order of the edges: nothing is ever sorted but this graph.
+// In: table, todo (the candidates). Out: graph (key, name; in no order), state GRAPH and FAILURE.
+// Slice: a = threads a cloud, each of which takes every a-th candidate and looks at all n points.
+// Needs no order of the edges: nothing is ever sorted but this graph.
 //#import cloud
 
 @group(0) @binding(0) var<uniform> slice: Slice;

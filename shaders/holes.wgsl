@@ -1,10 +1,12 @@
-// Holes of the set where a map is above zero: pieces of the rest (joined through sides) that do not reach the border.
+// Holes of the set where a map is above zero: pieces of the rest (joined through sides) that do not
+// reach the border.
 //
-// In: maps, one behind the other. Out: counts, as floats; -1 where the rounds did not suffice. One workgroup a map.
-// Slice: a = maps, b = height << 16 | width.
+// In: maps, one behind the other. Out: counts, as floats; -1 where the rounds did not suffice. One
+// workgroup a map. Slice: a = maps, b = height << 16 | width.
 //
-// Every pixel of the rest has a label: 0 at the border, else its place + 1; sweeps along rows and columns carry the smallest label through
-// each piece. A piece without the border keeps the label of its first pixel, and is counted there.
+// Every pixel of the rest has a label: 0 at the border, else its place + 1; sweeps along rows and
+// columns carry the smallest label through each piece. A piece without the border keeps the label
+// of its first pixel, and is counted there.
 //#import cloud
 
 const MOST_PIXELS: u32 = 4032u;

@@ -1,6 +1,7 @@
 // Writes, for every point and a few thresholds, who is that near: see shared/levels.wgsl.
 //
-// In: table, levels (thresholds). Out: levels (bits). One thread a word of 32 points, for all 16 levels, four in each component of a vector.
+// In: table, levels (thresholds). Out: levels (bits). One thread a word of 32 points, for all 16
+// levels, four in each component of a vector.
 //#import cloud
 
 @group(0) @binding(0) var<uniform> slice: Slice;

@@ -1,7 +1,8 @@
-// A first look at the link of every edge of a block: a point of its lune, and whether some near point is joined to all others of it.
+// A first look at the link of every edge of a block: a point of its lune, and whether some near
+// point is joined to all others of it.
 //
-// In: table, near, levels, todo. Out: roles (a point of the lune), pending (edges whose links are no
-// cones at this look), state PENDING. One thread an edge.
+// In: table, near, levels, todo. Out: roles (a point of the lune), pending (edges whose links are
+// no cones at this look), state PENDING. One thread an edge.
 //#import cloud
 
 @group(0) @binding(0) var<uniform> slice: Slice;

@@ -1,7 +1,9 @@
-// For every point its four nearest, and the enclosing radius of the cloud: the smallest distance to the farthest.
+// For every point its four nearest, and the enclosing radius of the cloud: the smallest distance to
+// the farthest.
 //
-// In: table. Out: near (four points, then their four keys; the point itself where there are fewer), state LIMIT. One thread a point, reading down a
-// column, which the symmetry makes its row and neighbouring threads make one line. O(n^2) a cloud.
+// In: table. Out: near (four points, then their four keys; the point itself where there are fewer),
+// state LIMIT. One thread a point, reading down a column, which the symmetry makes its row and
+// neighbouring threads make one line. O(n^2) a cloud.
 //#import cloud
 
 @group(0) @binding(0) var<uniform> slice: Slice;
@@ -32,7 +34,8 @@ fn main(
         }
         if key < keys.w {
             let before = vec4<bool>(key < keys.x, key < keys.y, key < keys.z, true);
-            // Everything that is longer moves up by one; the new one takes the first place that is free.
+            // Everything that is longer moves up by one; the new one takes the first place that is
+            // free.
             keys = vec4<u32>(
                 select(keys.x, key, before.x),
                 select(select(keys.y, key, before.y), keys.x, before.x),

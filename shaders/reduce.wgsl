@@ -1,7 +1,9 @@
 // Reduction of a small cloud: one thread does it, column by column.
 //
-// In: columns, state COLUMNS. In and out: bits, pivots, owners, state REDUCED and CURRENT, which say how far it has come. One thread a cloud,
-// a bounded number of additions a dispatch. Columns come in no order, so whoever finds its pivot owned by a younger column takes it, and the younger one goes on instead.
+// In: columns, state COLUMNS. In and out: bits, pivots, owners, state REDUCED and CURRENT, which
+// say how far it has come. One thread a cloud, a bounded number of additions a dispatch. Columns
+// come in no order, so whoever finds its pivot owned by a younger column takes it, and the younger
+// one goes on instead.
 //#import cloud
 //#import columns
 

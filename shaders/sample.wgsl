@@ -1,7 +1,8 @@
 // A sample of every cloud's edges by length: where to cut blocks, and levels within a block.
 //
-// In: table, state LIMIT. Out: sample, slice.a keys a cloud (a power of two), ascending; NO_EDGE for those beyond the limit. One workgroup a cloud: a bitonic
-// network in workgroup memory. What is sampled changes only how fast the links are looked at, never what is found.
+// In: table, state LIMIT. Out: sample, slice.a keys a cloud (a power of two), ascending; NO_EDGE
+// for those beyond the limit. One workgroup a cloud: a bitonic network in workgroup memory. What is
+// sampled changes only how fast the links are looked at, never what is found.
 //#import cloud
 
 @group(0) @binding(0) var<uniform> slice: Slice;

@@ -1,7 +1,9 @@
-// The components of the link of every edge of a block, for clouds of at most 256 points: their critical columns.
+// The components of the link of every edge of a block, for clouds of at most 256 points: their
+// critical columns.
 //
-// In: table, near, levels, todo. Out: roles (a point of the lune), columns (key, name, apex, root), state COLUMNS and FAILURE. One thread an
-// edge. Does what links.wgsl and components.wgsl do together, with all sets in registers: two times four words.
+// In: table, near, levels, todo. Out: roles (a point of the lune), columns (key, name, apex, root),
+// state COLUMNS and FAILURE. One thread an edge. Does what links.wgsl and components.wgsl do
+// together, with all sets in registers: two times four words.
 //#import cloud
 
 @group(0) @binding(0) var<uniform> slice: Slice;

@@ -1,7 +1,9 @@
-// Sorts the relative neighbourhood graph of every cloud by length, and makes every point a tree of its own.
+// Sorts the relative neighbourhood graph of every cloud by length, and makes every point a tree of
+// its own.
 //
-// In and out: graph. In: state GRAPH. Out: forest (n roots; see forest.wgsl). One workgroup a cloud, of more threads for large clouds. A bitonic
-// network in which every exchange puts the smaller edge first, so what would be beyond the end never moves.
+// In and out: graph. In: state GRAPH. Out: forest (n roots; see forest.wgsl). One workgroup a
+// cloud, of more threads for large clouds. A bitonic network in which every exchange puts the
+// smaller edge first, so what would be beyond the end never moves.
 //#import cloud
 
 override THREADS: u32 = 64u;

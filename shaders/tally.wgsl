@@ -1,6 +1,7 @@
 // Writes the birth and the death of every loop as keys, and counts the dead.
 //
-// In: births, columns, owners. Out: bars (birth, death; NO_EDGE never dies), state DEATHS. One thread a loop.
+// In: births, columns, owners. Out: bars (birth, death; NO_EDGE never dies), state DEATHS. One
+// thread a loop.
 //#import cloud
 
 @group(0) @binding(0) var<uniform> slice: Slice;

@@ -35,7 +35,8 @@ pub enum Error {
         /// The system's own reason.
         source: std::io::Error,
     },
-    /// The work does not fit the memory, the device's included, or a limit of the engine that was asked to do it.
+    /// The work does not fit the memory, the device's included, or a limit of the engine that was
+    /// asked to do it.
     #[error("{0}")]
     TooLarge(String),
     /// No adapter fits what was asked for.
@@ -58,7 +59,8 @@ impl Error {
         Error::Input(message.into())
     }
 
-    /// An [`Error::Input`] about a word that is none of those that are known, with the one that was probably meant.
+    /// An [`Error::Input`] about a word that is none of those that are known, with the one that was
+    /// probably meant.
     pub fn unknown(what: &str, word: &str, known: &[&str]) -> Self {
         let near = known.iter().map(|k| (edits(&word.to_lowercase(), &k.to_lowercase()), k)).min();
         let meant = match near {
@@ -84,7 +86,8 @@ impl Error {
         move |source| Error::Io { path, action, source }
     }
 
-    /// The process exit code: 2 for what the user can mend, 130 for an interruption, 1 for the rest.
+    /// The process exit code: 2 for what the user can mend, 130 for an interruption, 1 for the
+    /// rest.
     pub fn exit_code(&self) -> u8 {
         use std::io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied};
         match self {
@@ -99,7 +102,8 @@ impl Error {
     }
 }
 
-/// How many letters have to be put in, taken out or changed to make one word of another (Levenshtein's distance).
+/// How many letters have to be put in, taken out or changed to make one word of another
+/// (Levenshtein's distance).
 fn edits(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

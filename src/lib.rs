@@ -1,18 +1,20 @@
 //! Lacuna sees the holes in what a neural network knows, and prunes the network by them.
 //!
 //! # The pieces
-//! - [`topology`]: exact Vietoris-Rips barcodes of point clouds, distance matrices and weighted graphs; one facade,
-//!   [`topology::Engine`], over a native engine and one of compute shaders.
+//! - [`topology`]: exact Vietoris-Rips barcodes of point clouds, distance matrices and weighted
+//!   graphs; one facade, [`topology::Engine`], over a native engine and one of compute shaders.
 //! - [`gpu`]: adapters, devices, buffers, short submissions. Knows no topology.
-//! - `nn`: activations, architectures, networks in burn, and the bridge that lets the shaders read a network's
-//!   activations where they lie.
-//! - `train`, `trace`, `prune`: training into a run folder; Betti numbers of every layer; removing filters.
+//! - `nn`: activations, architectures, networks in burn, and the bridge that lets the shaders read
+//!   a network's activations where they lie.
+//! - `train`, `trace`, `prune`: training into a run folder; Betti numbers of every layer; removing
+//!   filters.
 //! - `experiment`: recipes over all of these. [`data`] and [`report`]: files in, pictures out.
 //!
 //! # Features
-//! Without any feature the crate is the native topology engine alone. `gpu` adds the engine of compute shaders, `nn` the networks (burn), `cli` the program
-//! and its benchmarks; these are on by default. `serde` and `ndarray` connect with the crates of these names. [`data`] and [`report`] come with `cli`
-//! and with `nn`.
+//! Without any feature the crate is the native topology engine alone. `gpu` adds the engine of
+//! compute shaders, `nn` the networks (burn), `cli` the program and its benchmarks; these are on by
+//! default. `serde` and `ndarray` connect with the crates of these names. [`data`] and [`report`]
+//! come with `cli` and with `nn`.
 //!
 //! # Example
 //! ```
@@ -56,3 +58,8 @@ pub mod trace;
 pub mod train;
 
 pub use error::{Error, Result};
+
+/// The examples of the README are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

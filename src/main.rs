@@ -10,7 +10,8 @@ fn main() -> ExitCode {
     unsafe {
         #[cfg(feature = "nn")]
         lacuna::nn::pin_default_device();
-        // On a machine without a desktop Mesa complains on stderr, once per opened driver, that this is not set.
+        // On a machine without a desktop Mesa complains on stderr, once per opened driver, that
+        // this is not set.
         if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
             std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir());
         }

@@ -1,7 +1,8 @@
 //! How much memory this process may still take.
 
-/// Bytes that can be had without swapping and within the limits that were set for this process: the least of what the machine has left,
-/// what its control group (a container's, a batch system's) allows, and what the address space may grow by. `None` where the system says nothing.
+/// Bytes that can be had without swapping and within the limits that were set for this process: the
+/// least of what the machine has left, what its control group (a container's, a batch system's)
+/// allows, and what the address space may grow by. `None` where the system says nothing.
 #[cfg(target_os = "linux")]
 pub(crate) fn available() -> Option<u64> {
     use std::fs::read_to_string;
@@ -16,7 +17,8 @@ pub(crate) fn available() -> Option<u64> {
     [machine, space(), group].into_iter().flatten().min()
 }
 
-/// Less than this is not asked for: reading what the system says takes longer than such a computation.
+/// Less than this is not asked for: reading what the system says takes longer than such a
+/// computation.
 const SMALL: u64 = 16 << 20;
 
 /// [`available`] for work that needs so many bytes; `None` as well where that is little.
@@ -37,7 +39,8 @@ fn of_meminfo(text: &str) -> Option<u64> {
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }
 
-/// What is left of the address space (`ulimit -v`), from `/proc/self/limits` and `/proc/self/statm`, which counts pages of 4 KiB.
+/// What is left of the address space (`ulimit -v`), from `/proc/self/limits` and
+/// `/proc/self/statm`, which counts pages of 4 KiB.
 #[cfg(any(target_os = "linux", test))]
 fn left_of_limit(limits: &str, statm: &str) -> Option<u64> {
     let line = limits.lines().find(|l| l.starts_with("Max address space"))?;
@@ -46,7 +49,8 @@ fn left_of_limit(limits: &str, statm: &str) -> Option<u64> {
     Some(most.saturating_sub(4096 * pages))
 }
 
-/// The files that hold the limit and the use of this process's control groups and of those above them, of both versions.
+/// The files that hold the limit and the use of this process's control groups and of those above
+/// them, of both versions.
 #[cfg(any(target_os = "linux", test))]
 fn groups(cgroup: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();

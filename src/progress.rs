@@ -6,7 +6,8 @@ pub trait Watch {
     fn at(&mut self, what: &str, done: u64, total: u64);
     /// Something worth a line of its own.
     fn note(&mut self, line: &str);
-    /// Lines that stand in the place of the ones shown before, where there is a terminal that can do so.
+    /// Lines that stand in the place of the ones shown before, where there is a terminal that can
+    /// do so.
     fn live(&mut self, _lines: &str) {}
     /// Whether the user wants to stop.
     fn stopped(&self) -> bool {

@@ -120,7 +120,8 @@ fn a_network_trains_on_the_gpu_as_on_the_cpu() {
     }
 }
 
-/// All reading goes through `bridge::read`, which counts: otherwise the counts above would prove nothing.
+/// All reading goes through `bridge::read`, which counts: otherwise the counts above would prove
+/// nothing.
 #[test]
 fn only_the_bridge_reads_tensors_back() {
     fn files(folder: &std::path::Path, out: &mut Vec<std::path::PathBuf>) {

@@ -375,7 +375,8 @@ mod networks {
         assert!(String::from_utf8_lossy(&o.stderr).contains(&format!("going on after epoch {done}")));
     }
 
-    /// A file system that takes no more: the limit on file sizes stands in for a full disk, which a test cannot make.
+    /// A file system that takes no more: the limit on file sizes stands in for a full disk, which a
+    /// test cannot make.
     #[cfg(unix)]
     #[test]
     fn a_full_disk_is_explained_and_leaves_nothing_half_written() {
@@ -407,7 +408,8 @@ fn points_with_known_betti_numbers() {
     let o = run(&["data", "make", "disks", "--copies", "75", "--out", &npy, "--plot", &plot]);
     assert!(stdout(&o).contains("inside (75, 0, 0), outside (1, 75, 0); 151 in all"), "{}", stdout(&o));
     assert!(f.path("d-labels.npy").exists() && f.path("d.png").exists());
-    // The points of one class are what the engine takes; Naitzat's procedure finds the true numbers.
+    // The points of one class are what the engine takes; Naitzat's procedure finds the true
+    // numbers.
     let rings = path("r.npy");
     stdout(&run(&["data", "make", "rings", "--points", "9000", "--class", "1", "--out", &rings]));
     let o = run(&["betti", &rings, "--metric", "knn-hops", "--k", "14", "--scale", "2", "--quiet"]);
@@ -440,7 +442,8 @@ fn activations_are_listed() {
     assert!(String::from_utf8_lossy(&o.stderr).contains("leaky_relu"));
 }
 
-/// The activation that is taken unasked is the one found best for the data, with its initialisation.
+/// The activation that is taken unasked is the one found best for the data, with its
+/// initialisation.
 #[cfg(feature = "nn")]
 #[test]
 fn the_default_activation_goes_by_the_data() {
@@ -523,7 +526,8 @@ fn experiments_write_reports_and_go_on() {
     }
 }
 
-/// What a first user tries: files of every origin, from stdin too, and one clear line where something was assumed.
+/// What a first user tries: files of every origin, from stdin too, and one clear line where
+/// something was assumed.
 #[test]
 fn files_are_read_as_they_are_meant() {
     let f = Folder::new();
@@ -637,7 +641,8 @@ fn a_run_is_kept_on_sigterm_and_from_others() {
     assert!(stdout(&again).contains("after 1 epoch"));
 }
 
-/// One's own table: trained on, judged, asked about new rows, and the run says what the network has to know of its data.
+/// One's own table: trained on, judged, asked about new rows, and the run says what the network has
+/// to know of its data.
 #[cfg(feature = "nn")]
 #[test]
 fn a_table_of_ones_own() {

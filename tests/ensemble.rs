@@ -1,4 +1,5 @@
-//! Ensembles: against single runs through burn, alone and together, on both engines, and when a member diverges.
+//! Ensembles: against single runs through burn, alone and together, on both engines, and when a
+//! member diverges.
 #![cfg(all(feature = "cli", feature = "nn"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 

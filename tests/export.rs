@@ -37,7 +37,8 @@ fn numbers(net: &Net) -> (Vec<f32>, Vec<usize>) {
     (x, std::iter::once(2).chain(net.arch.input.iter().copied()).collect())
 }
 
-/// An ONNX file gives the same logits elsewhere. Needs Python with onnxruntime and numpy, whose path `LACUNA_ONNX` gives.
+/// An ONNX file gives the same logits elsewhere. Needs Python with onnxruntime and numpy, whose
+/// path `LACUNA_ONNX` gives.
 #[test]
 fn onnxruntime_says_the_same() {
     let Ok(python) = std::env::var("LACUNA_ONNX") else { return };
@@ -73,7 +74,8 @@ fn onnxruntime_says_the_same() {
     }
 }
 
-/// TensorBoard reads back the numbers of every epoch. Needs Python with tensorboard, whose path `LACUNA_TENSORBOARD` gives.
+/// TensorBoard reads back the numbers of every epoch. Needs Python with tensorboard, whose path
+/// `LACUNA_TENSORBOARD` gives.
 #[test]
 fn tensorboard_reads_the_numbers() {
     let Ok(python) = std::env::var("LACUNA_TENSORBOARD") else { return };
@@ -103,8 +105,9 @@ fn onnx_files_name_their_parts() {
     }
 }
 
-/// The loader beside every run gives the same logits in PyTorch, whatever the activation, and normalises as the run was trained. Needs Python with torch and
-/// safetensors, whose path `LACUNA_PYTORCH` gives.
+/// The loader beside every run gives the same logits in PyTorch, whatever the activation, and
+/// normalises as the run was trained. Needs Python with torch and safetensors, whose path
+/// `LACUNA_PYTORCH` gives.
 #[test]
 fn pytorch_says_the_same_with_every_activation() {
     let Ok(python) = std::env::var("LACUNA_PYTORCH") else { return };
@@ -137,8 +140,8 @@ fn pytorch_says_the_same_with_every_activation() {
     }
 }
 
-/// What `lacuna_export.py` writes of a network with blocks, shortcuts and dropout is the same network here. Needs Python with torch and safetensors, whose path
-/// `LACUNA_PYTORCH` gives.
+/// What `lacuna_export.py` writes of a network with blocks, shortcuts and dropout is the same
+/// network here. Needs Python with torch and safetensors, whose path `LACUNA_PYTORCH` gives.
 #[test]
 fn a_network_comes_from_pytorch() {
     let Ok(python) = std::env::var("LACUNA_PYTORCH") else { return };

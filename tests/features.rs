@@ -1,4 +1,5 @@
-//! What the engines offer besides barcodes: cycles, samples, hops, Betti numbers at a scale, streams that can be stopped.
+//! What the engines offer besides barcodes: cycles, samples, hops, Betti numbers at a scale,
+//! streams that can be stopped.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
@@ -16,7 +17,8 @@ fn length(p: &PointCloud, i: u32, j: u32) -> f32 {
     pairs.fold(0.0f32, |s, (a, b)| s + (a - b) * (a - b)).sqrt()
 }
 
-/// Whether a set of edges is the boundary of triangles no longer than `scale`; or, with `open`, shorter.
+/// Whether a set of edges is the boundary of triangles no longer than `scale`; or, with `open`,
+/// shorter.
 fn is_boundary(p: &PointCloud, edges: &[[u32; 2]], scale: f32, open: bool) -> bool {
     let n = p.len() as u32;
     let bit = |i: u32, j: u32| 1u128 << (i.max(j) * (i.max(j) - 1) / 2 + i.min(j));
@@ -142,7 +144,8 @@ fn a_lost_device_keeps_what_was_finished() {
     }
 }
 
-/// Some with more loops than one thread reduces, which are done early, beside small ones that live long.
+/// Some with more loops than one thread reduces, which are done early, beside small ones that live
+/// long.
 #[test]
 fn large_and_small_clouds_share_a_batch() {
     let clouds: Vec<Cloud> =

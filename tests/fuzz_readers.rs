@@ -1,4 +1,5 @@
-//! A million damaged files: every reader answers or explains, none panics, none asks for memory that the file does not justify.
+//! A million damaged files: every reader answers or explains, none panics, none asks for memory
+//! that the file does not justify.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 

@@ -1,11 +1,13 @@
-//! What a package that depends on this crate sees: the native engine alone is small, and the first example works.
+//! What a package that depends on this crate sees: the native engine alone is small, and the first
+//! example works.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 use lacuna::topology::{Cloud, CloudView, DistanceMatrix, Engine, Options, PointCloud, SparseGraph};
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// Crates that a set of features brings along, this one included, as `cargo tree` names them for this platform.
+/// Crates that a set of features brings along, this one included, as `cargo tree` names them for
+/// this platform.
 fn crates(features: &str) -> BTreeSet<String> {
     let tree = ["tree", "--offline", "--no-default-features", "--features", features, "-e", "normal", "--prefix", "none"];
     let out = Command::new(env!("CARGO")).args(tree).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();

@@ -144,7 +144,8 @@ proptest! {
         }
     }
 
-    /// A graph that lists all pairs is its matrix; one that lists some is the matrix with the others at infinity.
+    /// A graph that lists all pairs is its matrix; one that lists some is the matrix with the
+    /// others at infinity.
     #[test]
     fn graphs_are_matrices_with_gaps(d in tied_matrix(), seed: u64) {
         let mut rng = StdRng::seed_from_u64(seed);

@@ -1,4 +1,5 @@
-//! The pruning lab through the library and the program: criteria on both engines, comparisons that go on, weights from PyTorch.
+//! The pruning lab through the library and the program: criteria on both engines, comparisons that
+//! go on, weights from PyTorch.
 #![cfg(all(feature = "cli", feature = "nn"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
@@ -73,12 +74,14 @@ fn criteria_agree_on_both_devices() {
             total += x.scores.len();
             apart += x.scores.iter().zip(&y.scores).filter(|(p, q)| (*p - *q).abs() > 5e-3 * size).count();
         }
-        // A pixel at zero, or two patterns as near to one centre as to another, may fall to either side.
+        // A pixel at zero, or two patterns as near to one centre as to another, may fall to either
+        // side.
         assert!(apart * 10 <= total, "{name}: {apart} of {total} scores differ");
     }
 }
 
-/// Compensation and gentle training on both engines from the same weights: the same accuracy, and weights that are the same but for rounding.
+/// Compensation and gentle training on both engines from the same weights: the same accuracy, and
+/// weights that are the same but for rounding.
 #[test]
 fn compensation_agrees_on_both_devices() {
     let (cpu, gpu) = (Compute::cpu(), Compute::new(EngineKind::Gpu, &AdapterChoice::Best).unwrap());
@@ -122,7 +125,8 @@ fn compensation_agrees_on_both_devices() {
     }
 }
 
-/// On a trained network half of every layer goes: the compensated one keeps most of its answers, by every schedule, and gentle training does not harm it.
+/// On a trained network half of every layer goes: the compensated one keeps most of its answers, by
+/// every schedule, and gentle training does not harm it.
 #[test]
 fn a_compensated_network_keeps_its_answers() {
     let dir = tempfile::tempdir().unwrap();
@@ -168,7 +172,8 @@ fn a_compensated_network_keeps_its_answers() {
     assert!(untaught.to_string().contains("prune --resume"), "{untaught}");
 }
 
-/// Budgets are kept, shared either way, in one step or several, and a target that cannot be reached is refused.
+/// Budgets are kept, shared either way, in one step or several, and a target that cannot be reached
+/// is refused.
 #[test]
 fn budgets_are_kept() {
     let compute = Compute::cpu();
@@ -349,7 +354,8 @@ fn the_published_resnet_gives_its_logits() {
     }
 }
 
-/// A pruned network loads in PyTorch and says the same. Needs Python with torch and safetensors, whose path `LACUNA_PYTORCH` gives.
+/// A pruned network loads in PyTorch and says the same. Needs Python with torch and safetensors,
+/// whose path `LACUNA_PYTORCH` gives.
 #[test]
 fn pytorch_loads_what_was_pruned() {
     let Ok(python) = std::env::var("LACUNA_PYTORCH") else { return };

@@ -93,7 +93,8 @@ fn both_engines_equal_ripser() {
     }
 }
 
-/// Clouds whose reduction takes more steps than a software driver lets one thread take, in batches and alone.
+/// Clouds whose reduction takes more steps than a software driver lets one thread take, in batches
+/// and alone.
 #[test]
 fn long_reductions_are_not_cut_short() {
     let mut rng = StdRng::seed_from_u64(21);

@@ -1,4 +1,5 @@
-// Activation functions and their derivatives. In step with the table in src/nn/activation/table.rs, by src/nn/fused.rs.
+// Activation functions and their derivatives. In step with the table in src/nn/activation/table.rs,
+// by src/nn/fused.rs.
 
 override KIND: u32 = 0u;
 override P0: f32 = 0.0;

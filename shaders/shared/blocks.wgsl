@@ -1,5 +1,5 @@
-// Pairs of points by blocks of 4 x 4, so that four entries of the table are one load. Blocks of the diagonal count too; of them only what is
-// below it is a pair.
+// Pairs of points by blocks of 4 x 4, so that four entries of the table are one load. Blocks of the
+// diagonal count too; of them only what is below it is a pair.
 
 // The first points of block `t`, over four.
 fn block_of(t: u32) -> vec2<u32> {

@@ -1,4 +1,5 @@
-// What every stage knows about a cloud of the batch. In step with `CloudRecord` in src/topology/wgsl/layout.rs.
+// What every stage knows about a cloud of the batch. In step with `CloudRecord` in
+// src/topology/gpu/layout.rs.
 
 struct Cloud {
     index: u32,           // where its state is
@@ -26,7 +27,8 @@ struct Cloud {
     high: u32,            // up to here
 }
 
-// One dispatch: the first item and the first cloud of its slice, and two numbers whose meaning is the stage's.
+// One dispatch: the first item and the first cloud of its slice, and two numbers whose meaning is
+// the stage's.
 struct Slice {
     first: u32,
     cloud: u32,
@@ -34,7 +36,8 @@ struct Slice {
     b: u32,
 }
 
-// What the stages find out about a cloud: entry `cloud * STATE_WORDS + name` of an array of atomics.
+// What the stages find out about a cloud: entry `cloud * STATE_WORDS + name` of an array of
+// atomics.
 const STATE_WORDS: u32 = 13u;
 const LIMIT: u32 = 0u;       // key of the longest edge that enters
 const GRAPH: u32 = 1u;       // edges of the relative neighbourhood graph
@@ -67,9 +70,10 @@ const UNSEEN: u32 = 0u;            // has not been looked at yet
 const LOOP: u32 = 0x80000000u;     // LOOP + i opens loop i
 const MERGE: u32 = 0xfffffffeu;    // merges two components
 
-// Whether the driver has ended this thread's loops early. Mesa's software driver lets a thread pass 65,535 times through all of its loops
-// together; then it goes on behind them as if they had ended. So does this loop, which must turn more than once: `n` is a number of at least 2 that
-// the compiler does not know.
+// Whether the driver has ended this thread's loops early. Mesa's software driver lets a thread pass
+// 65,535 times through all of its loops together; then it goes on behind them as if they had ended.
+// So does this loop, which must turn more than once: `n` is a number of at least 2 that the
+// compiler does not know.
 fn cut_short(n: u32) -> bool {
     let turns = min(n, 3u);
     var done = 0u;
@@ -107,7 +111,8 @@ fn larger_of(t: u32) -> u32 {
     return i;
 }
 
-// Whether the edge of key k between v and w is shorter than the edge `name` of key `key`; equal lengths go by name.
+// Whether the edge of key k between v and w is shorter than the edge `name` of key `key`; equal
+// lengths go by name.
 fn before(k: u32, v: u32, w: u32, key: u32, name: u32) -> bool {
     return k < key || (k == key && name_of(v, w) < name);
 }

@@ -14,7 +14,8 @@ fn nearer(c: Cloud, v: u32, key: u32, name: u32, q: u32, among: vec4<u32>) -> ve
     return found;
 }
 
-// The neighbours of v, by edges shorter than `name` of level l, among four words of points from 128 q on.
+// The neighbours of v, by edges shorter than `name` of level l, among four words of points from 128
+// q on.
 fn neighbours(c: Cloud, v: u32, key: u32, name: u32, l: u32, q: u32, among: vec4<u32>) -> vec4<u32> {
     if all(among == vec4<u32>(0u)) {
         return among;

@@ -1,7 +1,9 @@
-// Which points are near which, at a few thresholds: sets of points as rows of bits, four words at a time.
+// Which points are near which, at a few thresholds: sets of points as rows of bits, four words at a
+// time.
 //
-// Of an edge between thresholds t[l - 1] < key <= t[l], everything in level l - 1 is shorter, everything outside level l is longer, and only
-// what is between needs a look at the table. So a lune costs a few words and a few entries instead of 2 n entries.
+// Of an edge between thresholds t[l - 1] < key <= t[l], everything in level l - 1 is shorter,
+// everything outside level l is longer, and only what is between needs a look at the table. So a
+// lune costs a few words and a few entries instead of 2 n entries.
 
 // The level of a key: how many of the 16 thresholds are below it.
 fn level_of(c: Cloud, key: u32) -> u32 {
@@ -29,7 +31,8 @@ fn surely(c: Cloud, l: u32, v: u32, q: u32) -> vec4<u32> {
 fn lune_quad(c: Cloud, i: u32, j: u32, key: u32, l: u32, q: u32) -> vec4<u32> {
     var lune = surely(c, l, i, q) & surely(c, l, j, q);
     var between = within(c, l, i, q) & within(c, l, j, q) & ~lune;
-    // One loop for all words: lanes that run together wait for the one with the most points, not for that of every word.
+    // One loop for all words: lanes that run together wait for the one with the most points, not
+    // for that of every word.
     while any(between != vec4<u32>(0u)) {
         let z = first_point(q, between);
         between &= ~only(z);
@@ -51,7 +54,8 @@ fn in_lune(c: Cloud, i: u32, j: u32, key: u32, z: u32) -> bool {
     return before(table[c.table + i * c.row + z], i, z, key, name) && before(table[c.table + j * c.row + z], j, z, key, name);
 }
 
-// The first point of four words, or NO_EDGE. Without a branch: there is one such step for every point that is looked at.
+// The first point of four words, or NO_EDGE. Without a branch: there is one such step for every
+// point that is looked at.
 fn first_point(q: u32, words: vec4<u32>) -> u32 {
     let some = words != vec4<u32>(0u);
     var word = select(vec2<u32>(words.w, 96u), vec2<u32>(words.z, 64u), some.z);

@@ -1,6 +1,7 @@
 // Sums of columns, which are rows of bits over the loops.
 
-// Adds column `source` to column `sink`, whose pivots are the same; returns the new pivot of the sum.
+// Adds column `source` to column `sink`, whose pivots are the same; returns the new pivot of the
+// sum.
 fn add_column(c: Cloud, sink: u32, source: u32, pivot: u32) -> u32 {
     let to = c.bits + sink * c.bit_quads;
     let by = c.bits + source * c.bit_quads;

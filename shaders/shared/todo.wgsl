@@ -8,7 +8,8 @@ fn how_many(a: vec4<bool>, b: vec4<bool>, c: vec4<bool>, d: vec4<bool>) -> u32 {
     return each.x + each.y + each.z + each.w;
 }
 
-// Lists those pairs of point i and four others that are wanted, from place `at` on; returns the place behind them.
+// Lists those pairs of point i and four others that are wanted, from place `at` on; returns the
+// place behind them.
 fn list(at: u32, i: u32, j: vec4<u32>, pairs: vec4<bool>) -> u32 {
     var next = at;
     for (var k = 0u; k < 4u; k++) {

@@ -40,7 +40,8 @@ pub struct Case {
 /// Name, contents of the file, highest dimensions, threshold.
 type Bundled = (&'static str, &'static [u8], &'static [usize], Option<f32>);
 
-/// The clouds of `assets/clouds` (their sources are in its README), with the highest dimensions and thresholds they are run at.
+/// The clouds of `assets/clouds` (their sources are in its README), with the highest dimensions and
+/// thresholds they are run at.
 const CLOUDS: [Bundled; 14] = [
     ("uni3_500", include_bytes!("../../assets/clouds/uni3_500.npy"), &[1, 2], None),
     ("uni3_1000", include_bytes!("../../assets/clouds/uni3_1000.npy"), &[1, 2], None),
@@ -63,7 +64,8 @@ const MATRICES: [&str; 2] = ["sphere_3_192", "fractal_r"];
 /// Clouds that are too large for `assets`, by the dimensions they are run at.
 const ELSEWHERE: [(&str, &[usize]); 2] = [("act_1024", &[1, 2]), ("fractal_r", &[2])];
 
-/// All cases: the bundled clouds; those of `more`, a folder with further `.npy` files of the benchmark set; both batches.
+/// All cases: the bundled clouds; those of `more`, a folder with further `.npy` files of the
+/// benchmark set; both batches.
 ///
 /// # Errors
 /// As for reading a file.

@@ -38,7 +38,8 @@ pub struct Measured {
     pub seconds: Vec<f64>,
     /// Bars of each dimension, of all clouds together, those of no length left out.
     pub bars: Vec<usize>,
-    /// Most memory that the process ever had, if the system says; the program itself and the input included.
+    /// Most memory that the process ever had, if the system says; the program itself and the input
+    /// included.
     pub peak_bytes: Option<u64>,
     /// Version, adapter.
     pub note: String,
@@ -86,7 +87,8 @@ pub fn peak_bytes() -> Option<u64> {
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }
 
-/// Answers a request for one of our own engines, `cpu` or `gpu`. Threads are rayon's: `RAYON_NUM_THREADS`.
+/// Answers a request for one of our own engines, `cpu` or `gpu`. Threads are rayon's:
+/// `RAYON_NUM_THREADS`.
 ///
 /// # Errors
 /// As [`Engine::barcodes`].

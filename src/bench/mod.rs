@@ -1,8 +1,10 @@
-//! The same inputs through every engine that can be had here, one process each: medians, peak memory, tables.
+//! The same inputs through every engine that can be had here, one process each: medians, peak
+//! memory, tables.
 //!
-//! `lacuna bench --suite` runs our engines, and with `--peers` the packages that `benches/peers.py` installs; `cargo bench --bench
-//! suite` adds the original Ripser. Every measurement is a process of its own, so that peak memory is one engine's; what is timed is
-//! the call alone, from float32 input in memory to bars, distances included.
+//! `lacuna bench --suite` runs our engines, and with `--peers` the packages that `benches/peers.py`
+//! installs; `cargo bench --bench suite` adds the original Ripser. Every measurement is a process
+//! of its own, so that peak memory is one engine's; what is timed is the call alone, from float32
+//! input in memory to bars, distances included.
 
 mod cases;
 mod child;

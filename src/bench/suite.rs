@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// An engine that runs as a child process: the program is called with `arguments` and then the request.
+/// An engine that runs as a child process: the program is called with `arguments` and then the
+/// request.
 #[derive(Clone, Debug)]
 pub struct Runner {
     /// Name in the tables.
@@ -55,7 +56,8 @@ impl Runner {
         all
     }
 
-    /// The packages that this Python has, by `benches/peers.py`; each on one thread, and on all where it can.
+    /// The packages that this Python has, by `benches/peers.py`; each on one thread, and on all
+    /// where it can.
     ///
     /// # Errors
     /// [`Error::Input`] when the script does not answer.
@@ -136,7 +138,8 @@ impl Suite {
     /// Runs all, and writes JSON and Markdown into `out` after every case.
     ///
     /// # Errors
-    /// [`Error::Io`] when results cannot be written, [`Error::Interrupted`] when stopped; what was measured is in the folder.
+    /// [`Error::Io`] when results cannot be written, [`Error::Interrupted`] when stopped; what was
+    /// measured is in the folder.
     pub fn run(&self, cases: &[Case], out: Option<&Path>, name: &str, watch: &mut dyn Watch) -> Result<Vec<Row>> {
         let machine = Machine::this();
         let folder = tempfile::tempdir().map_err(Error::io(std::env::temp_dir(), "create a folder in"))?;
@@ -250,7 +253,8 @@ impl Row {
     }
 }
 
-/// Draws time and memory against the number of points and of clouds, on logarithmic axes, into a folder.
+/// Draws time and memory against the number of points and of clouds, on logarithmic axes, into a
+/// folder.
 ///
 /// # Errors
 /// As for writing a plot.

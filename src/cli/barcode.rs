@@ -43,7 +43,8 @@ pub struct BarcodeCommand {
     /// Cycles that stand for so many longest bars of dimension 1, in the JSON answer
     #[arg(long, value_name = "K")]
     cycles: Option<usize>,
-    /// Draw the points, of two or three coordinates, and on them the cycles of --cycles, into a .svg or .png file
+    /// Draw the points, of two or three coordinates, and on them the cycles of --cycles, into a
+    /// .svg or .png file
     #[arg(long, value_name = "FILE", requires = "cycles")]
     plot_cycles: Option<PathBuf>,
     /// Say what memory and time it would take, about, and stop

@@ -17,7 +17,8 @@ pub struct Betti {
     input: InputArgs,
     #[command(flatten)]
     engine: EngineArgs,
-    /// Betti numbers of the complex of all simplices of this diameter or less; for several, as 0.1,0.5 or 0.1..0.9, a table [default: the whole curve]
+    /// Betti numbers of the complex of all simplices of this diameter or less; for several, as
+    /// 0.1,0.5 or 0.1..0.9, a table [default: the whole curve]
     #[arg(long, value_name = "NUMBERS", allow_negative_numbers = true)]
     scale: Option<Numbers>,
     /// As JSON
@@ -94,7 +95,8 @@ impl Betti {
                 points.push((f64::from(last), level));
                 points
             };
-            // A panel for each dimension: beside hundreds of components the loops would be a flat line.
+            // A panel for each dimension: beside hundreds of components the loops would be a flat
+            // line.
             let panel = |(d, c): (&String, &lacuna::topology::BettiCurve)| Lines {
                 title: format!("Betti curve of {}, dimension {d}", self.input.name()),
                 x: "scale".into(),

@@ -19,8 +19,9 @@ pub struct CompareCommand {
     /// Folder of the results; what is there is gone on with
     #[arg(long, short)]
     out: PathBuf,
-    /// Criteria, as `lacuna prune --by` names them; NAME:reverse removes the best, as a control, and barcode:AIM has another aim: each brings
-    /// its control without topology along, barcode:logits or barcode:outputs
+    /// Criteria, as `lacuna prune --by` names them; NAME:reverse removes the best, as a control,
+    /// and barcode:AIM has another aim: each brings its control without topology along,
+    /// barcode:logits or barcode:outputs
     #[arg(long, value_delimiter = ',', default_value = "effect,barcode,samples-h0,l1,l2,fpgm,taylor,random")]
     by: Vec<String>,
     /// Shares of each layer's filters, as 0.1..0.9 (steps of 0.1) or a list

@@ -32,7 +32,8 @@ enum What {
 struct Make {
     /// disks, concentric, rings, spheres or torus-curves
     shape: String,
-    /// Copies: disks, rings, pairs of linked rings, nested spheres, curves [default: the shape's own]
+    /// Copies: disks, rings, pairs of linked rings, nested spheres, curves [default: the shape's
+    /// own]
     #[arg(long)]
     copies: Option<usize>,
     /// Points in all [default: 4000, or more for many copies]
@@ -41,7 +42,8 @@ struct Make {
     /// Points per copy
     #[arg(long)]
     density: Option<usize>,
-    /// Free space between the classes, in the shape's own units, up to 0.9 [default: the shape's own]
+    /// Free space between the classes, in the shape's own units, up to 0.9 [default: the shape's
+    /// own]
     #[arg(long, allow_negative_numbers = true)]
     margin: Option<f64>,
     /// Standard deviation of what is added to every coordinate
@@ -52,7 +54,8 @@ struct Make {
     /// Only the points of this class, 0 or 1
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..2))]
     class: Option<u8>,
-    /// Where the points go: .npy (then the labels beside it, as NAME-labels.npy) or .csv (then the label is the last column)
+    /// Where the points go: .npy (then the labels beside it, as NAME-labels.npy) or .csv (then the
+    /// label is the last column)
     #[arg(long, short)]
     out: PathBuf,
     /// Draw the points, as .svg or .png

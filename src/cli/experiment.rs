@@ -16,19 +16,24 @@ use std::path::{Path, PathBuf};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Name {
-    /// Steps that activations take to learn sets of known topology, over seeds, each at its best setting of one grid
+    /// Steps that activations take to learn sets of known topology, over seeds, each at its best
+    /// setting of one grid
     Convergence,
-    /// Betti numbers of every layer of those networks, and whether they explain the steps (runs `convergence` first, in a folder of that name beside --out)
+    /// Betti numbers of every layer of those networks, and whether they explain the steps (runs
+    /// `convergence` first, in a folder of that name beside --out)
     BettiDecay,
-    /// Epochs that activations take on real images: networks with and without batch norm, plain perceptrons
+    /// Epochs that activations take on real images: networks with and without batch norm, plain
+    /// perceptrons
     Images,
-    /// The threshold of Betti numbers above which filters go, scanned; beside it as many filters by other criteria
+    /// The threshold of Betti numbers above which filters go, scanned; beside it as many filters by
+    /// other criteria
     BettiPruning,
     /// The same rule with compensation, at every scale and in every reading
     BettiScan,
     /// The genetic search with a topological fitness against norms and chance
     TopologicalPruner,
-    /// Filters that training itself switches off: seven optimisers with L2 and with decoupled regularisation
+    /// Filters that training itself switches off: seven optimisers with L2 and with decoupled
+    /// regularisation
     ImplicitSparsity,
     /// Every criterion on one network, before and after recovery
     PruningComparison,
@@ -45,7 +50,8 @@ pub struct Experiment {
     /// A small one that a laptop does in minutes
     #[arg(long)]
     quick: bool,
-    /// Folder of the results; what is there already is not run again [default: results/NAME, or results/NAME-quick]
+    /// Folder of the results; what is there already is not run again [default: results/NAME, or
+    /// results/NAME-quick]
     #[arg(long, short)]
     out: Option<PathBuf>,
     /// Only these activations; the first is the one to compare with
@@ -301,7 +307,8 @@ impl Experiment {
             limit: self.limit,
             ratios: self.ratios.as_ref().map(super::prune::shares).transpose()?,
             test: self.test,
-            // The images are those of the run or of the data set, more than a compensation asks for in any case.
+            // The images are those of the run or of the data set, more than a compensation asks for
+            // in any case.
             compensate: self.compensate.compensation(&[1, 1, 1], usize::MAX, 0)?,
         })
     }

@@ -13,7 +13,8 @@ use std::path::PathBuf;
 pub struct Export {
     /// Folder of a trained run
     run: PathBuf,
-    /// The file, in ONNX (opset 17). It normalises its input itself: images go in as pixels from 0 to 1, rows of a table as they are
+    /// The file, in ONNX (opset 17). It normalises its input itself: images go in as pixels from 0
+    /// to 1, rows of a table as they are
     #[arg(long, value_name = "FILE")]
     onnx: PathBuf,
     /// Leave the normalisation to whoever uses the file

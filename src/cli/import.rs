@@ -38,7 +38,8 @@ pub struct Import {
     /// Folder with the data
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Means that images are normalised by, of pixels over 255: one, or one per channel [default: the data set's]
+    /// Means that images are normalised by, of pixels over 255: one, or one per channel [default:
+    /// the data set's]
     #[arg(long, value_delimiter = ',', requires = "deviation", allow_negative_numbers = true)]
     mean: Vec<f32>,
     /// Deviations that images are normalised by

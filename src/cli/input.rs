@@ -9,13 +9,16 @@ use std::path::{Path, PathBuf};
 /// A file and how to filter it.
 #[derive(Clone, Debug, Args)]
 pub struct InputArgs {
-    /// Points, distances or edges: text (csv), .npy or .npz (a sparse matrix of SciPy too); - reads the standard input
+    /// Points, distances or edges: text (csv), .npy or .npz (a sparse matrix of SciPy too); - reads
+    /// the standard input
     file: PathBuf,
-    /// What the numbers mean: points, distance, lower-distance, upper-distance, sparse or binary [default: by the file's name;
-    /// else distances for a square, symmetric table with a diagonal of zeros, and points for every other]
+    /// What the numbers mean: points, distance, lower-distance, upper-distance, sparse or binary
+    /// [default: by the file's name; else distances for a square, symmetric table with a diagonal
+    /// of zeros, and points for every other]
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
-    /// Columns of the table that are read, by name or number from 0 on, as x,y or 0,2..5 [default: all]
+    /// Columns of the table that are read, by name or number from 0 on, as x,y or 0,2..5 [default:
+    /// all]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     columns: Vec<String>,
     /// Lines of a text that are passed over before it is read
@@ -24,8 +27,8 @@ pub struct InputArgs {
     /// Which array of an archive (.npz) that holds several
     #[arg(long, value_name = "NAME")]
     array: Option<String>,
-    /// Metric on points: euclidean (or l2), sqeuclidean, cityblock (or manhattan, l1), chebyshev (or max), cosine, correlation or knn-hops
-    /// [default: euclidean]
+    /// Metric on points: euclidean (or l2), sqeuclidean, cityblock (or manhattan, l1), chebyshev
+    /// (or max), cosine, correlation or knn-hops [default: euclidean]
     #[arg(long)]
     metric: Option<String>,
     /// Nearest neighbours in the graph of knn-hops, the point itself among them

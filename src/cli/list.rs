@@ -13,7 +13,8 @@ const MOST: f64 = 1e5;
 impl FromStr for Numbers {
     type Err = Error;
 
-    /// A range goes in steps of 1 between whole numbers that differ by at least 1, else in steps of 0.1; both ends belong to it.
+    /// A range goes in steps of 1 between whole numbers that differ by at least 1, else in steps of
+    /// 0.1; both ends belong to it.
     fn from_str(text: &str) -> Result<Self> {
         let bad = || Error::input(format!("'{text}' are no numbers: write them as 0.1,0.5 or 0.1..0.9 or 0.1..0.9:0.2"));
         let number = |t: &str| t.trim().parse::<f64>().ok().filter(|x| !x.is_nan()).ok_or_else(bad);

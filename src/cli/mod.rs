@@ -52,14 +52,16 @@ struct Arguments {
     /// Say nothing on stderr but errors
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Threads of the native engine and of training on the CPU [default: RAYON_NUM_THREADS, or one for each core]
+    /// Threads of the native engine and of training on the CPU [default: RAYON_NUM_THREADS, or one
+    /// for each core]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The whole story on bundled data: activations, Betti numbers, pruning; ends with a page to look at
+    /// The whole story on bundled data: activations, Betti numbers, pruning; ends with a page to
+    /// look at
     #[cfg(feature = "nn")]
     Demo(demo::Demo),
     /// The adapters of this machine, and which engine `auto` takes
@@ -108,7 +110,8 @@ enum Command {
     Experiment(experiment::Experiment),
     /// Time this machine's engines side by side
     Bench(bench::Bench),
-    /// The file that lets a shell complete this program's commands and options, as `lacuna completions bash > FILE`
+    /// The file that lets a shell complete this program's commands and options, as `lacuna
+    /// completions bash > FILE`
     Completions {
         /// For which shell
         shell: clap_complete::Shell,
@@ -227,8 +230,9 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Prints a line on stderr. Nobody may be listening any more; the work goes on. Control characters, which a file that is quoted may
-/// hold, are written out, so that they cannot colour the terminal or move its cursor.
+/// Prints a line on stderr. Nobody may be listening any more; the work goes on. Control characters,
+/// which a file that is quoted may hold, are written out, so that they cannot colour the terminal
+/// or move its cursor.
 fn say(line: &str) {
     let plain = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
     let _ = writeln!(std::io::stderr().lock(), "{}", line.chars().map(plain).collect::<String>());

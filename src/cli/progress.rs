@@ -1,4 +1,5 @@
-//! Progress on a terminal is a bar, elsewhere plain lines now and then; Ctrl-C or SIGTERM asks the work to stop.
+//! Progress on a terminal is a bar, elsewhere plain lines now and then; Ctrl-C or SIGTERM asks the
+//! work to stop.
 
 use super::say;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,8 +24,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Begins to listen for Ctrl-C, and for SIGTERM, by which batch systems and containers end what they run. A second one ends the
-    /// program at once.
+    /// Begins to listen for Ctrl-C, and for SIGTERM, by which batch systems and containers end what
+    /// they run. A second one ends the program at once.
     pub fn new(quiet: bool) -> Self {
         // An error means that somebody listens already.
         let _ = ctrlc::set_handler(|| {

@@ -56,10 +56,12 @@ pub struct CriterionArgs {
     /// Scale of the Betti numbers, a distance between activations [default: chosen per layer]
     #[arg(long, allow_negative_numbers = true, conflicts_with = "hops")]
     scale: Option<f32>,
-    /// The scale as a quantile, from 0 to 1, of the lengths at which components merge in a layer's typical filter [default: the median]
+    /// The scale as a quantile, from 0 to 1, of the lengths at which components merge in a layer's
+    /// typical filter [default: the median]
     #[arg(long, conflicts_with_all = ["scale", "hops"], value_name = "Q")]
     quantile: Option<f64>,
-    /// What a filter's points are: its maps after or before the activation, or the maps of all others of its layer
+    /// What a filter's points are: its maps after or before the activation, or the maps of all
+    /// others of its layer
     #[arg(long)]
     reading: Option<String>,
     /// Betti numbers by steps in the graph of K nearest neighbours
@@ -74,16 +76,19 @@ pub struct CriterionArgs {
     /// Generations of a search [default: 30 per layer, of energy 50]
     #[arg(long)]
     generations: Option<usize>,
-    /// Points of the topological search: filters by their weights, directions or maps, or samples by what the next layers give once they are refitted
-    /// (refitted) [default: weights]
+    /// Points of the topological search: filters by their weights, directions or maps, or samples
+    /// by what the next layers give once they are refitted (refitted) [default: weights]
     #[arg(long)]
     points: Option<String>,
-    /// What `barcode` keeps of the samples' answers: their barcode of components (barcode) or of loops (loops), the edges where classes merge (seams), or the
-    /// logits themselves (logits), the control without topology. Or what it keeps of inner layers: the barcode of components in each layer that reads the
-    /// filters (layers), or the layer's outputs themselves (outputs), the control of that [default: barcode]
+    /// What `barcode` keeps of the samples' answers: their barcode of components (barcode) or of
+    /// loops (loops), the edges where classes merge (seams), or the logits themselves (logits), the
+    /// control without topology. Or what it keeps of inner layers: the barcode of components in
+    /// each layer that reads the filters (layers), or the layer's outputs themselves (outputs), the
+    /// control of that [default: barcode]
     #[arg(long)]
     aim: Option<String>,
-    /// With --by barcode and a compensation, choose filters that one layer alone reads when the compensation comes to that layer
+    /// With --by barcode and a compensation, choose filters that one layer alone reads when the
+    /// compensation comes to that layer
     #[arg(long)]
     joint: bool,
 }
@@ -250,8 +255,8 @@ impl LimitArgs {
 /// How what is left is fitted to the whole network.
 #[derive(Clone, Debug, Args)]
 pub struct CompensateArgs {
-    /// After the cut, fit the weights that are left to what the whole network gives for so many training images, without labels [default: 512 where the
-    /// samples are images; 0 fits nothing]
+    /// After the cut, fit the weights that are left to what the whole network gives for so many
+    /// training images, without labels [default: 512 where the samples are images; 0 fits nothing]
     #[arg(long, value_name = "IMAGES")]
     compensate: Option<usize>,
     /// Pull towards the weights that are there [default: 0.1]
@@ -297,14 +302,15 @@ impl CompensateArgs {
 /// How a network learns after a cut.
 #[derive(Clone, Debug, Args)]
 pub struct RecoveryArgs {
-    /// Learn the whole network's answers in place of the labels, gently: norms keep their statistics, SGD with a rate that falls to 0 [default after a
-    /// compensation]
+    /// Learn the whole network's answers in place of the labels, gently: norms keep their
+    /// statistics, SGD with a rate that falls to 0 [default after a compensation]
     #[arg(long, conflicts_with = "as_trained")]
     distill: bool,
     /// Learn gently from the labels
     #[arg(long, conflicts_with_all = ["as_trained", "distill"])]
     labels: bool,
-    /// Learn as the run was trained: its optimiser at its rate, norms measured batch by batch [default without a compensation]
+    /// Learn as the run was trained: its optimiser at its rate, norms measured batch by batch
+    /// [default without a compensation]
     #[arg(long)]
     as_trained: bool,
     /// Learning rate that a gentle recovery begins with [default: 0.001]
@@ -348,28 +354,32 @@ pub struct Prune {
     /// Replace the run that is in --out
     #[arg(long, conflicts_with_all = ["resume", "sensitivity"])]
     force: bool,
-    /// What a filter is worth: effect, barcode, samples-h0, samples-h1, betti, holes, l1, l2, fpgm, bn-scale, apoz, mean-activation, selectivity, taylor,
-    /// functionality, topological, energy, random
+    /// What a filter is worth: effect, barcode, samples-h0, samples-h1, betti, holes, l1, l2, fpgm,
+    /// bn-scale, apoz, mean-activation, selectivity, taylor, functionality, topological, energy,
+    /// random
     #[arg(long, default_value = "effect")]
     by: String,
     /// Remove filters whose score is above this [default for betti: 300]
     #[arg(long, conflicts_with_all = ["ratio", "below", "global"], allow_negative_numbers = true)]
     above: Option<f64>,
-    /// Remove filters whose score is below this [default for bn-scale: 0.001; for energy what the search found]
+    /// Remove filters whose score is below this [default for bn-scale: 0.001; for energy what the
+    /// search found]
     #[arg(long, conflicts_with_all = ["ratio", "global"], allow_negative_numbers = true)]
     below: Option<f64>,
     /// Remove this share of every layer's filters, the worst first [default for the others: 0.5]
     #[arg(long, allow_negative_numbers = true, conflicts_with = "global")]
     ratio: Option<f64>,
-    /// Remove this share of all filters, the worst of the network first (scores over their layer's mean, but for bn-scale, apoz, taylor and effect)
+    /// Remove this share of all filters, the worst of the network first (scores over their layer's
+    /// mean, but for bn-scale, apoz, taylor and effect)
     #[arg(long, allow_negative_numbers = true)]
     global: Option<f64>,
-    /// Remove filters until this share of the cost is left, macs=0.5 or parameters=0.3, or until a batch of 64 samples takes so long on this machine:
-    /// latency=5ms
+    /// Remove filters until this share of the cost is left, macs=0.5 or parameters=0.3, or until a
+    /// batch of 64 samples takes so long on this machine: latency=5ms
     #[arg(long, value_name = "COST=LIMIT", conflicts_with_all = ["above", "below", "ratio", "global"])]
     target: Option<String>,
-    /// How a --target is shared among the layers: the same share of each, or filter by filter where the effect on the answers is least for what is saved,
-    /// which is better in deep networks and worse in shallow ones
+    /// How a --target is shared among the layers: the same share of each, or filter by filter where
+    /// the effect on the answers is least for what is saved, which is better in deep networks and
+    /// worse in shallow ones
     #[arg(long, value_enum, requires = "target")]
     shares: Option<ShareBy>,
     /// Remove the best in place of the worst, as a control
@@ -404,7 +414,8 @@ pub struct Prune {
     /// Decides what is left to chance [default: 0]
     #[arg(long)]
     seed: Option<u64>,
-    /// In place of pruning: the accuracy when each layer alone loses a share, into sensitivity.csv and .svg
+    /// In place of pruning: the accuracy when each layer alone loses a share, into sensitivity.csv
+    /// and .svg
     #[arg(long, conflicts_with_all = ["above", "below", "ratio", "global", "target", "recover", "recover_steps", "distill", "labels", "as_trained", "recover_rate", "resume"])]
     sensitivity: bool,
     /// Shares for --sensitivity, as 0.1..0.9 (steps of 0.1) or a list

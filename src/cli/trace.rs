@@ -32,12 +32,12 @@ pub struct ProcedureArgs {
     /// Trace: points of each class [default: 300 of images, 1500 of shapes]
     #[arg(long)]
     points: Option<usize>,
-    /// Trace: distances are numbers of steps in the graph of so many nearest neighbours, the point itself among them, and the complex is that at 2 steps
-    /// [default for shapes: 14]
+    /// Trace: distances are numbers of steps in the graph of so many nearest neighbours, the point
+    /// itself among them, and the complex is that at 2 steps [default for shapes: 14]
     #[arg(long, conflicts_with = "scale")]
     k: Option<usize>,
-    /// Trace: distances are Euclidean, and the complex is that at this scale, in units of the root mean square distance to the cloud's mean [default for
-    /// images: 1]
+    /// Trace: distances are Euclidean, and the complex is that at this scale, in units of the root
+    /// mean square distance to the cloud's mean [default for images: 1]
     #[arg(long, allow_negative_numbers = true)]
     scale: Option<f32>,
     /// Trace: highest dimension, 0 to 2
@@ -57,8 +57,9 @@ impl ProcedureArgs {
         self.procedure(data, 0).and(self.classes(data).map(drop))
     }
 
-    /// Where nothing else is asked for, each kind of data is measured in the way that shows something of it: classes of images are one piece in the graph of
-    /// their neighbours at every layer.
+    /// Where nothing else is asked for, each kind of data is measured in the way that shows
+    /// something of it: classes of images are one piece in the graph of their neighbours at every
+    /// layer.
     fn procedure(&self, data: &DataSet, seed: u64) -> Result<Procedure> {
         let images = data.train.shape.len() == 3;
         let measure = match (self.scale, self.k) {

@@ -28,28 +28,35 @@ pub struct Train {
     /// Replace the run that is in --out
     #[arg(long, conflicts_with = "resume")]
     force: bool,
-    /// Begin with the network, the weights and the data of another run, whole or pruned, in place of a network that is drawn
+    /// Begin with the network, the weights and the data of another run, whole or pruned, in place
+    /// of a network that is drawn
     #[arg(long, value_name = "RUN", conflicts_with_all = [
         "resume", "data", "data_dir", "model", "filters", "hidden", "depth", "width", "no_norm", "activation", "learn_activation", "init", "mean", "deviation",
     ])]
     from: Option<PathBuf>,
-    /// fashion-mnist (a part is bundled), mnist, cifar-10, cat-vs-dog (of CIFAR-10, or a folder), images (a folder of train/CLASS/*.jpg; images:64 scales to 64 pixels), or a shape of `lacuna data list`, as disks:75
+    /// fashion-mnist (a part is bundled), mnist, cifar-10, cat-vs-dog (of CIFAR-10, or a folder),
+    /// images (a folder of train/CLASS/*.jpg; images:64 scales to 64 pixels), or a shape of `lacuna
+    /// data list`, as disks:75
     #[arg(long, default_value = "fashion-mnist")]
     data: String,
-    /// The column of a table (--data FILE.csv or FILE.npy) that holds the labels, by name or number from 0 on, or a .npy file of labels. All other columns are
-    /// what the network sees, brought to mean 0 and variance 1
+    /// The column of a table (--data FILE.csv or FILE.npy) that holds the labels, by name or number
+    /// from 0 on, or a .npy file of labels. All other columns are what the network sees, brought to
+    /// mean 0 and variance 1
     #[arg(long, value_name = "COLUMN", conflicts_with_all = ["data_dir", "resume", "from"])]
     label: Option<String>,
     /// Folder with the complete data set: IDX files (.gz too), or CIFAR-10's .bin files
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Means that images are normalised by, of pixels over 255: one, or one per channel [default: the data set's]
+    /// Means that images are normalised by, of pixels over 255: one, or one per channel [default:
+    /// the data set's]
     #[arg(long, value_delimiter = ',', requires = "deviation", allow_negative_numbers = true)]
     mean: Vec<f32>,
     /// Deviations that images are normalised by
     #[arg(long, value_delimiter = ',', requires = "mean")]
     deviation: Vec<f32>,
-    /// cnn, mlp, or a network of the literature: vgg11, vgg16 (-bn), resnet20, resnet56, basicnet, mobilenet; with a factor for all widths as in vgg16-bn:0.25 [default: cnn for images, mlp for tables and shapes]
+    /// cnn, mlp, or a network of the literature: vgg11, vgg16 (-bn), resnet20, resnet56, basicnet,
+    /// mobilenet; with a factor for all widths as in vgg16-bn:0.25 [default: cnn for images, mlp
+    /// for tables and shapes]
     #[arg(long)]
     model: Option<String>,
     /// Filters of each convolution block of a cnn [default: 32,64]
@@ -67,13 +74,15 @@ pub struct Train {
     /// A cnn without batch norms
     #[arg(long)]
     no_norm: bool,
-    /// Activation function, as NAME or NAME:P1,P2; `lacuna activations` lists them [default: cabs for shapes; for a cnn of images fold:0.2,1, with --init edge; else relu]
+    /// Activation function, as NAME or NAME:P1,P2; `lacuna activations` lists them [default: cabs
+    /// for shapes; for a cnn of images fold:0.2,1, with --init edge; else relu]
     #[arg(long)]
     activation: Option<String>,
     /// Learn the activation's parameters too, each layer's own
     #[arg(long)]
     learn_activation: bool,
-    /// How weights are drawn: own (the activation's), edge (of chaos), glorot, or a variance times fan-in [default: own]
+    /// How weights are drawn: own (the activation's), edge (of chaos), glorot, or a variance times
+    /// fan-in [default: own]
     #[arg(long)]
     init: Option<String>,
     /// adam, amsgrad, sgd, adagrad, adadelta or rmsprop
@@ -82,13 +91,15 @@ pub struct Train {
     /// Learning rate [default: 0.001; for sgd 0.05, adagrad 0.01, adadelta 1]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// The course of the learning rate: constant, step (a tenth from half of the steps on, a hundredth from three quarters on), cosine, or one-cycle
+    /// The course of the learning rate: constant, step (a tenth from half of the steps on, a
+    /// hundredth from three quarters on), cosine, or one-cycle
     #[arg(long, default_value = "constant")]
     schedule: String,
     /// Epochs over which the learning rate rises to its beginning
     #[arg(long, default_value_t = 0, value_name = "EPOCHS")]
     warm_up: usize,
-    /// End when the loss on a held-out tenth of the training samples has not become smaller for so many epochs, and keep the best epoch's weights
+    /// End when the loss on a held-out tenth of the training samples has not become smaller for so
+    /// many epochs, and keep the best epoch's weights
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<usize>,
     /// Momentum of sgd [default: 0.9]
@@ -111,7 +122,8 @@ pub struct Train {
     batch: usize,
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Write event files for TensorBoard into the run's folder: `tensorboard --logdir runs` shows all runs
+    /// Write event files for TensorBoard into the run's folder: `tensorboard --logdir runs` shows
+    /// all runs
     #[arg(long)]
     tensorboard: bool,
     /// Betti numbers of every layer after every epoch, into trace.json and trace.html

@@ -12,8 +12,8 @@ use std::path::Path;
 /// # Errors
 /// [`Error::Io`] with the path.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
-    // A link stays and what it points to is replaced; a device or a pipe has no place beside it to rename from.
-    // A link to nothing yet leads to where the file is to be.
+    // A link stays and what it points to is replaced; a device or a pipe has no place beside it to
+    // rename from. A link to nothing yet leads to where the file is to be.
     let ahead = || fs::read_link(path).map(|to| path.parent().map_or(to.clone(), |folder| folder.join(&to)));
     let resolved = fs::canonicalize(path).or_else(|_| ahead()).unwrap_or_else(|_| path.to_path_buf());
     if fs::metadata(&resolved).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
@@ -98,7 +98,8 @@ pub(crate) fn differences(before: &impl serde::Serialize, now: &impl serde::Seri
     format!("{}{more}", found.join("; "))
 }
 
-/// A number that stands for some bytes: FNV-1a, 64 bits, in hexadecimal digits. It finds damage, not forgery.
+/// A number that stands for some bytes: FNV-1a, 64 bits, in hexadecimal digits. It finds damage,
+/// not forgery.
 #[cfg(feature = "nn")]
 pub(crate) fn checksum(bytes: &[u8]) -> String {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));

@@ -1,4 +1,5 @@
-//! Folders of photographs: `train/CLASS/*.jpg` and `test/CLASS/*.jpg` (or `val`), as cats and dogs commonly lie.
+//! Folders of photographs: `train/CLASS/*.jpg` and `test/CLASS/*.jpg` (or `val`), as cats and dogs
+//! commonly lie.
 
 use super::samples::{DataSet, Samples};
 use crate::error::{Error, Result};
@@ -6,13 +7,15 @@ use image::imageops::FilterType;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// Mean and deviation of pixels over 255 in photographs, over all channels (those of ImageNet, averaged).
+/// Mean and deviation of pixels over 255 in photographs, over all channels (those of ImageNet,
+/// averaged).
 const SCALE: (f32, f32) = (0.449, 0.226);
 /// Of every so many images one is for testing where there is no folder for it.
 const TEST_OF: usize = 5;
 
-/// Reads JPEG and PNG images, scaled to `side x side` pixels of three channels, what is too long cut off on both sides. The classes are
-/// the folders' names in alphabetical order. Without `test` or `val` every fifth image of each class, by name, is for testing; without `train` the classes
+/// Reads JPEG and PNG images, scaled to `side x side` pixels of three channels, what is too long
+/// cut off on both sides. The classes are the folders' names in alphabetical order. Without `test`
+/// or `val` every fifth image of each class, by name, is for testing; without `train` the classes
 /// lie in the folder itself.
 ///
 /// # Errors
@@ -82,10 +85,12 @@ fn is_image(path: &Path) -> bool {
     path.is_file() && ["jpg", "jpeg", "png"].contains(&ending.as_str())
 }
 
-/// Planes of an image, scaled to a height and a width, what is too long cut off on both sides: red, green and blue, or one of grey.
+/// Planes of an image, scaled to a height and a width, what is too long cut off on both sides: red,
+/// green and blue, or one of grey.
 ///
 /// # Errors
-/// [`Error::File`] for a file that is no image, [`Error::Input`] for another number of planes than 1 or 3.
+/// [`Error::File`] for a file that is no image, [`Error::Input`] for another number of planes than
+/// 1 or 3.
 pub fn image_planes(path: &Path, [channels, height, width]: [usize; 3]) -> Result<Vec<u8>> {
     let image = read_image(path)?.resize_to_fill(width as u32, height as u32, FilterType::Triangle);
     match channels {

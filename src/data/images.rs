@@ -1,4 +1,5 @@
-//! Image data sets: IDX (MNIST and its kin), CIFAR-10 binary, and the bundled part of Fashion-MNIST.
+//! Image data sets: IDX (MNIST and its kin), CIFAR-10 binary, and the bundled part of
+//! Fashion-MNIST.
 
 use super::samples::{DataSet, Samples};
 use crate::error::{Error, Result};
@@ -27,7 +28,8 @@ const BUNDLED: [(&str, &[u8]); 4] = [
     ("assets/fashion-mnist/t10k-labels-idx1-ubyte.gz", include_bytes!("../../assets/fashion-mnist/t10k-labels-idx1-ubyte.gz")),
 ];
 
-/// The bundled part of Fashion-MNIST: the first 6,000 training and 1,000 test images of the real set (Zalando, MIT licence).
+/// The bundled part of Fashion-MNIST: the first 6,000 training and 1,000 test images of the real
+/// set (Zalando, MIT licence).
 ///
 /// # Errors
 /// None in a sound build.
@@ -57,8 +59,8 @@ impl ImageSet {
     }
 }
 
-/// Reads a data set from a folder: the four IDX files of MNIST or Fashion-MNIST, plain or `.gz`, or CIFAR-10's
-/// `data_batch_1.bin` to `data_batch_5.bin` (those that are there) and `test_batch.bin`.
+/// Reads a data set from a folder: the four IDX files of MNIST or Fashion-MNIST, plain or `.gz`, or
+/// CIFAR-10's `data_batch_1.bin` to `data_batch_5.bin` (those that are there) and `test_batch.bin`.
 ///
 /// # Errors
 /// [`Error::File`] naming the file that is missing, truncated or damaged.

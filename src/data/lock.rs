@@ -5,7 +5,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// Keeps others from writing to a folder for as long as it lives. It ends with the process, however that ends.
+/// Keeps others from writing to a folder for as long as it lives. It ends with the process, however
+/// that ends.
 #[derive(Debug)]
 #[must_use = "the folder is free again when the lock is dropped"]
 pub struct FolderLock {
@@ -13,7 +14,8 @@ pub struct FolderLock {
     _file: File,
 }
 
-/// Where the lock of a folder lies: beside it, since the folder itself may not be there yet, or be replaced by another.
+/// Where the lock of a folder lies: beside it, since the folder itself may not be there yet, or be
+/// replaced by another.
 fn place(folder: &Path) -> PathBuf {
     let real = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
     match real.file_name() {
@@ -25,7 +27,8 @@ fn place(folder: &Path) -> PathBuf {
 /// Locks a folder of a run or of results, which need not be there yet.
 ///
 /// # Errors
-/// [`Error::Input`] when another process works on it; [`Error::Io`] when the lock cannot be written.
+/// [`Error::Input`] when another process works on it; [`Error::Io`] when the lock cannot be
+/// written.
 pub fn lock_folder(folder: &Path) -> Result<FolderLock> {
     let path = place(folder);
     if let Some(above) = path.parent() {

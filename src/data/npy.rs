@@ -16,8 +16,8 @@ pub(super) struct Array {
     pub values: Vec<f64>,
 }
 
-/// Looks at the header before the parser does: on nested brackets its time grows without bound, and it believes any length. Returns where
-/// the numbers begin.
+/// Looks at the header before the parser does: on nested brackets its time grows without bound, and
+/// it believes any length. Returns where the numbers begin.
 fn check_header(bytes: &[u8]) -> std::result::Result<usize, &'static str> {
     let length = match bytes.get(6) {
         Some(1) => bytes.get(8..10).map(|b| 10 + usize::from(u16::from_le_bytes([b[0], b[1]]))),
@@ -121,14 +121,16 @@ pub(super) fn as_rows(path: &Path, array: Array) -> Result<Rows> {
 pub(super) enum Archive {
     /// One array.
     Array(Array),
-    /// A sparse matrix of SciPy: rows, columns and values of its entries, and how many rows and columns it has.
+    /// A sparse matrix of SciPy: rows, columns and values of its entries, and how many rows and
+    /// columns it has.
     Sparse { entries: Vec<(usize, usize, f64)>, rows: usize, columns: usize },
 }
 
 /// The largest archive, unpacked, that is read: 8 GiB.
 const MOST_UNPACKED: u64 = 8 << 30;
 
-/// Reads an archive: its only array, the one that `wanted` names, or a sparse matrix as `scipy.sparse.save_npz` writes it.
+/// Reads an archive: its only array, the one that `wanted` names, or a sparse matrix as
+/// `scipy.sparse.save_npz` writes it.
 ///
 /// # Errors
 /// [`Error::File`] for what is damaged, or several arrays and no name.

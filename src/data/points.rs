@@ -64,12 +64,14 @@ impl InputFormat {
 /// How a file is read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
-    /// What its numbers mean; if not given, what the name suggests, and a square, symmetric table with a diagonal of zeros is taken for
-    /// distances.
+    /// What its numbers mean; if not given, what the name suggests, and a square, symmetric table
+    /// with a diagonal of zeros is taken for distances.
     pub format: Option<InputFormat>,
-    /// The metric that points are for: it says what may be done before coordinates are rounded to 32 bits.
+    /// The metric that points are for: it says what may be done before coordinates are rounded to
+    /// 32 bits.
     pub metric: Metric,
-    /// The columns of a table that are read, by name, number from 0 on, or range; all if there are none.
+    /// The columns of a table that are read, by name, number from 0 on, or range; all if there are
+    /// none.
     pub columns: Vec<String>,
     /// Lines of a text that are passed over.
     pub skip: usize,
@@ -92,8 +94,9 @@ pub struct ReadCloud {
     pub notes: Vec<String>,
 }
 
-/// Reads a cloud from a text file (numbers between commas, semicolons or blanks; `#` begins a comment) or, when it
-/// begins like one, from a NumPy `.npy` or `.npz` file. The path `-` is the standard input.
+/// Reads a cloud from a text file (numbers between commas, semicolons or blanks; `#` begins a
+/// comment) or, when it begins like one, from a NumPy `.npy` or `.npz` file. The path `-` is the
+/// standard input.
 ///
 /// # Errors
 /// [`Error::Io`], or [`Error::File`] that names the line.
@@ -101,7 +104,8 @@ pub fn read_cloud(path: &Path, options: &ReadOptions) -> Result<ReadCloud> {
     parse_cloud(path, &read_bytes(path)?, options)
 }
 
-/// The bytes of a file, or of the standard input (`-`), if they fit into half of the memory that is free.
+/// The bytes of a file, or of the standard input (`-`), if they fit into half of the memory that is
+/// free.
 fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let most = crate::memory::available().map_or(1 << 34, |free| free / 2);
     let (mut bytes, read);
@@ -196,7 +200,8 @@ fn is_distance_matrix(rows: &Rows) -> bool {
         && rows.values.iter().any(|&d| d != 0.0)
 }
 
-/// The strict lower triangle, where rows of 1, 2, 3, ... numbers end with the zeros of the diagonal.
+/// The strict lower triangle, where rows of 1, 2, 3, ... numbers end with the zeros of the
+/// diagonal.
 fn without_diagonal(rows: &Rows) -> Option<Vec<f64>> {
     let with = rows.len() > 1 && (0..rows.len()).all(|i| rows.row(i).len() == i + 1 && rows.row(i)[i] == 0.0);
     with.then(|| (0..rows.len()).flat_map(|i| rows.row(i)[..i].to_vec()).collect())
@@ -437,7 +442,8 @@ mod tests {
         assert!(e.to_string().contains("--format lower-distance"), "{e}");
     }
 
-    /// Corners of a unit square where 32 bits have steps of 128: its digits stay, in every metric that sees differences only.
+    /// Corners of a unit square where 32 bits have steps of 128: its digits stay, in every metric
+    /// that sees differences only.
     #[test]
     fn far_from_the_origin_digits_stay() {
         let text = "1700000000,5\n1700000001,5\n1700000001,6\n1700000000,6\n";

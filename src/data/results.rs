@@ -28,7 +28,8 @@ pub fn barcode_pers(barcode: &Barcode) -> String {
     out
 }
 
-/// A NumPy array of float32 of shape `(bars, 3)`: birth, death, dimension, as giotto-tda orders them.
+/// A NumPy array of float32 of shape `(bars, 3)`: birth, death, dimension, as giotto-tda orders
+/// them.
 ///
 /// # Errors
 /// [`Error::Internal`] if the encoder refuses.
@@ -44,7 +45,8 @@ pub fn barcode_npy(barcode: &Barcode) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes labelled points: as csv with the label last, or as .npy with the labels (int64) in a file beside it, `NAME-labels.npy`.
+/// Writes labelled points: as csv with the label last, or as .npy with the labels (int64) in a file
+/// beside it, `NAME-labels.npy`.
 ///
 /// # Errors
 /// [`Error::Io`].

@@ -83,7 +83,8 @@ impl Rows {
     }
 }
 
-/// The indices of columns: names of the header, numbers from 0 on, or ranges of them as `2..5`, both ends included.
+/// The indices of columns: names of the header, numbers from 0 on, or ranges of them as `2..5`,
+/// both ends included.
 ///
 /// # Errors
 /// [`Error::Input`] for a column that is not there.

@@ -25,7 +25,8 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Images as bytes, channel by channel, row by row; labels below 256. `mean` and `deviation` are of pixels over 255.
+    /// Images as bytes, channel by channel, row by row; labels below 256. `mean` and `deviation`
+    /// are of pixels over 255.
     ///
     /// # Errors
     /// [`Error::Input`] when the counts do not fit.
@@ -111,11 +112,12 @@ impl Samples {
         }
     }
 
-    /// Normalises images by other means and deviations, of pixels over 255; one for all channels, or one per channel. Vectors, which have to be as they were
-    /// read, by those of their features.
+    /// Normalises images by other means and deviations, of pixels over 255; one for all channels,
+    /// or one per channel. Vectors, which have to be as they were read, by those of their features.
     ///
     /// # Errors
-    /// [`Error::Input`] for another number of channels or features, or a deviation that is not above 0.
+    /// [`Error::Input`] for another number of channels or features, or a deviation that is not
+    /// above 0.
     pub fn normalise(&mut self, mean: &[f32], deviation: &[f32]) -> Result<()> {
         let (parts, what) = match &self.values {
             Values::Bytes(_, scales) => (scales.len(), "channels"),
@@ -188,7 +190,8 @@ impl DataSet {
         self.test.normalise(mean, deviation)
     }
 
-    /// The set with at most so many training and test samples, the first in an order that the seed decides.
+    /// The set with at most so many training and test samples, the first in an order that the seed
+    /// decides.
     pub fn with_at_most(&self, train: usize, test: usize, seed: u64) -> Self {
         let some = |samples: &Samples, most: usize| {
             let mut which = samples.shuffled(seed);

@@ -12,7 +12,8 @@ use std::path::Path;
 
 /// Of every so many rows of a class one is for testing.
 const TEST_OF: usize = 5;
-/// Decides which rows are for testing, whatever the seed of a training is, so that all runs are judged by the same rows.
+/// Decides which rows are for testing, whatever the seed of a training is, so that all runs are
+/// judged by the same rows.
 const SPLIT_SEED: u64 = 0;
 
 /// Whether the name of a data set is that of a table.
@@ -39,8 +40,9 @@ impl LabelledTable {
     }
 }
 
-/// Reads a table: text with or without a header, or an array of two dimensions. `label` is a column, by its name or its number from 0 on, or the name of a
-/// .npy file with a label for each row. `wanted` are the columns of numbers, in their order; all others if there are none.
+/// Reads a table: text with or without a header, or an array of two dimensions. `label` is a
+/// column, by its name or its number from 0 on, or the name of a .npy file with a label for each
+/// row. `wanted` are the columns of numbers, in their order; all others if there are none.
 ///
 /// # Errors
 /// [`Error::File`] naming the line, [`Error::Input`] for a column that is not there.
@@ -152,11 +154,13 @@ fn of_text(path: &Path, bytes: &[u8], label: Option<&str>, wanted: &[String]) ->
     Ok(found)
 }
 
-/// The data set of a table: its classes are what the labels say, in the order of numbers or of letters; every fifth row of a class, by chance, is for
-/// testing. Numbers are as they are: see [`DataSet::normalise`] and [`standard`].
+/// The data set of a table: its classes are what the labels say, in the order of numbers or of
+/// letters; every fifth row of a class, by chance, is for testing. Numbers are as they are: see
+/// [`DataSet::normalise`] and [`standard`].
 ///
 /// # Errors
-/// As [`read_table`]; [`Error::Input`] for fewer than 2 or more than 256 classes, or a class with a single row.
+/// As [`read_table`]; [`Error::Input`] for fewer than 2 or more than 256 classes, or a class with a
+/// single row.
 pub fn table_set(path: &Path, label: &str) -> Result<DataSet> {
     let table = read_table(path, Some(label), &[])?;
     let mut classes: Vec<String> = table.labels.clone();
@@ -197,7 +201,8 @@ pub fn table_set(path: &Path, label: &str) -> Result<DataSet> {
     DataSet { name, train: part(train)?, test: part(test)?, classes }.checked()
 }
 
-/// Mean and deviation of each feature of vectors; a deviation of 0, of a feature that never changes, counts as 1.
+/// Mean and deviation of each feature of vectors; a deviation of 0, of a feature that never
+/// changes, counts as 1.
 pub fn standard(samples: &Samples) -> (Vec<f32>, Vec<f32>) {
     let (n, width) = (samples.len(), samples.width());
     let rows = samples.gather(&(0..n).collect::<Vec<_>>());

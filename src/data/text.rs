@@ -4,8 +4,9 @@ use super::rows::{Rows, which_columns};
 use crate::error::{Error, Result};
 use std::path::Path;
 
-/// Reads numbers between commas, semicolons or blanks. `#` begins a comment, the first line may name the columns, and `skip` lines
-/// are passed over before it. Where `columns` are given, only these have to be numbers.
+/// Reads numbers between commas, semicolons or blanks. `#` begins a comment, the first line may
+/// name the columns, and `skip` lines are passed over before it. Where `columns` are given, only
+/// these have to be numbers.
 ///
 /// # Errors
 /// [`Error::File`] that names the line.
@@ -71,8 +72,8 @@ pub(super) fn number(field: &str) -> std::result::Result<f64, String> {
     }
 }
 
-/// The fields of a line, without the quotes around them: between semicolons, else commas, else blanks, none of which counts between
-/// quotes. A separator at the end closes the last field.
+/// The fields of a line, without the quotes around them: between semicolons, else commas, else
+/// blanks, none of which counts between quotes. A separator at the end closes the last field.
 pub(super) fn fields(line: &str) -> std::result::Result<Vec<String>, String> {
     let mut outside = line.split('"').step_by(2);
     if line.matches('"').count() % 2 == 1 {
@@ -118,7 +119,8 @@ pub(super) fn fields(line: &str) -> std::result::Result<Vec<String>, String> {
     Ok(found)
 }
 
-/// Whether a line names columns: no field is a number or begins like one, and not all of them are words for a missing value.
+/// Whether a line names columns: no field is a number or begins like one, and not all of them are
+/// words for a missing value.
 pub(super) fn is_header(fields: &[String]) -> bool {
     let missing = |f: &String| ["", "na", "n/a", "null", "none", "-", "?"].contains(&f.to_lowercase().as_str());
     let like_number = |f: &String| {

@@ -1,8 +1,10 @@
-//! Do Betti numbers fall in earlier layers where training is faster? The networks of [`super::convergence`], traced.
+//! Do Betti numbers fall in earlier layers where training is faster? The networks of
+//! [`super::convergence`], traced.
 //!
-//! For every activation, the setting that the screening of the other experiment chose, fresh seeds, trained until all training points are right (or the
-//! limit), then Betti numbers of both classes after every layer. Then rank correlations, over activations, of steps with the area under the Betti
-//! curves, and with the rival predictor: the slope at initialisation by mean-field theory.
+//! For every activation, the setting that the screening of the other experiment chose, fresh seeds,
+//! trained until all training points are right (or the limit), then Betti numbers of both classes
+//! after every layer. Then rank correlations, over activations, of steps with the area under the
+//! Betti curves, and with the rival predictor: the slope at initialisation by mean-field theory.
 
 use super::convergence::{Task, Verdict, file_name, recipe};
 use super::ledger::{Ledger, same, same_engine};
@@ -39,8 +41,8 @@ fn is_of(row: &DecayRow, v: &Verdict) -> bool {
     row.task == v.task && row.activation == v.activation && row.init == v.init && same(row.rate, v.rate)
 }
 
-/// How the classes of a set are measured: nine copies as Naitzat, Zhitnikov and Lim did, more with more points. The outside of disks has many holes and needs
-/// more points and neighbours than they.
+/// How the classes of a set are measured: nine copies as Naitzat, Zhitnikov and Lim did, more with
+/// more points. The outside of disks has many holes and needs more points and neighbours than they.
 fn procedures(task: &Task) -> Result<[Procedure; 2]> {
     let (shape, copies) = task.data.split_once(':').unwrap_or((&task.data, ""));
     let request = Request::new(shape, 2, 0)?;
@@ -77,7 +79,8 @@ pub struct Decay {
     pub task: Task,
     /// Activations of which more than half of the seeds reached 99.9 %.
     pub activations: usize,
-    /// Rank correlation of median steps to 99.9 % with the mean area under the curve of b0, class 0.
+    /// Rank correlation of median steps to 99.9 % with the mean area under the curve of b0, class
+    /// 0.
     pub steps_b0: f64,
     /// ... of b1.
     pub steps_b1: f64,
@@ -94,7 +97,8 @@ pub struct Decay {
 /// Traces what is missing; writes traces.jsonl, decay.json, report.md, report.html and pictures.
 ///
 /// # Errors
-/// [`crate::Error::Interrupted`] when stopped, with all finished networks kept; as training and tracing.
+/// [`crate::Error::Interrupted`] when stopped, with all finished networks kept; as training and
+/// tracing.
 pub fn betti_decay(options: &BettiDecay, verdicts: &[Verdict], compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<Decay>> {
     same_engine(&options.out, compute)?;
     let mut ledger = Ledger::<DecayRow>::open(&options.out.join("traces.jsonl"))?;
@@ -144,7 +148,8 @@ pub fn betti_decay(options: &BettiDecay, verdicts: &[Verdict], compute: &Compute
     report(options, verdicts, &ledger.rows, compute)
 }
 
-/// The slope at which an activation's first layers treat differences, at its own or another initialisation.
+/// The slope at which an activation's first layers treat differences, at its own or another
+/// initialisation.
 fn slope(activation: &Activation, init: Init, width: usize) -> f64 {
     let weights = match init {
         Init::Own => activation.weight_variance(),

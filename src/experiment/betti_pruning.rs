@@ -1,8 +1,10 @@
-//! The founding paper's second claim: filters whose output has a Betti number above a threshold can go.
+//! The founding paper's second claim: filters whose output has a Betti number above a threshold can
+//! go.
 //!
-//! Kochar, Vengalil and Sinha (arXiv 2109.01572) remove filters above 300 without training afterwards and report no significant loss. Here the threshold
-//! is scanned; beside each, as many filters of each layer go by other criteria: the lowest Betti numbers (which must be worse if
-//! the idea is right), norms, and chance.
+//! Kochar, Vengalil and Sinha (arXiv 2109.01572) remove filters above 300 without training
+//! afterwards and report no significant loss. Here the threshold is scanned; beside each, as many
+//! filters of each layer go by other criteria: the lowest Betti numbers (which must be worse if the
+//! idea is right), norms, and chance.
 
 use super::ledger::{Ledger, same, same_engine, same_subject};
 use super::pruning::{Pruning, subject};

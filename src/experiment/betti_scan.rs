@@ -1,9 +1,12 @@
 //! Is there any scale and any reading at which filters with large Betti numbers can go?
 //!
-//! The founding paper (Kochar, Vengalil and Sinha, arXiv 2109.01572) gives neither the scale nor what exactly its clouds are. Here both are scanned: the scale from the smallest, at which
-//! all samples are apart, to the largest, at which a typical filter's cloud has merged; readings behind and before the activation, class by class, by steps in
-//! the graph of nearest neighbours, and of the output of all other filters. At each of them the same share of every layer goes, the largest Betti numbers
-//! first and, as a control, the smallest first; the network is compensated and tested. If the rule held at any scale, its line would lie above chance there.
+//! The founding paper (Kochar, Vengalil and Sinha, arXiv 2109.01572) gives neither the scale nor
+//! what exactly its clouds are. Here both are scanned: the scale from the smallest, at which all
+//! samples are apart, to the largest, at which a typical filter's cloud has merged; readings behind
+//! and before the activation, class by class, by steps in the graph of nearest neighbours, and of
+//! the output of all other filters. At each of them the same share of every layer goes, the largest
+//! Betti numbers first and, as a control, the smallest first; the network is compensated and
+//! tested. If the rule held at any scale, its line would lie above chance there.
 
 use super::ledger::{Ledger, same, same_engine, same_subject};
 use super::pruning::{Pruning, subject};

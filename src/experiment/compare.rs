@@ -25,8 +25,10 @@ pub struct Rival {
 }
 
 impl Rival {
-    /// A criterion by its name, with `:reverse` behind it as the control in which the best go; behind `barcode` there may be another of its aims, as in
-    /// `barcode:logits`, the control without topology, or `joint` and a dash before it for a joint choice; `topological:refitted` asks for the fitness after refitting.
+    /// A criterion by its name, with `:reverse` behind it as the control in which the best go;
+    /// behind `barcode` there may be another of its aims, as in `barcode:logits`, the control
+    /// without topology, or `joint` and a dash before it for a joint choice; `topological:refitted`
+    /// asks for the fitness after refitting.
     ///
     /// # Errors
     /// As [`Criterion::named`].
@@ -104,7 +106,8 @@ pub struct Compare {
     pub slack: f64,
     /// How the recovery learns; its number of epochs is [`Compare::recover`].
     pub settings: Settings,
-    /// How what is left is fitted to the whole network after each cut, if it is. Each seed draws images of its own.
+    /// How what is left is fitted to the whole network after each cut, if it is. Each seed draws
+    /// images of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compensate: Option<Compensation>,
     /// A gentle recovery in place of one by `settings`.
@@ -179,10 +182,12 @@ pub(super) struct Setting {
     pub before: Cost,
 }
 
-/// Prunes a run by every criterion, share and seed into `out`: raw results line by line, tables and pictures. Goes on where it was interrupted.
+/// Prunes a run by every criterion, share and seed into `out`: raw results line by line, tables and
+/// pictures. Goes on where it was interrupted.
 ///
 /// # Errors
-/// [`Error::Input`] when the folder holds results of other options, or a plan makes no sense; [`Error::Interrupted`], after saving.
+/// [`Error::Input`] when the folder holds results of other options, or a plan makes no sense;
+/// [`Error::Interrupted`], after saving.
 pub fn compare(options: &Compare, out: &Path, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<CompareRow>> {
     let run = Run::open(&options.run)?;
     if options.seeds == 0 || options.train == Some(0) || options.test == Some(0) || options.rivals.is_empty() {
@@ -256,7 +261,8 @@ fn setting(
     let path = out.join("settings.json");
     if path.exists() {
         let mut old: Setting = read_json(&path)?;
-        // Criteria, shares and seeds may be added to what is there; what was asked before stays in the report.
+        // Criteria, shares and seeds may be added to what is there; what was asked before stays in
+        // the report.
         let known = old.compare.clone();
         // Where the run lies is no matter; its weights are.
         let rest = |c: &Compare| Compare { run: PathBuf::new(), rivals: Vec::new(), ratios: Vec::new(), seeds: 0, ..c.clone() };

@@ -95,7 +95,8 @@ fn best(setting: &Setting, rows: &[CompareRow]) -> String {
 
 type Axis = (&'static str, &'static str, fn(&CompareRow) -> f64);
 
-/// What the accuracy is drawn over. Times are in the table alone: those of one moment each would make a curve of noise.
+/// What the accuracy is drawn over. Times are in the table alone: those of one moment each would
+/// make a curve of noise.
 fn axes() -> [Axis; 2] {
     [
         ("parameters", "parameters, thousands", |r| r.cost.parameters as f64 / 1e3),
@@ -154,7 +155,8 @@ fn accuracies(setting: &Setting, rows: &[CompareRow], number: impl Fn(&CompareRo
     table
 }
 
-/// What is left at each share: the same for all criteria but for latency, which is the median over all.
+/// What is left at each share: the same for all criteria but for latency, which is the median over
+/// all.
 fn costs(setting: &Setting, rows: &[CompareRow]) -> Table {
     let mut table = Table::new(&["share removed", "parameters", "MACs", "bytes", "ms per 64"]);
     let b = &setting.before;
@@ -203,7 +205,8 @@ fn recoveries(setting: &Setting, rows: &[CompareRow]) -> Table {
     table
 }
 
-/// Greedy reconstruction by barcodes beside the same by logits, seed by seed: with what topology adds to it.
+/// Greedy reconstruction by barcodes beside the same by logits, seed by seed: with what topology
+/// adds to it.
 fn topology_beside_its_twin(setting: &Setting, rows: &[CompareRow]) -> Option<Table> {
     // Each has the control that differs by the aim alone.
     let rivals = &setting.compare.rivals;

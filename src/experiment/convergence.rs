@@ -1,7 +1,8 @@
 //! How many steps networks with different activations take to learn sets of known topology.
 //!
-//! Every activation chooses learning rate and initialisation from one grid for all alike, by the median steps of a few screening seeds; then
-//! fresh seeds train with what was chosen, and only they count. A run that does not get there counts as infinitely long.
+//! Every activation chooses learning rate and initialisation from one grid for all alike, by the
+//! median steps of a few screening seeds; then fresh seeds train with what was chosen, and only
+//! they count. A run that does not get there counts as infinitely long.
 
 use super::convergence_report::{report, shown};
 use super::ledger::{Ledger, same, same_engine};
@@ -139,15 +140,19 @@ pub struct Verdict {
     pub diverged: usize,
     /// Median share of right answers on held-out points, at the end.
     pub held_out: f64,
-    /// How many times fewer steps than the first activation, by medians to 99.9 %; `null` where this one did not get there.
+    /// How many times fewer steps than the first activation, by medians to 99.9 %; `null` where
+    /// this one did not get there.
     pub ratio: Option<f64>,
-    /// Whether the first activation's median is beyond the limit, so that the ratio is at least this.
+    /// Whether the first activation's median is beyond the limit, so that the ratio is at least
+    /// this.
     pub at_least: bool,
-    /// 95 % of that, when the seeds are drawn again; a run that never got there counts with the limit.
+    /// 95 % of that, when the seeds are drawn again; a run that never got there counts with the
+    /// limit.
     pub interval: (f64, f64),
 }
 
-/// Runs what is missing, writes results.jsonl, verdicts.json, report.md, steps.svg and report.html, and returns the verdicts.
+/// Runs what is missing, writes results.jsonl, verdicts.json, report.md, steps.svg and report.html,
+/// and returns the verdicts.
 ///
 /// # Errors
 /// [`crate::Error::Interrupted`] when stopped, with all finished runs kept; [`crate::Error::Io`].

@@ -21,7 +21,8 @@ pub struct DemoOptions {
     pub seed: u64,
 }
 
-/// The activations that are compared, with the learning rate at which each was fastest in our measurements on this set.
+/// The activations that are compared, with the learning rate at which each was fastest in our
+/// measurements on this set.
 const RIVALS: [(&str, f64); 3] = [("relu", 0.01), ("relu-normalised", 0.01), ("cabs", 0.005)];
 /// Full-batch steps after which a network is given up.
 const MOST_STEPS: usize = 600;
@@ -47,7 +48,8 @@ struct Learner {
 /// Runs the demo and returns the table for the terminal; the page is `report.html` in the folder.
 ///
 /// # Errors
-/// [`Error::Interrupted`] when stopped; [`Error::Io`] when the folder cannot be written; [`Error::Device`].
+/// [`Error::Interrupted`] when stopped; [`Error::Io`] when the folder cannot be written;
+/// [`Error::Device`].
 pub fn demo(options: &DemoOptions, compute: &Compute, watch: &mut dyn Watch) -> Result<String> {
     let out = &options.out;
     let marker = out.join(MARKER);
@@ -138,7 +140,8 @@ fn learn(name: &str, rate: f64, data: &DataSet, seed: u64, compute: &Compute, wa
     Ok(learner)
 }
 
-/// What is left right after a cut that takes as many filters of each layer by other criteria, with and without compensation.
+/// What is left right after a cut that takes as many filters of each layer by other criteria, with
+/// and without compensation.
 fn controls(run: &Run, outcome: &Outcome, data: &DataSet, seed: u64, compute: &Compute) -> Result<Table> {
     let mut table = Table::new(&["as many filters per layer, chosen by", "right after the cut", "compensated"]);
     let net = run.network(compute)?;

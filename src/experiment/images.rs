@@ -1,7 +1,9 @@
-//! Activations on real images, in mini-batches: convolutional networks with and without batch norm, and plain perceptrons of several depths.
+//! Activations on real images, in mini-batches: convolutional networks with and without batch norm,
+//! and plain perceptrons of several depths.
 //!
-//! Every activation trains at each learning rate of one grid, with a first seed; the rate with the best test accuracy at the end is kept and the other
-//! seeds train at it. What counts is how many epochs it takes to the accuracy that the first activation (ReLU) ends with.
+//! Every activation trains at each learning rate of one grid, with a first seed; the rate with the
+//! best test accuracy at the end is kept and the other seeds train at it. What counts is how many
+//! epochs it takes to the accuracy that the first activation (ReLU) ends with.
 
 use super::ledger::{Ledger, same, same_engine};
 use super::stats::median;
@@ -51,7 +53,8 @@ impl std::fmt::Display for ImageTask {
 pub struct Images {
     /// Folder of the results; an experiment that is there goes on.
     pub out: PathBuf,
-    /// Folder of a complete data set, by the set's name; what is missing is the bundled part, or left out.
+    /// Folder of a complete data set, by the set's name; what is missing is the bundled part, or
+    /// left out.
     pub folders: Vec<(String, PathBuf)>,
     /// Networks and sets.
     pub tasks: Vec<ImageTask>,
@@ -162,7 +165,8 @@ impl ImageRow {
 /// Runs what is missing; writes images.jsonl, report.md, report.html and pictures.
 ///
 /// # Errors
-/// [`Error::Interrupted`] when stopped, with all finished runs kept; [`Error::Io`]; as [`load_data`].
+/// [`Error::Interrupted`] when stopped, with all finished runs kept; [`Error::Io`]; as
+/// [`load_data`].
 pub fn images(options: &Images, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<ImageRow>> {
     same_engine(&options.out, compute)?;
     let mut ledger = Ledger::<ImageRow>::open(&options.out.join("images.jsonl"))?;

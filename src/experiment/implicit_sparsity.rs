@@ -1,10 +1,12 @@
 //! Filters that training itself switches off.
 //!
-//! Mehta, Kim and Theobalt ("On implicit filter level sparsity in convolutional neural networks", CVPR 2019, arXiv 1811.12495): networks with batch norm and ReLU that are
-//! trained by adaptive optimisers with L2 regularisation end with many filters that answer no input; plain descent hardly does that, and
-//! decoupled decay less. A filter counts as off by its norm's scale (below 1e-3) or by its activations (at most 1e-12 on every training
-//! sample). Those that are off by scale are removed and what they add as constants is kept ([`crate::prune::cut_and_fold`]): the test error must
-//! not change.
+//! Mehta, Kim and Theobalt ("On implicit filter level sparsity in convolutional neural networks",
+//! CVPR 2019, arXiv 1811.12495): networks with batch norm and ReLU that are trained by adaptive
+//! optimisers with L2 regularisation end with many filters that answer no input; plain descent
+//! hardly does that, and decoupled decay less. A filter counts as off by its norm's scale (below
+//! 1e-3) or by its activations (at most 1e-12 on every training sample). Those that are off by
+//! scale are removed and what they add as constants is kept ([`crate::prune::cut_and_fold`]): the
+//! test error must not change.
 
 use super::ledger::{Ledger, same, same_engine, same_subject};
 use crate::data::files::write_text;
@@ -48,9 +50,11 @@ pub struct ImplicitSparsity {
 }
 
 impl ImplicitSparsity {
-    /// A narrow network on bundled images, or BasicNet on CIFAR-10 as the paper has it (batches of 40).
+    /// A narrow network on bundled images, or BasicNet on CIFAR-10 as the paper has it (batches of
+    /// 40).
     pub fn new(out: PathBuf, quick: bool, data_dir: Option<PathBuf>) -> Self {
-        // In the quick form 1,200 steps must suffice to take a scale from 1 to 0: higher rates, and a regularisation that is felt.
+        // In the quick form 1,200 steps must suffice to take a scale from 1 to 0: higher rates, and
+        // a regularisation that is felt.
         let adaptive = if quick { 3e-3 } else { 1e-3 };
         let rules = vec![
             (OptimiserKind::Sgd, 0.0, 0.1),
@@ -130,7 +134,8 @@ fn name(rule: &Optimiser) -> String {
     format!("{}{momentum}", rule.kind.usual().0)
 }
 
-/// Trains every rule with both regularisations, and none, and writes raw results, tables and pictures.
+/// Trains every rule with both regularisations, and none, and writes raw results, tables and
+/// pictures.
 ///
 /// # Errors
 /// [`Error::Interrupted`], after saving the runs that are through; whatever data or training say.
@@ -224,7 +229,8 @@ fn run(
     Ok(Some(row))
 }
 
-/// What is off, layer by layer, and what is to be kept once that is removed (one filter of each layer at least).
+/// What is off, layer by layer, and what is to be kept once that is removed (one filter of each
+/// layer at least).
 fn off(net: &Net, samples: &Samples, compute: &Compute) -> Result<(Vec<Off>, Keep)> {
     let groups = net.arch.groups()?;
     let names: std::collections::BTreeMap<usize, String> = net.arch.weight_names().into_iter().collect();
@@ -242,7 +248,8 @@ fn off(net: &Net, samples: &Samples, compute: &Compute) -> Result<(Vec<Off>, Kee
     }
     let (mut found, mut keep) = (Vec::new(), Keep::new());
     for (group, largest) in groups.iter().zip(largest) {
-        // Coupled channels are off only if all that is added to them is; what comes through a shortcut has no scale of its own.
+        // Coupled channels are off only if all that is added to them is; what comes through a
+        // shortcut has no scale of its own.
         let always_on = group.norms.is_empty() || !group.into.is_empty();
         let mut scales = vec![if always_on { f32::INFINITY } else { 0.0 }; group.filters];
         for &at in &group.norms {

@@ -1,4 +1,5 @@
-//! Raw results as lines of JSON, written one by one, so that an experiment that was stopped goes on where it was.
+//! Raw results as lines of JSON, written one by one, so that an experiment that was stopped goes on
+//! where it was.
 
 use crate::data::files::{create_folder, differences, read_json, write_json};
 use crate::error::{Error, Result};
@@ -19,7 +20,8 @@ pub(super) fn same(a: f64, b: f64) -> bool {
 /// Notes in a folder of results which engine makes them.
 ///
 /// # Errors
-/// [`Error::Input`] when there are results of the other engine: rows of both would be reported as of one.
+/// [`Error::Input`] when there are results of the other engine: rows of both would be reported as
+/// of one.
 pub(super) fn same_engine(folder: &Path, compute: &Compute) -> Result<()> {
     let (path, info) = (folder.join("engine.json"), compute.engine.info());
     refuse_run(folder)?;
@@ -70,7 +72,8 @@ pub(super) struct Ledger<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> Ledger<T> {
-    /// Opens or makes the file. A last line that is not whole, as a full disk leaves it, is dropped.
+    /// Opens or makes the file. A last line that is not whole, as a full disk leaves it, is
+    /// dropped.
     ///
     /// # Errors
     /// [`Error::Io`], or [`Error::File`] naming a line that is no result.

@@ -1,4 +1,5 @@
-//! Experiments: short recipes over the rest. Raw results are kept line by line, so that what was stopped goes on.
+//! Experiments: short recipes over the rest. Raw results are kept line by line, so that what was
+//! stopped goes on.
 
 mod betti_decay;
 mod betti_pruning;

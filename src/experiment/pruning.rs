@@ -29,7 +29,8 @@ pub struct Pruning {
     pub ratios: Option<Vec<f64>>,
     /// Test samples; all if not given.
     pub test: Option<usize>,
-    /// How what is left is fitted to the whole network after each cut, if it is; the recovery is gentle then.
+    /// How what is left is fitted to the whole network after each cut, if it is; the recovery is
+    /// gentle then.
     pub compensate: Option<Compensation>,
 }
 
@@ -100,7 +101,8 @@ fn grid(options: &Pruning, names: &[&str], run: &Run) -> Result<Compare> {
     Ok(c)
 }
 
-/// The genetic search with a topological fitness against norms and chance: accuracy, parameters, MACs, recovery.
+/// The genetic search with a topological fitness against norms and chance: accuracy, parameters,
+/// MACs, recovery.
 ///
 /// # Errors
 /// As [`compare`].

@@ -15,7 +15,8 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The range that holds the middle 95 % of `median(b) / median(a)` when both are drawn again from themselves, 2,000 times.
+/// The range that holds the middle 95 % of `median(b) / median(a)` when both are drawn again from
+/// themselves, 2,000 times.
 pub fn ratio_interval(a: &[f64], b: &[f64], seed: u64) -> (f64, f64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut draw = |v: &[f64]| -> Vec<f64> { (0..v.len()).map(|_| v[rng.random_range(0..v.len())]).collect() };

@@ -46,7 +46,12 @@ pub enum AdapterChoice {
 
 impl AdapterRecord {
     pub(super) fn new(index: usize, adapter: &wgpu::Adapter) -> Self {
-        let (info, limits, has) = (adapter.get_info(), adapter.limits(), adapter.features());
+        Self::with(index, adapter, &adapter.limits())
+    }
+
+    /// Of a device of the adapter that was opened with fewer limits.
+    pub(super) fn with(index: usize, adapter: &wgpu::Adapter, limits: &wgpu::Limits) -> Self {
+        let (info, has) = (adapter.get_info(), adapter.features());
         let kind = match info.device_type {
             wgpu::DeviceType::DiscreteGpu => "discrete",
             wgpu::DeviceType::IntegratedGpu => "integrated",
@@ -70,7 +75,7 @@ impl AdapterRecord {
             software: info.device_type == wgpu::DeviceType::Cpu,
             max_buffer_bytes: limits.max_buffer_size,
             max_binding_bytes: limits.max_storage_buffer_binding_size,
-            max_points: most_points(usable_binding(&limits)),
+            max_points: most_points(usable_binding(limits)),
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
             workgroup_invocations: limits.max_compute_invocations_per_workgroup,
             features: known.iter().filter(|(_, f)| has.contains(*f)).map(|(name, _)| (*name).into()).collect(),
@@ -78,7 +83,8 @@ impl AdapterRecord {
     }
 }
 
-/// The largest n for which a table of n rows fits so many bytes; its rows are padded to a multiple of four words.
+/// The largest n for which a table of n rows fits so many bytes; its rows are padded to a multiple
+/// of four words.
 fn most_points(bytes: u64) -> usize {
     let words = bytes / 4;
     let mut n = words.isqrt();
@@ -88,7 +94,8 @@ fn most_points(bytes: u64) -> usize {
     n as usize
 }
 
-/// Bytes that one binding can show to our shaders: positions in them are 32-bit, so drivers that offer more than 2 GiB are taken at that.
+/// Bytes that one binding can show to our shaders: positions in them are 32-bit, so drivers that
+/// offer more than 2 GiB are taken at that.
 pub(super) fn usable_binding(limits: &wgpu::Limits) -> u64 {
     limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(i32::MAX as u64) & !3
 }

@@ -22,7 +22,8 @@ pub(crate) fn count_read_back(bytes: u64) {
 const USAGE: wgpu::BufferUsages =
     wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
 
-/// A storage buffer of zeros, `words` times 4 bytes (at least four: empty bindings are not allowed).
+/// A storage buffer of zeros, `words` times 4 bytes (at least four: empty bindings are not
+/// allowed).
 pub(crate) fn zeroed(gpu: &Gpu, label: &str, words: usize) -> Result<wgpu::Buffer> {
     create(gpu, label, words, false)
 }
@@ -54,7 +55,8 @@ fn create(gpu: &Gpu, label: &str, words: usize, mapped: bool) -> Result<wgpu::Bu
     })
 }
 
-/// Copies `words` 4-byte words from word `first` of a buffer to the host. Waits for all that was submitted before.
+/// Copies `words` 4-byte words from word `first` of a buffer to the host. Waits for all that was
+/// submitted before.
 pub(crate) fn download<T: bytemuck::Pod>(gpu: &Gpu, buffer: &wgpu::Buffer, first: usize, words: usize) -> Result<Vec<T>> {
     if words == 0 {
         return Ok(Vec::new());

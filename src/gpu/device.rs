@@ -36,8 +36,8 @@ impl Gpu {
     /// [`Error::NoAdapter`] when nothing fits, [`Error::Device`] when the driver refuses.
     pub fn open(choice: &AdapterChoice) -> Result<Self> {
         let (adapter, record) = adapter::choose(choice)?;
-        // burn decides what it may use from the adapter, not from the device: a device that is to be shared with it
-        // must have everything but mappable primary buffers.
+        // burn decides what it may use from the adapter, not from the device: a device that is to
+        // be shared with it must have everything but mappable primary buffers.
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("lacuna"),
             required_features: adapter.features()
@@ -58,6 +58,27 @@ impl Gpu {
             }
         });
         Ok(Self::new(adapter, device, queue, record, lost))
+    }
+
+    /// Takes a device that the caller opened, so that buffers of the caller's can be given to the
+    /// engine. Which limits a device needs, the error says: request it with `adapter.limits()` for
+    /// the largest clouds.
+    ///
+    /// # Errors
+    /// [`Error::Device`] for a device whose limits are below what the shaders need.
+    pub fn from_wgpu(adapter: wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
+        let limits = device.limits();
+        let needs = [
+            ("max_storage_buffers_per_shader_stage", limits.max_storage_buffers_per_shader_stage, 8),
+            ("max_compute_invocations_per_workgroup", limits.max_compute_invocations_per_workgroup, 256),
+            ("max_compute_workgroup_size_x", limits.max_compute_workgroup_size_x, 256),
+            ("max_compute_workgroup_storage_size", limits.max_compute_workgroup_storage_size, 16_384),
+        ];
+        if let Some((name, has, need)) = needs.into_iter().find(|(_, has, need)| has < need) {
+            return Err(Error::Device(format!("the device was opened with {name} = {has}; at least {need} are needed")));
+        }
+        let record = AdapterRecord::with(0, &adapter, &limits);
+        Ok(Self::new(adapter, device, queue, record, Arc::default()))
     }
 
     /// Takes a device that burn created, and leaves its callbacks to burn.
@@ -92,15 +113,18 @@ impl Gpu {
         &self.inner.record
     }
 
-    pub(crate) fn device(&self) -> &wgpu::Device {
+    /// The device, for buffers that the engine is to read.
+    pub fn device(&self) -> &wgpu::Device {
         &self.inner.device
     }
 
-    pub(crate) fn queue(&self) -> &wgpu::Queue {
+    /// The queue that the engine submits to.
+    pub fn queue(&self) -> &wgpu::Queue {
         &self.inner.queue
     }
 
-    /// Writes numbers into a buffer of this device from byte `offset` on, after all that was submitted before.
+    /// Writes numbers into a buffer of this device from byte `offset` on, after all that was
+    /// submitted before.
     ///
     /// # Errors
     /// [`Error::Device`] when the buffer is too small or the device is lost.
@@ -143,7 +167,8 @@ impl Gpu {
         let errors = [validation.pop(), memory.pop(), internal.pop()].map(pollster::block_on);
         let error = errors.into_iter().flatten().next();
         if error.is_some() {
-            // What has failed may be the device itself: its loss is told in a poll, once the queue is empty.
+            // What has failed may be the device itself: its loss is told in a poll, once the queue
+            // is empty.
             let patience = wgpu::PollType::Wait { submission_index: None, timeout: Some(std::time::Duration::from_secs(2)) };
             let _ = quiet_unwind(AssertUnwindSafe(|| self.inner.device.poll(patience)));
         }

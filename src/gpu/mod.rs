@@ -1,8 +1,9 @@
 //! Devices, buffers, kernels and submissions. Knows no topology.
 //!
-//! Rules this module keeps so that the shaders run everywhere: limits are asked of the adapter, never assumed; every
-//! creation and submission sits in an error scope and becomes an [`crate::Error`]; long work is cut into short submissions
-//! (Windows resets a device that is busy for about two seconds); every byte that comes back to the host is counted.
+//! Rules this module keeps so that the shaders run everywhere: limits are asked of the adapter,
+//! never assumed; every creation and submission sits in an error scope and becomes an
+//! [`crate::Error`]; long work is cut into short submissions (Windows resets a device that is busy
+//! for about two seconds); every byte that comes back to the host is counted.
 
 mod adapter;
 mod buffer;
@@ -20,3 +21,5 @@ pub(crate) use kernel::Kernel;
 #[cfg(test)]
 pub(crate) use kernel::expand_imports;
 pub(crate) use recorder::{Recorder, Work};
+/// The version of wgpu whose devices and buffers the engine takes.
+pub use wgpu;

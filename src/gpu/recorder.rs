@@ -5,22 +5,23 @@ use crate::error::{Error, Result};
 use std::time::{Duration, Instant};
 use wgpu::util::DeviceExt;
 
-/// How long a submission should take. Windows resets a device that is busy for about two seconds; below 20 ms the fixed cost
-/// of a submission begins to show.
+/// How long a submission should take. Windows resets a device that is busy for about two seconds;
+/// below 20 ms the fixed cost of a submission begins to show.
 const AIM: Duration = Duration::from_millis(60);
 /// Pass timings kept until they are read.
 const TIMINGS: u32 = 2048;
 
-/// How many workgroups a slice of `fits` may have, of `left`, so that it does not reach into the next slice: more than a row of them are
-/// dispatched as whole rows, of which only the last slice's may go beyond its end, where there is no more work.
+/// How many workgroups a slice of `fits` may have, of `left`, so that it does not reach into the
+/// next slice: more than a row of them are dispatched as whole rows, of which only the last slice's
+/// may go beyond its end, where there is no more work.
 fn whole_rows(fits: u32, left: u32, row: u32) -> u32 {
     if fits < left && fits > row { fits - fits % row } else { fits }
 }
 
 /// Records dispatches, cuts them where they would take too long, and submits.
 ///
-/// A dispatch tells its cost in steps (roughly, words touched). How many steps fit a submission is learnt from the
-/// submissions that were waited for.
+/// A dispatch tells its cost in steps (roughly, words touched). How many steps fit a submission is
+/// learnt from the submissions that were waited for.
 pub(crate) struct Recorder<'a> {
     gpu: &'a Gpu,
     encoder: Option<wgpu::CommandEncoder>,
@@ -42,10 +43,12 @@ struct Timings {
     totals: Vec<(&'static str, f64)>,
 }
 
-/// What a kernel works on: bindings 1, 2, ... as (buffer, first byte, bytes); 0 bytes is the whole buffer.
+/// What a kernel works on: bindings 1, 2, ... as (buffer, first byte, bytes); 0 bytes is the whole
+/// buffer.
 pub(crate) type Bindings<'a> = &'a [(&'a wgpu::Buffer, u64, u64)];
 
-/// One piece of work: `groups` workgroups for each of `clouds` clouds, with the two numbers of its slice.
+/// One piece of work: `groups` workgroups for each of `clouds` clouds, with the two numbers of its
+/// slice.
 #[derive(Clone, Copy)]
 pub(crate) struct Work {
     pub groups: u32,
@@ -54,7 +57,8 @@ pub(crate) struct Work {
     pub b: u32,
     /// Steps per workgroup, above 0.
     pub cost: f64,
-    /// No dispatch may have more workgroups per cloud than this (the shader's scratch memory ends there); 0 is no limit.
+    /// No dispatch may have more workgroups per cloud than this (the shader's scratch memory ends
+    /// there); 0 is no limit.
     pub most_groups: u32,
 }
 
@@ -253,7 +257,8 @@ impl<'a> Recorder<'a> {
 mod tests {
     use super::whole_rows;
 
-    /// Slices of any size tile the work: what a dispatch runs ends where the next begins, but for the last.
+    /// Slices of any size tile the work: what a dispatch runs ends where the next begins, but for
+    /// the last.
     #[test]
     fn slices_do_not_overlap() {
         for (work, fits) in

@@ -62,7 +62,8 @@ fn is_none_each(sides: &Sides) -> bool {
     sides.is(0)
 }
 
-/// One layer. Layers stand in the order of computing; each takes what the one before gives, unless it says otherwise.
+/// One layer. Layers stand in the order of computing; each takes what the one before gives, unless
+/// it says otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Layer {
@@ -77,11 +78,12 @@ pub enum Layer {
         /// Steps between the places where it is taken.
         #[serde(default = "one_each", skip_serializing_if = "is_one_each")]
         stride: Sides,
-        /// Zeros on each side. If they are not given, half of the kernel, which then has to be odd: stride 1 keeps the plane's size.
+        /// Zeros on each side. If they are not given, half of the kernel, which then has to be odd:
+        /// stride 1 keeps the plane's size.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         padding: Option<Sides>,
-        /// Parts that the channels in and the filters are divided into: a filter reads the channels of its own part. A depthwise
-        /// convolution has as many parts as channels.
+        /// Parts that the channels in and the filters are divided into: a filter reads the channels
+        /// of its own part. A depthwise convolution has as many parts as channels.
         #[serde(default = "one", skip_serializing_if = "is_one")]
         groups: usize,
         /// Whether it has a bias.
@@ -120,7 +122,8 @@ pub enum Layer {
         #[serde(default = "none_each", skip_serializing_if = "is_none_each")]
         padding: Sides,
     },
-    /// While training, numbers are set to zero by chance and the others enlarged so that the mean stays; otherwise nothing.
+    /// While training, numbers are set to zero by chance and the others enlarged so that the mean
+    /// stays; otherwise nothing.
     Dropout {
         /// Share that is set to zero, below 1.
         rate: f64,
@@ -141,8 +144,8 @@ pub enum Layer {
         /// That layer's index.
         from: usize,
     },
-    /// A shortcut without weights: every `stride`-th row and column, and for each channel out the channel in that it takes, if
-    /// any; zeros otherwise (option A of He et al., arXiv 1512.03385).
+    /// A shortcut without weights: every `stride`-th row and column, and for each channel out the
+    /// channel in that it takes, if any; zeros otherwise (option A of He et al., arXiv 1512.03385).
     Shortcut {
         /// Channels in.
         input: usize,
@@ -190,7 +193,8 @@ impl Layer {
         Layer::MaxPool { size: size.into(), stride: None, padding: none_each() }
     }
 
-    /// Whether each filter reads the one channel of its own number: such a convolution hands its channels on, one by one.
+    /// Whether each filter reads the one channel of its own number: such a convolution hands its
+    /// channels on, one by one.
     pub fn is_depthwise(&self) -> bool {
         matches!(self, Layer::Conv { input, output, groups, .. } if input == output && input == groups && *groups > 1)
     }
@@ -215,7 +219,8 @@ pub struct Arch {
     pub learn_activation: bool,
     /// From input to logits.
     pub layers: Vec<Layer>,
-    /// Names of the layers with weights in PyTorch, in order; `layers.INDEX`, as `torch.nn.Sequential` has it, if there are none.
+    /// Names of the layers with weights in PyTorch, in order; `layers.INDEX`, as
+    /// `torch.nn.Sequential` has it, if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
 }
@@ -256,8 +261,8 @@ impl Arch {
         Ok(arch)
     }
 
-    /// A small convolutional network: one block (3 x 3 convolution, batch norm, activation, 2 x 2 pooling) per entry of
-    /// `filters`, then a hidden layer and the logits.
+    /// A small convolutional network: one block (3 x 3 convolution, batch norm, activation, 2 x 2
+    /// pooling) per entry of `filters`, then a hidden layer and the logits.
     ///
     /// # Errors
     /// [`Error::Input`] when the planes are too small for that many blocks.
@@ -387,7 +392,8 @@ impl Arch {
         }
     }
 
-    /// The activation that what layer `at` gives goes through next, or the network's where there is none.
+    /// The activation that what layer `at` gives goes through next, or the network's where there is
+    /// none.
     pub fn activation_behind(&self, at: usize) -> &Activation {
         match self.layers[at..].iter().find(|l| matches!(l, Layer::Activation { .. })) {
             Some(Layer::Activation { of: Some(activation) }) => activation,

@@ -1,7 +1,8 @@
 //! burn tensors as buffers of our pipelines, and buffers as tensors, without a copy to the host.
 //!
-//! The only file that names burn's internals, and the only one that reads tensors back. burn owns the memory in both directions: a tensor's buffer is borrowed for
-//! reading, and results are written into a buffer that burn has allocated. Everything goes through one queue, so what has
+//! The only file that names burn's internals, and the only one that reads tensors back. burn owns
+//! the memory in both directions: a tensor's buffer is borrowed for reading, and results are
+//! written into a buffer that burn has allocated. Everything goes through one queue, so what has
 //! been submitted first runs first; `get_resource` makes burn submit what it still holds back.
 
 use crate::error::{Error, Result};
@@ -64,7 +65,8 @@ pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
 /// What kept [`data`] from reading a tensor, until it is asked for.
 static UNREAD: std::sync::Mutex<Option<Error>> = std::sync::Mutex::new(None);
 
-/// A tensor's numbers as burn's records take them, which know no errors: if the device fails they are not numbers, and [`take_unread`] says why.
+/// A tensor's numbers as burn's records take them, which know no errors: if the device fails they
+/// are not numbers, and [`take_unread`] says why.
 pub(crate) fn data<const D: usize>(tensor: &Tensor<D>) -> TensorData {
     let numbers = read(tensor.clone()).unwrap_or_else(|why| {
         UNREAD.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(why);
@@ -94,10 +96,12 @@ fn failed(what: &str, why: impl std::fmt::Debug) -> Error {
     Error::Device(format!("{what}: {why:?}"))
 }
 
-/// The memory of a tensor of f32, in row-major order. The tensor must be without autodiff (`.inner()`).
+/// The memory of a tensor of f32, in row-major order. The tensor must be without autodiff
+/// (`.inner()`).
 ///
 /// # Errors
-/// [`Error::Input`] for a tensor that is not on a wgpu device, [`Error::Device`] when burn's queue has failed.
+/// [`Error::Input`] for a tensor that is not on a wgpu device, [`Error::Device`] when burn's queue
+/// has failed.
 pub fn buffer_of<const D: usize>(tensor: Tensor<D>) -> Result<TensorBuffer> {
     let bytes = 4 * tensor.shape().num_elements() as u64;
     let fused = tensor
@@ -120,8 +124,8 @@ fn resource(
     Ok((r.buffer.clone(), r.offset, Box::new(managed)))
 }
 
-/// A tensor whose numbers `write` puts into its buffer: it gets the buffer and the first byte, and submits its work to the
-/// queue of `gpu`, the engine on the same device.
+/// A tensor whose numbers `write` puts into its buffer: it gets the buffer and the first byte, and
+/// submits its work to the queue of `gpu`, the engine on the same device.
 ///
 /// # Errors
 /// [`Error::Input`] when the device is not wgpu; whatever `write` returns.

@@ -1,8 +1,9 @@
 //! What a network costs, by its architecture alone.
 //!
-//! Multiply-accumulates (MACs) are those of convolutions and fully connected layers, for one sample; norms, activations, biases and
-//! additions are not counted, as in the pruning literature. VGG-16 for CIFAR-10 has 313,201,664 of them: the "313 M FLOPs" of the papers
-//! are MACs. As floating-point operations they are twice that.
+//! Multiply-accumulates (MACs) are those of convolutions and fully connected layers, for one
+//! sample; norms, activations, biases and additions are not counted, as in the pruning literature.
+//! VGG-16 for CIFAR-10 has 313,201,664 of them: the "313 M FLOPs" of the papers are MACs. As
+//! floating-point operations they are twice that.
 
 use super::{Arch, Layer, Shape};
 use crate::error::Result;

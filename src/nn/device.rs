@@ -9,8 +9,8 @@ use std::sync::Mutex;
 
 /// A burn device and the engine that reads its tensors.
 ///
-/// On a GPU both are the same wgpu device, so activations reach the shaders without leaving it. Without one, burn-flex trains
-/// and the native engine computes.
+/// On a GPU both are the same wgpu device, so activations reach the shaders without leaving it.
+/// Without one, burn-flex trains and the native engine computes.
 #[derive(Clone, Debug)]
 pub struct Compute {
     /// For plain tensors; `.autodiff()` for training.
@@ -31,7 +31,8 @@ impl Compute {
     /// What is asked for: see [`Engine::new`].
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] when a GPU is asked for and there is none, [`Error::Device`] when it cannot be opened.
+    /// [`Error::NoAdapter`] when a GPU is asked for and there is none, [`Error::Device`] when it
+    /// cannot be opened.
     pub fn new(kind: EngineKind, adapter: &AdapterChoice) -> Result<Self> {
         let named = *adapter != AdapterChoice::Best;
         // Asked once: every answer lists the machine's adapters anew.
@@ -60,7 +61,8 @@ fn shared_device(choice: &AdapterChoice) -> Result<(Device, Gpu)> {
     let failed = |why: String| Error::Device(format!("{} cannot be opened for training: {why}", record.name));
     let (device, setup) = Device::wgpu_options()
         .device_kind(kind_of(&record, nth_of_kind))
-        // Each tensor in a buffer of its own: shared pages cannot be read and written in one dispatch.
+        // Each tensor in a buffer of its own: shared pages cannot be read and written in one
+        // dispatch.
         .memory_config(MemoryConfiguration::ExclusivePages)
         .init_with_setup()
         .map_err(|e| failed(e.to_string()))?;
@@ -86,8 +88,9 @@ fn kind_of(record: &AdapterRecord, nth: usize) -> DeviceKind {
 
 /// Makes burn's implicit default device the native one.
 ///
-/// burn puts an optimiser's saved state on its default device before it moves it to the right one. That would be a GPU, and
-/// a panic where there is none. To be called first thing in `main`, before there are threads.
+/// burn puts an optimiser's saved state on its default device before it moves it to the right one.
+/// That would be a GPU, and a panic where there is none. To be called first thing in `main`, before
+/// there are threads.
 ///
 /// # Safety
 /// No other thread may read or write the environment meanwhile.

@@ -1,11 +1,15 @@
-//! `shaders/activate.wgsl`, `activate_backward.wgsl`: activation functions as one kernel each, forwards and backwards.
+//! `shaders/activate.wgsl`, `activate_backward.wgsl`: activation functions as one kernel each,
+//! forwards and backwards.
 //!
-//! `cargo bench --bench networks -- activation`, a million numbers on the software driver, both cores half busy: forwards the pair takes as long as what burn
-//! compiles from the composed expression (2.6 ms each, CAbs: both read and write everything once); alone, forwards and backwards, it is 1.4
-//! times faster (7.2 ms against 10.2). In a network an activation is not alone: behind a scale and a shift, which burn compiles into one kernel with
-//! the composed function and with its gradient, the composition takes 10.7 ms and the pair 16.1, for kernels of ours are walls that burn's fusion
-//! ends at. So training goes through the composition. The pair is the independent check of what burn makes of the table, and serves
-//! where numbers lie in buffers without a tape.
+//! `cargo bench --bench networks -- activation`, a million numbers on the software driver, both
+//! cores half busy: forwards the pair takes as long as what burn compiles from the composed
+//! expression (2.6 ms each, CAbs: both read and write everything once); alone, forwards and
+//! backwards, it is 1.4 times faster (7.2 ms against 10.2). In a network an activation is not
+//! alone: behind a scale and a shift, which burn compiles into one kernel with the composed
+//! function and with its gradient, the composition takes 10.7 ms and the pair 16.1, for kernels of
+//! ours are walls that burn's fusion ends at. So training goes through the composition. The pair is
+//! the independent check of what burn makes of the table, and serves where numbers lie in buffers
+//! without a tape.
 
 use super::{Activation, bridge};
 use crate::error::{Error, Result};

@@ -1,8 +1,9 @@
 //! Which filters go together.
 //!
-//! A filter's channel passes through norms, activations and poolings to whatever reads it. Where a residual addition joins two
-//! convolutions, channel `i` of one is added to channel `i` of the other: they can only be removed together. A group is all that
-//! shares its channels in this way, the sets that [`crate::prune::cut`] shrinks. (Torch-Pruning finds the same by tracing; here the
+//! A filter's channel passes through norms, activations and poolings to whatever reads it. Where a
+//! residual addition joins two convolutions, channel `i` of one is added to channel `i` of the
+//! other: they can only be removed together. A group is all that shares its channels in this way,
+//! the sets that [`crate::prune::cut`] shrinks. (Torch-Pruning finds the same by tracing; here the
 //! architecture says it.)
 
 use super::{Arch, Layer, Shape};
@@ -41,7 +42,8 @@ pub struct Group {
     pub out_of: Vec<usize>,
     /// Shortcuts that give channels to the group.
     pub into: Vec<usize>,
-    /// Layers after which the filters are seen as others see them: the activations, or the convolutions if there are none.
+    /// Layers after which the filters are seen as others see them: the activations, or the
+    /// convolutions if there are none.
     pub seen: Vec<usize>,
     /// Number of filters of each.
     pub filters: usize,
@@ -58,7 +60,8 @@ impl Group {
         self.convs.len() > 1 || !self.into.is_empty() || !self.out_of.is_empty()
     }
 
-    /// Whether each filter has one convolution, at most one norm and one activation of its own, and nothing else before it is read.
+    /// Whether each filter has one convolution, at most one norm and one activation of its own, and
+    /// nothing else before it is read.
     pub fn is_plain(&self) -> bool {
         !self.is_coupled() && self.depthwise.is_empty() && self.norms.len() <= 1 && self.seen.len() == 1
     }
@@ -87,8 +90,9 @@ impl Spaces {
 }
 
 impl Arch {
-    /// The groups whose filters can be removed, in the order of their first convolutions: all but those that come in with the input
-    /// or go out as the answer, and those that a convolution in several parts reads or gives, unless it is depthwise.
+    /// The groups whose filters can be removed, in the order of their first convolutions: all but
+    /// those that come in with the input or go out as the answer, and those that a convolution in
+    /// several parts reads or gives, unless it is depthwise.
     ///
     /// # Errors
     /// As [`Arch::shapes`].

@@ -1,4 +1,5 @@
-//! The weights that training begins with: a function of architecture, scheme and seed alone, not of the device.
+//! The weights that training begins with: a function of architecture, scheme and seed alone, not of
+//! the device.
 
 use super::{Arch, Layer};
 use crate::error::{Error, Result};
@@ -13,7 +14,8 @@ pub enum Init {
     /// The activation's own: variance times fan-in is [`super::Activation::weight_variance`].
     #[default]
     Own,
-    /// At the edge of chaos: variance times fan-in such that small differences keep their size, 1 / E[f'(z)^2] over a standard normal z.
+    /// At the edge of chaos: variance times fan-in such that small differences keep their size, 1 /
+    /// E[f'(z)^2] over a standard normal z.
     Edge,
     /// Glorot's: variance 2 / (fan-in + fan-out).
     Glorot,
@@ -63,10 +65,11 @@ impl TryFrom<String> for Init {
     }
 }
 
-/// Weights of every convolution (`[output, input / groups, rows, columns]`) and linear layer (`[input, output]`), in order, drawn uniformly.
+/// Weights of every convolution (`[output, input / groups, rows, columns]`) and linear layer
+/// (`[input, output]`), in order, drawn uniformly.
 ///
-/// `power` is the mean square of an input number where it is known: where the scheme is to preserve variance, the first layer then
-/// brings the input to variance 1.
+/// `power` is the mean square of an input number where it is known: where the scheme is to preserve
+/// variance, the first layer then brings the input to variance 1.
 pub(crate) fn draw(arch: &Arch, seed: u64, init: Init, power: Option<f64>) -> Vec<Vec<f32>> {
     let mut rng = StdRng::seed_from_u64(seed);
     let last = arch.layers.iter().rposition(|l| matches!(l, Layer::Linear { .. }));

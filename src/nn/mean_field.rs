@@ -1,16 +1,20 @@
-//! What becomes of variances and of small differences in deep random networks: mean-field theory, for any activation.
+//! What becomes of variances and of small differences in deep random networks: mean-field theory,
+//! for any activation.
 //!
-//! In a wide network with weights of variance `sigma_w^2 / fan_in` and biases of variance `sigma_b^2`, numbers before an activation `f` are normal;
-//! their variance `q` goes from layer to layer by `q -> sigma_w^2 E[f(sqrt(q) z)^2] + sigma_b^2`, and a small difference between two
-//! inputs grows by the slope `chi = sigma_w^2 E[f'(sqrt(q) z)^2]`. Order (chi < 1) and chaos (chi > 1) meet at the edge of chaos, chi = 1.
-//! Poole et al. 2016; Schoenholz et al. 2017; Murray, Abrol and Tanner (arXiv 2105.07741).
+//! In a wide network with weights of variance `sigma_w^2 / fan_in` and biases of variance
+//! `sigma_b^2`, numbers before an activation `f` are normal; their variance `q` goes from layer to
+//! layer by `q -> sigma_w^2 E[f(sqrt(q) z)^2] + sigma_b^2`, and a small difference between two
+//! inputs grows by the slope `chi = sigma_w^2 E[f'(sqrt(q) z)^2]`. Order (chi < 1) and chaos (chi >
+//! 1) meet at the edge of chaos, chi = 1. Poole et al. 2016; Schoenholz et al. 2017; Murray, Abrol
+//! and Tanner (arXiv 2105.07741).
 
 use super::Activation;
 use super::activation::normal_mean;
 use crate::error::{Error, Result};
 use serde::Serialize;
 
-/// Nodes and weights of Gauss and Hermite's rule for means over a standard normal variable, exact for polynomials up to degree `2 n - 1`.
+/// Nodes and weights of Gauss and Hermite's rule for means over a standard normal variable, exact
+/// for polynomials up to degree `2 n - 1`.
 ///
 /// By Newton's method on the orthonormal Hermite polynomials; `n` up to about 200.
 pub fn gauss_hermite(n: usize) -> Vec<(f64, f64)> {
@@ -23,7 +27,8 @@ pub fn gauss_hermite(n: usize) -> Vec<(f64, f64)> {
         // The derivative of h_n is sqrt(n) h_(n - 1).
         (now, (n as f64).sqrt() * before, before)
     };
-    // The zeros interlace and lie within 2 sqrt(n): look for changes of sign on a fine grid, then polish.
+    // The zeros interlace and lie within 2 sqrt(n): look for changes of sign on a fine grid, then
+    // polish.
     let end = 2.0 * (n as f64).sqrt() + 1.0;
     let steps = 200 * n.max(1);
     let at = |i: usize| -end + 2.0 * end * i as f64 / steps as f64;
@@ -60,7 +65,8 @@ pub struct MeanField {
     pub variance: f64,
     /// How much a small difference grows in a layer, there.
     pub slope: f64,
-    /// Fourth over squared second moment of the derivative: 1 where every direction is kept alike (dynamical isometry).
+    /// Fourth over squared second moment of the derivative: 1 where every direction is kept alike
+    /// (dynamical isometry).
     pub moment_ratio: f64,
 }
 
@@ -103,18 +109,21 @@ impl MeanField {
         Self { weights, biases, variance: q, slope: weights * second, moment_ratio: fourth / (second * second) }
     }
 
-    /// The edge of chaos for biases of this variance: weights such that chi is 1 at the variance that repeats itself.
+    /// The edge of chaos for biases of this variance: weights such that chi is 1 at the variance
+    /// that repeats itself.
     ///
     /// # Errors
     /// [`Error::Input`] when there is none that the iteration finds.
     pub fn edge_of_chaos(f: &Activation, biases: f64) -> Result<Self> {
-        // Without biases, where the function is smooth at 0, it is the limit of no variance at all, which the iteration nears only slowly.
+        // Without biases, where the function is smooth at 0, it is the limit of no variance at all,
+        // which the iteration nears only slowly.
         if biases == 0.0 && f.value(0.0) == 0.0 && f.derivative(1e-9) == f.derivative(-1e-9) && f.derivative(0.0) != 0.0 {
             return Ok(Self::at(f, f.derivative(0.0).powi(-2), 0.0, 0.0));
         }
         let none = || Error::input(format!("no edge of chaos found for {f} with biases of variance {biases}"));
         let mut q = 1.0;
-        // Where there is none (a function with f(c x) = c f(x), and biases), the variance grows by the same step for ever.
+        // Where there is none (a function with f(c x) = c f(x), and biases), the variance grows by
+        // the same step for ever.
         for _ in 0..5_000 {
             let weights = 1.0 / slope_power(f, q);
             let next = weights * power(f, q) + biases;
@@ -131,7 +140,8 @@ impl MeanField {
         Err(none())
     }
 
-    /// The edge of chaos at a given variance: weights and biases such that chi is 1 and `q` repeats itself.
+    /// The edge of chaos at a given variance: weights and biases such that chi is 1 and `q` repeats
+    /// itself.
     ///
     /// # Errors
     /// [`Error::Input`] where that would take biases of negative variance.
@@ -147,7 +157,8 @@ impl MeanField {
         Ok(Self::at(f, weights, biases.max(0.0), q))
     }
 
-    /// How the correlation of two inputs maps to that after a layer, by Gauss and Hermite's rule in two dimensions.
+    /// How the correlation of two inputs maps to that after a layer, by Gauss and Hermite's rule in
+    /// two dimensions.
     pub fn correlation(&self, f: &Activation, rho: f64) -> f64 {
         let nodes = gauss_hermite(64);
         let (side, other) = (self.variance.sqrt(), (1.0 - rho * rho).max(0.0).sqrt());
@@ -176,7 +187,8 @@ mod tests {
                 assert!((k as usize) > 2 * n - 1 || (moment(k) / want - 1.0).abs() < 1e-10, "{n}, {k}: {}", moment(k));
             }
         }
-        // Smooth functions: as the trapezium rule. Kinks: slower, which is why means are not taken by it.
+        // Smooth functions: as the trapezium rule. Kinks: slower, which is why means are not taken
+        // by it.
         let rule = gauss_hermite(64);
         let by_rule = |f: &dyn Fn(f64) -> f64| rule.iter().map(|&(x, w)| w * f(x)).sum::<f64>();
         assert!((by_rule(&|x| x.sin().powi(2)) - normal_mean(|x| x.sin().powi(2))).abs() < 1e-12);
@@ -192,7 +204,8 @@ mod tests {
         assert!(MeanField::edge_of_chaos(&activation("relu"), 0.1).is_err());
     }
 
-    /// Murray, Abrol and Tanner's table for S-exp with a = 1: variances of biases, weights, and before activations.
+    /// Murray, Abrol and Tanner's table for S-exp with a = 1: variances of biases, weights, and
+    /// before activations.
     #[test]
     fn published_edges_of_chaos() {
         let f = activation("s-exp:1");
@@ -217,7 +230,8 @@ mod tests {
         }
     }
 
-    /// The slopes that `activations.md` measured against: CAbs 1.65 at 0.6, normalised ReLU 1.47, 0.8-fold 1.35 at 0.5, sine 1.31.
+    /// The slopes that `activations.md` measured against: CAbs 1.65 at 0.6, normalised ReLU 1.47,
+    /// 0.8-fold 1.35 at 0.5, sine 1.31.
     #[test]
     fn slopes_of_the_folding_family() {
         for (name, weights, slope) in

@@ -1,4 +1,5 @@
-//! Networks: activations, architectures, models, and the device that they share with the topology engine.
+//! Networks: activations, architectures, models, and the device that they share with the topology
+//! engine.
 
 mod activation;
 mod arch;

@@ -19,7 +19,8 @@ pub struct Net {
     pub norms: Vec<BatchNorm>,
     /// The fully connected layers, weights `[input, output]`.
     pub linears: Vec<Linear>,
-    /// The activation's learnt parameters, for every activation in turn; empty where they are fixed.
+    /// The activation's learnt parameters, for every activation in turn; empty where they are
+    /// fixed.
     pub shapes: Vec<Param<Tensor<1>>>,
     /// What connects them.
     #[module(skip)]
@@ -36,8 +37,9 @@ pub enum Flow {
 }
 
 impl Net {
-    /// Builds a network with weights drawn uniformly with variance `gain / fan_in` ([`super::Activation::weight_variance`]), and
-    /// biases of zero. The draw depends on `seed` alone, not on the device.
+    /// Builds a network with weights drawn uniformly with variance `gain / fan_in`
+    /// ([`super::Activation::weight_variance`]), and biases of zero. The draw depends on `seed`
+    /// alone, not on the device.
     ///
     /// # Errors
     /// [`Error::Input`] when the architecture does not fit together.
@@ -45,8 +47,8 @@ impl Net {
         Self::with_init(arch, seed, Init::Own, None, device)
     }
 
-    /// As [`Net::new`], with weights drawn by a scheme. `power` is the mean square of an input number, which some schemes use for the
-    /// first layer.
+    /// As [`Net::new`], with weights drawn by a scheme. `power` is the mean square of an input
+    /// number, which some schemes use for the first layer.
     ///
     /// # Errors
     /// As [`Net::new`].
@@ -116,15 +118,16 @@ impl Net {
         self.forward_with(x, &mut |_, _| true)
     }
 
-    /// [`Net::forward`], showing `see` what comes out of every layer, by the layer's index. The pass ends early, with what
-    /// there is, when `see` returns false.
+    /// [`Net::forward`], showing `see` what comes out of every layer, by the layer's index. The
+    /// pass ends early, with what there is, when `see` returns false.
     pub fn forward_with(&self, x: Tensor<2>, see: &mut dyn FnMut(usize, &Flow) -> bool) -> Tensor<2> {
         self.forward_changed(x, &mut |at, flow| {
             if see(at, &flow) { ControlFlow::Continue(flow) } else { ControlFlow::Break(flow) }
         })
     }
 
-    /// [`Net::forward`], where `change` may put something of the same shape in the place of what comes out of a layer, or end the pass.
+    /// [`Net::forward`], where `change` may put something of the same shape in the place of what
+    /// comes out of a layer, or end the pass.
     pub fn forward_changed(&self, x: Tensor<2>, change: &mut dyn FnMut(usize, Flow) -> ControlFlow<Flow, Flow>) -> Tensor<2> {
         let mut pass = self.begin(x);
         while pass.next < self.arch.layers.len() {

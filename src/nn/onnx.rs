@@ -1,6 +1,7 @@
 //! Networks as ONNX files, which other programs run.
 //!
-//! The file is a protocol buffer (the fields' numbers are those of `onnx.proto3`, version 1.14, opset 17). Nothing is read back here.
+//! The file is a protocol buffer (the fields' numbers are those of `onnx.proto3`, version 1.14,
+//! opset 17). Nothing is read back here.
 
 use super::activation::Symbol;
 use super::{Layer, Net, Window, bridge};
@@ -113,11 +114,13 @@ fn window(layer: &Layer) -> Vec<(&'static str, Attribute)> {
 }
 
 impl Net {
-    /// The network as an ONNX file: `input`, `[batch, ...]` as the architecture takes it, to `logits`, `[batch, classes]`. Where the notes say how samples are
-    /// normalised, the file does that first, so that images go in as pixels from 0 to 1.
+    /// The network as an ONNX file: `input`, `[batch, ...]` as the architecture takes it, to
+    /// `logits`, `[batch, classes]`. Where the notes say how samples are normalised, the file does
+    /// that first, so that images go in as pixels from 0 to 1.
     ///
     /// # Errors
-    /// [`crate::Error::Device`] when the weights cannot be read, [`crate::Error::Input`] when the architecture does not fit together.
+    /// [`crate::Error::Device`] when the weights cannot be read, [`crate::Error::Input`] when the
+    /// architecture does not fit together.
     pub fn to_onnx(&self, notes: &OnnxNotes) -> Result<Vec<u8>> {
         let arch = &self.arch;
         let (mut graph, mut given): (Graph, Vec<String>) = (Graph::default(), Vec::new());
@@ -193,7 +196,8 @@ impl Net {
                 Layer::Branch { from } => given[*from].clone(),
                 Layer::Add { with } => graph.node("Add", &[&flow, &given[*with]], &[]),
                 Layer::Shortcut { input, stride, channels } => {
-                    // A convolution of side 1 that passes some channels on and gives zeros for the others.
+                    // A convolution of side 1 that passes some channels on and gives zeros for the
+                    // others.
                     let passes = channels.iter().flat_map(|from| (0..*input).map(move |i| f32::from(u8::from(*from == Some(i)))));
                     let weight =
                         graph.tensor(&format!("shortcut{at}"), &[channels.len(), *input, 1, 1], &passes.collect::<Vec<_>>());

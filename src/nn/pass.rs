@@ -1,7 +1,8 @@
 //! A pass through a network that can stop before any layer and go on later.
 //!
-//! Pruning looks between layers: it changes a layer's weights in the middle of a pass, or follows a gradient into what a single layer reads. A [`Pass`]
-//! is what flows into the next layer, together with what shortcuts come back to later.
+//! Pruning looks between layers: it changes a layer's weights in the middle of a pass, or follows a
+//! gradient into what a single layer reads. A [`Pass`] is what flows into the next layer, together
+//! with what shortcuts come back to later.
 
 use super::net::{Flow, Net, shortcut};
 use super::{Arch, Layer, Window};
@@ -33,7 +34,8 @@ impl Arch {
         matches!(self.layers.get(at + 1), Some(Layer::BatchNorm { .. })).then_some(at + 1)
     }
 
-    /// Layer `at` is the how manieth of its kind, counted from 0: the place of its tensors in [`Net::convs`], [`Net::norms`] or [`Net::linears`].
+    /// Layer `at` is the how manieth of its kind, counted from 0: the place of its tensors in
+    /// [`Net::convs`], [`Net::norms`] or [`Net::linears`].
     pub fn nth(&self, at: usize) -> usize {
         let kind = std::mem::discriminant(&self.layers[at]);
         self.layers[..at].iter().filter(|l| std::mem::discriminant(*l) == kind).count()
@@ -67,7 +69,8 @@ impl Net {
         Pass { next: at + 1, flow, kept }
     }
 
-    /// What layer `at` makes of `flow`; `kept` gives what an earlier layer gave, where the layer comes back to one.
+    /// What layer `at` makes of `flow`; `kept` gives what an earlier layer gave, where the layer
+    /// comes back to one.
     pub fn apply(&self, at: usize, flow: Flow, kept: &dyn Fn(usize) -> Option<Flow>) -> Flow {
         let activation = &self.arch.activation;
         let nth = self.arch.nth(at);

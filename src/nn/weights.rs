@@ -1,9 +1,11 @@
 //! Weights in files: PyTorch's names and shapes, so that both sides read each other's.
 //!
-//! A network is written as safetensors under the names of its architecture ([`Arch::names`]), linear weights as `[output, input]`, batch
-//! norms as `weight`, `bias`, `running_mean`, `running_var`. Read are safetensors and what `torch.save` writes (`.pt`, `.pth`, `.th`, zip or legacy, a
-//! state dict alone or inside a checkpoint). Names are matched after `module.` and `state_dict.` are taken off in front; if they are others
-//! altogether, layers are matched by kind (convolution, norm, linear) in the natural order of their names, and shapes must fit.
+//! A network is written as safetensors under the names of its architecture ([`Arch::names`]),
+//! linear weights as `[output, input]`, batch norms as `weight`, `bias`, `running_mean`,
+//! `running_var`. Read are safetensors and what `torch.save` writes (`.pt`, `.pth`, `.th`, zip or
+//! legacy, a state dict alone or inside a checkpoint). Names are matched after `module.` and
+//! `state_dict.` are taken off in front; if they are others altogether, layers are matched by kind
+//! (convolution, norm, linear) in the natural order of their names, and shapes must fit.
 
 use super::{Arch, Layer, Net, bridge};
 use crate::data::files::checksum;
@@ -24,10 +26,12 @@ pub type StateDict = BTreeMap<String, Entry>;
 /// Reads all tensors of floating-point numbers of a file.
 ///
 /// # Errors
-/// [`Error::Io`], or [`Error::File`] for a file that is damaged or holds numbers of other types than f32 and f64.
+/// [`Error::Io`], or [`Error::File`] for a file that is damaged or holds numbers of other types
+/// than f32 and f64.
 pub fn read_state(path: &Path) -> Result<StateDict> {
     let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
-    // A zip or a pickle; safetensors begins with the length of its JSON, whose first byte may be that of a pickle.
+    // A zip or a pickle; safetensors begins with the length of its JSON, whose first byte may be
+    // that of a pickle.
     let by_torch = bytes.starts_with(b"PK") || bytes.starts_with(&[0x80]);
     let tensors = if by_torch && bytes.get(8) != Some(&b'{') { torch_tensors(path)? } else { safe_tensors(path, &bytes)? };
     let plain = |name: String| {
@@ -91,7 +95,8 @@ fn torch_tensors(path: &Path) -> Result<StateDict> {
     // Names stay as they are: numbers in them have gaps where layers have no weights.
     let open = |key| open(key).map_indices_contiguous(false);
     let mut problem = None;
-    // In a checkpoint the state dict lies beside what the optimiser keeps, which is no part of the network.
+    // In a checkpoint the state dict lies beside what the optimiser keeps, which is no part of the
+    // network.
     for key in [Some("state_dict"), Some("model_state_dict"), Some("model"), None] {
         let mut store = open(key);
         match store.get_all_tensors() {
@@ -140,7 +145,8 @@ fn kind(layer: &Layer) -> usize {
     }
 }
 
-/// The names of an architecture's layers in a file: its own if they are there, else those of the same kind in natural order.
+/// The names of an architecture's layers in a file: its own if they are there, else those of the
+/// same kind in natural order.
 fn places(arch: &Arch, state: &StateDict, path: &Path) -> Result<Vec<(usize, String)>> {
     let own = arch.weight_names();
     if own.iter().any(|(_, name)| state.contains_key(&format!("{name}.weight"))) {
@@ -251,7 +257,8 @@ impl Net {
     /// A network of an architecture with the weights of a state dict; `path` is named in errors.
     ///
     /// # Errors
-    /// [`Error::File`] naming the tensor that is missing, does not fit (with both shapes), is not finite, or that nothing takes.
+    /// [`Error::File`] naming the tensor that is missing, does not fit (with both shapes), is not
+    /// finite, or that nothing takes.
     pub fn from_state(arch: &Arch, state: &StateDict, path: &Path, device: &Device) -> Result<Self> {
         let mut net = Self::empty(arch, device)?;
         let mut left: std::collections::BTreeSet<&str> = state.keys().map(String::as_str).collect();

@@ -3,7 +3,8 @@
 use super::Layer;
 use serde::{Deserialize, Serialize};
 
-/// A number for rows and one for columns. JSON has one number where both are the same, else `[rows, columns]`.
+/// A number for rows and one for columns. JSON has one number where both are the same, else `[rows,
+/// columns]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 pub struct Sides {
@@ -61,7 +62,8 @@ impl Sides {
     }
 }
 
-/// How large the window is, how far it steps, and how many rows and columns are put around the plane on each side.
+/// How large the window is, how far it steps, and how many rows and columns are put around the
+/// plane on each side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Its size.

@@ -1,12 +1,16 @@
 //! Networks of the pruning literature, by name.
 //!
-//! - `vgg11`, `vgg16`, and with `-bn` (Simonyan and Zisserman, arXiv 1409.1556, for small images): 3 x 3 convolutions and 2 x 2
-//!   pooling, then one fully connected layer. With batch norm convolutions have no bias, without it they have one.
-//! - `resnet20`, `resnet56` (He et al., arXiv 1512.03385, section 4.2): shortcuts without weights (option A).
-//! - `basicnet` (Mehta, Kim and Theobalt, arXiv 1811.12495): seven convolutions and two fully connected layers. Where its planes shrink is
-//!   our reading: by pooling after the third, fifth and seventh.
-//! - `mobilenet` (Howard et al., arXiv 1704.04861): thirteen depthwise convolutions, each followed by one of kernel 1. For small images
-//!   it halves the plane three times, not five: the first convolution and the first depthwise one with stride 2 have stride 1 here.
+//! - `vgg11`, `vgg16`, and with `-bn` (Simonyan and Zisserman, arXiv 1409.1556, for small images):
+//!   3 x 3 convolutions and 2 x 2 pooling, then one fully connected layer. With batch norm
+//!   convolutions have no bias, without it they have one.
+//! - `resnet20`, `resnet56` (He et al., arXiv 1512.03385, section 4.2): shortcuts without weights
+//!   (option A).
+//! - `basicnet` (Mehta, Kim and Theobalt, arXiv 1811.12495): seven convolutions and two fully
+//!   connected layers. Where its planes shrink is our reading: by pooling after the third, fifth
+//!   and seventh.
+//! - `mobilenet` (Howard et al., arXiv 1704.04861): thirteen depthwise convolutions, each followed
+//!   by one of kernel 1. For small images it halves the plane three times, not five: the first
+//!   convolution and the first depthwise one with stride 2 have stride 1 here.
 //!
 //! `NAME:FACTOR` multiplies all widths, as in `vgg16-bn:0.25`, for machines without a GPU.
 
@@ -53,7 +57,8 @@ pub struct Variant {
 /// A network of [`NAMES`], for images of `input` (channels, height, width).
 ///
 /// # Errors
-/// [`Error::Input`] for an unknown name, a factor that is not above 0 and at most 4, or images that are too small.
+/// [`Error::Input`] for an unknown name, a factor that is not above 0 and at most 4, or images that
+/// are too small.
 pub fn named(name: &str, input: [usize; 3], classes: usize, activation: Activation) -> Result<Arch> {
     variant(name, &Variant::default(), input, classes, activation)
 }

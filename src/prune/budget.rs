@@ -23,11 +23,13 @@ pub enum Shares {
     /// Every layer loses the same share.
     #[default]
     Same,
-    /// Filters go one by one, wherever the variance of the effect on the logits is least for what it saves. Every layer keeps a quarter.
+    /// Filters go one by one, wherever the variance of the effect on the logits is least for what
+    /// it saves. Every layer keeps a quarter.
     Effect,
 }
 
-/// The share of its filters that a layer keeps where effects decide: costs of single filters do not see what happens when most of a layer goes.
+/// The share of its filters that a layer keeps where effects decide: costs of single filters do not
+/// see what happens when most of a layer goes.
 const LEAST_SHARE: f64 = 0.25;
 
 impl Budget {
@@ -63,8 +65,8 @@ impl Budget {
         ))
     }
 
-    /// Filters of each group that stay when all lose the same share, the smallest that brings the network to `limit`; `stays(group, share)` says what a
-    /// share leaves.
+    /// Filters of each group that stay when all lose the same share, the smallest that brings the
+    /// network to `limit`; `stays(group, share)` says what a share leaves.
     ///
     /// # Errors
     /// [`Error::Input`] when no share does.
@@ -94,8 +96,9 @@ impl Budget {
         }
     }
 
-    /// Filters of each group that stay when they go one by one (or `round_to` by `round_to`), the least effect for what is saved first, until the network is
-    /// at `limit`. `free` says which groups may lose any, `minimum` what each keeps.
+    /// Filters of each group that stay when they go one by one (or `round_to` by `round_to`), the
+    /// least effect for what is saved first, until the network is at `limit`. `free` says which
+    /// groups may lose any, `minimum` what each keeps.
     ///
     /// # Errors
     /// [`Error::Input`] when it cannot come so far.

@@ -1,9 +1,11 @@
 //! Removing filters that say the same to every sample, without loss.
 //!
-//! A batch norm whose scale is zero gives its shift, whatever comes in; behind the activation `f` the filter is the constant `f(shift)`. Mehta, Kim and
-//! Theobalt (arXiv 1811.12495) remove such filters; what they added to the next layer is then missing unless it is zero. Here it is put
-//! into the next layer's bias, or into the running mean of the norm behind it: exact for fully connected readers and where the constant is zero
-//! (as with ReLU and a shift below zero), and away from the zeros around the plane for convolutions.
+//! A batch norm whose scale is zero gives its shift, whatever comes in; behind the activation `f`
+//! the filter is the constant `f(shift)`. Mehta, Kim and Theobalt (arXiv 1811.12495) remove such
+//! filters; what they added to the next layer is then missing unless it is zero. Here it is put
+//! into the next layer's bias, or into the running mean of the norm behind it: exact for fully
+//! connected readers and where the constant is zero (as with ReLU and a shift below zero), and away
+//! from the zeros around the plane for convolutions.
 
 use super::surgery::{Keep, cut};
 use crate::error::Result;
@@ -11,8 +13,9 @@ use crate::nn::{Group, Layer, Net, Reader, bridge};
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 
-/// [`cut`], with what the removed filters gave as constants put into what reads them: those whose norm's scale is zero, or whose weights
-/// are. Filters of coupled groups, and those that depthwise convolutions hand on, are cut plainly.
+/// [`cut`], with what the removed filters gave as constants put into what reads them: those whose
+/// norm's scale is zero, or whose weights are. Filters of coupled groups, and those that depthwise
+/// convolutions hand on, are cut plainly.
 ///
 /// # Errors
 /// As [`cut`].
@@ -41,8 +44,8 @@ pub fn cut_and_fold(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
     cut(&whole, keep, device)
 }
 
-/// What each filter would give before the activation if it were constant: the shift of its norm where the scale rules, or what the norm
-/// (or the bias alone) makes of weights that are all zero.
+/// What each filter would give before the activation if it were constant: the shift of its norm
+/// where the scale rules, or what the norm (or the bias alone) makes of weights that are all zero.
 fn constants(net: &Net, group: &Group) -> Result<Vec<f64>> {
     let conv = &net.convs[net.arch.nth(group.convs[0])];
     let sizes = bridge::read(conv.weight.val().abs().flatten::<2>(1, 3).sum_dim(1))?;
@@ -109,7 +112,8 @@ mod tests {
     use crate::nn::{Activation, Arch, Flow};
     use burn::tensor::TensorData;
 
-    /// Filters 1 and 3 of each layer are constants, by their norms' scales or by their weights; without them the network says the same.
+    /// Filters 1 and 3 of each layer are constants, by their norms' scales or by their weights;
+    /// without them the network says the same.
     #[test]
     fn constants_are_kept_in_what_reads_them() {
         let device = Device::flex();

@@ -1,8 +1,10 @@
-//! Least squares by the Gram matrix: what a layer reads, what it should give, and the weights that bring the one nearest to the other.
+//! Least squares by the Gram matrix: what a layer reads, what it should give, and the weights that
+//! bring the one nearest to the other.
 //!
-//! Rows come batch by batch and are summed up on the device that the network runs on; what is kept grows with the number of inputs, not with that of
-//! rows. Sums are of differences from the first batch's means, so that little is lost in single precision. The host solves in double
-//! precision, by the Cholesky factors of one matrix for all outputs.
+//! Rows come batch by batch and are summed up on the device that the network runs on; what is kept
+//! grows with the number of inputs, not with that of rows. Sums are of differences from the first
+//! batch's means, so that little is lost in single precision. The host solves in double precision,
+//! by the Cholesky factors of one matrix for all outputs.
 
 use crate::error::{Error, Result};
 use crate::nn::bridge;
@@ -71,7 +73,8 @@ impl Gram {
     /// Means and covariances on the host, or the moments about zero where `centred` is false.
     ///
     /// # Errors
-    /// [`Error::Device`] when the device fails, [`Error::Input`] when there were no rows or numbers that are not finite.
+    /// [`Error::Device`] when the device fails, [`Error::Input`] when there were no rows or numbers
+    /// that are not finite.
     pub fn moments(self, centred: bool) -> Result<Moments> {
         let Some(sums) = self.sums else { return Err(Error::Internal("least squares without rows".into())) };
         let n = self.rows as f64;
@@ -85,7 +88,8 @@ impl Gram {
         if !(finite(&gram) && finite(&cross) && finite(&squares) && finite(&mean_in) && finite(&mean_out)) {
             return Err(Error::input("what a layer gives is not finite: has the network diverged?"));
         }
-        // About the shift the sums are sum(u' z'); about the mean n * m m' less; about zero n * (shift + m)(shift + m)' more than that.
+        // About the shift the sums are sum(u' z'); about the mean n * m m' less; about zero n *
+        // (shift + m)(shift + m)' more than that.
         let (di, dj): (Vec<f64>, Vec<f64>) = (off_in.iter().map(|x| x / n).collect(), off_out.iter().map(|x| x / n).collect());
         mean_in.iter_mut().zip(&di).for_each(|(m, x)| *m += x);
         mean_out.iter_mut().zip(&dj).for_each(|(m, x)| *m += x);
@@ -125,7 +129,8 @@ pub(super) struct Fit {
     pub weights: Mat<f64>,
     /// What is added to each output.
     pub intercept: Vec<f64>,
-    /// The share of the outputs' variance that the old weights miss, with an intercept of their own, and that the new ones miss.
+    /// The share of the outputs' variance that the old weights miss, with an intercept of their
+    /// own, and that the new ones miss.
     pub missed: [f64; 2],
     /// The ridge that was needed: more than the one asked for where the matrix is singular.
     pub ridge: f64,
@@ -163,8 +168,9 @@ impl Moments {
         (0..weights.ncols()).map(of_output).sum()
     }
 
-    /// The weights `W` and intercepts `b` with the least mean square of `u W + b - z`, plus `ridge` times the mean variance of an input times the square of
-    /// `W - start`. A matrix that is singular gets as much more ridge as its factors need; inputs that never vary change nothing.
+    /// The weights `W` and intercepts `b` with the least mean square of `u W + b - z`, plus `ridge`
+    /// times the mean variance of an input times the square of `W - start`. A matrix that is
+    /// singular gets as much more ridge as its factors need; inputs that never vary change nothing.
     ///
     /// # Errors
     /// [`Error::Input`] when no ridge helps, as with numbers that are not finite.
@@ -220,7 +226,8 @@ mod tests {
         gram.moments(centred).unwrap()
     }
 
-    /// At the solution the gradient of the penalised mean square is zero: computed here from the rows, in double precision.
+    /// At the solution the gradient of the penalised mean square is zero: computed here from the
+    /// rows, in double precision.
     #[test]
     fn the_gradient_vanishes() {
         let (n, d, o) = (60, 7, 3);

@@ -15,10 +15,12 @@ use std::time::Instant;
 pub const LATENCY_BATCH: usize = 64;
 /// Times it is taken; the least counts, for other work on the machine only ever adds.
 const RUNS: usize = 11;
-/// Halvings of the interval in which the share of the multiplications is looked for: to less than a hundredth.
+/// Halvings of the interval in which the share of the multiplications is looked for: to less than a
+/// hundredth.
 const HALVINGS: u64 = 7;
 
-/// Milliseconds that a network takes for a batch of [`LATENCY_BATCH`] samples on a device: the least of 11 runs.
+/// Milliseconds that a network takes for a batch of [`LATENCY_BATCH`] samples on a device: the
+/// least of 11 runs.
 ///
 /// # Errors
 /// [`Error::Device`] when the device fails.
@@ -38,11 +40,12 @@ pub fn latency_ms(net: &Net, device: &Device) -> Result<f64> {
     Ok(least)
 }
 
-/// The plan with the share of each group that brings a network to `ms` milliseconds a batch, by networks of chance weights whose time is taken: times are
-/// not in proportion to multiplications.
+/// The plan with the share of each group that brings a network to `ms` milliseconds a batch, by
+/// networks of chance weights whose time is taken: times are not in proportion to multiplications.
 ///
 /// # Errors
-/// [`Error::Input`] when no share does; [`Error::Interrupted`]; [`Error::Device`] when the device fails.
+/// [`Error::Input`] when no share does; [`Error::Interrupted`]; [`Error::Device`] when the device
+/// fails.
 pub(super) fn within(
     plan: &Plan,
     (ms, shares): (f64, Shares),
@@ -97,7 +100,8 @@ mod tests {
     use crate::progress::Unwatched;
     use crate::prune::Criterion;
 
-    /// Half of the whole network's time is reached by removing filters, and more time than it takes by removing none.
+    /// Half of the whole network's time is reached by removing filters, and more time than it takes
+    /// by removing none.
     #[test]
     fn times_are_kept() {
         let device = Device::flex();

@@ -1,7 +1,8 @@
 //! Filter pruning: score, choose, cut, recover, and say what it cost and gained.
 //!
-//! Filters that share their channels are a [`crate::nn::Group`]. A criterion gives every filter of every group a score; a [`Rule`] turns scores into
-//! filters that go, never the last of a group; [`cut`] removes them physically; a [`Schedule`] does so in one step or in several.
+//! Filters that share their channels are a [`crate::nn::Group`]. A criterion gives every filter of
+//! every group a score; a [`Rule`] turns scores into filters that go, never the last of a group;
+//! [`cut`] removes them physically; a [`Schedule`] does so in one step or in several.
 
 mod budget;
 mod compensate;

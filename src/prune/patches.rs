@@ -14,8 +14,8 @@ pub(super) struct Places {
     at: Vec<usize>,
 }
 
-/// What a layer reads of `[images, channels, height, width]`, row by row: at some places of the plane `[height, width]` that it gives if it is a convolution,
-/// else all of each image.
+/// What a layer reads of `[images, channels, height, width]`, row by row: at some places of the
+/// plane `[height, width]` that it gives if it is a convolution, else all of each image.
 pub(super) fn rows_read(layer: &Layer, maps: Tensor<4>, plane: [usize; 2], most: usize, seed: u64) -> Tensor<2> {
     match Window::of(layer) {
         Some(kernel) => Places::draw(maps.dims()[0], plane, most, seed).patches(maps, kernel),
@@ -29,7 +29,8 @@ impl Places {
         seed.wrapping_mul(1_000_003).wrapping_add((layer * 65_537 + batch) as u64)
     }
 
-    /// At most `most` places of each image's `[height, width]` by chance, which `seed` decides; all of them, once each, if there are no more.
+    /// At most `most` places of each image's `[height, width]` by chance, which `seed` decides; all
+    /// of them, once each, if there are no more.
     pub fn draw(images: usize, [height, width]: [usize; 2], most: usize, seed: u64) -> Self {
         let plane = height * width;
         let per_image = plane.min(most);
@@ -47,8 +48,8 @@ impl Places {
         self.at.len()
     }
 
-    /// The numbers of all channels at some pixels of `[images, channels, height, width]`, row by row: whole rows are copied from where channels lie beside
-    /// each other.
+    /// The numbers of all channels at some pixels of `[images, channels, height, width]`, row by
+    /// row: whole rows are copied from where channels lie beside each other.
     fn pixels(maps: Tensor<4>, which: Vec<i32>) -> Tensor<2> {
         let ([images, channels, height, width], device) = (maps.dims(), maps.device());
         let pixels = maps.permute([0, 2, 3, 1]).reshape([images * height * width, channels]);
@@ -61,14 +62,15 @@ impl Places {
         self.at.iter().enumerate().map(|(row, &place)| (row / self.per_image, place))
     }
 
-    /// What maps `[images, channels, height, width]` of the places' plane hold there: `[rows, channels]`.
+    /// What maps `[images, channels, height, width]` of the places' plane hold there: `[rows,
+    /// channels]`.
     pub fn pick(&self, maps: Tensor<4>) -> Tensor<2> {
         let plane = maps.dims()[2] * maps.dims()[3];
         Self::pixels(maps, self.each().map(|(image, place)| (image * plane + place) as i32).collect())
     }
 
-    /// What a convolution reads of `[images, channels, height, width]` for those places: `[rows, channels * kernel rows * kernel columns]`, in the order of its
-    /// weights.
+    /// What a convolution reads of `[images, channels, height, width]` for those places: `[rows,
+    /// channels * kernel rows * kernel columns]`, in the order of its weights.
     pub fn patches(&self, maps: Tensor<4>, kernel: Window) -> Tensor<2> {
         let Window { size, stride, padding } = kernel;
         let padded = match padding.array() {
@@ -95,7 +97,8 @@ mod tests {
     use burn::tensor::module::conv2d;
     use burn::tensor::ops::ConvOptions;
 
-    /// Patches times weights are what the convolution gives at those places, whatever its stride and padding.
+    /// Patches times weights are what the convolution gives at those places, whatever its stride
+    /// and padding.
     #[test]
     fn patches_are_what_a_convolution_reads() {
         let device = Device::flex();

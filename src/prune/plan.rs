@@ -59,8 +59,8 @@ impl Recover {
     }
 }
 
-/// Training after a cut that does not harm what was compensated: see [`crate::train::Gentle`]. By SGD with momentum 0.9, a weight decay of 0.0001,
-/// batches of 128.
+/// Training after a cut that does not harm what was compensated: see [`crate::train::Gentle`]. By
+/// SGD with momentum 0.9, a weight decay of 0.0001, batches of 128.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recovery {
     /// The learning rate that it begins with.
@@ -110,7 +110,8 @@ impl Plan {
         Self { compensate: Some(by), recovery: Some(Recovery::default()), ..self }
     }
 
-    /// How the training after the cut goes, for a run that was trained by `settings` on so many samples.
+    /// How the training after the cut goes, for a run that was trained by `settings` on so many
+    /// samples.
     pub fn recovery_settings(&self, settings: &Settings, samples: usize) -> Settings {
         let mut learnt = match self.recovery {
             None => Settings { gentle: None, patience: None, warm_up: 0, ..*settings },
@@ -266,7 +267,8 @@ impl Plan {
             .min(filters)
     }
 
-    /// One step of an iterative schedule: what takes a network to where a part of every share is gone of what the `original` one had.
+    /// One step of an iterative schedule: what takes a network to where a part of every share is
+    /// gone of what the `original` one had.
     pub(super) fn step(&self, now: &Arch, original: &Arch, part: f64) -> Result<Self> {
         if let Rule::Target { budget, share, shares } = self.rule {
             // The same budget as a share of what the network has now.
@@ -292,8 +294,8 @@ impl Plan {
         plan
     }
 
-    /// Where a budget rules, the plan with the share of each group that brings the network within it. Where effects decide and `effects` are not
-    /// there yet, nothing changes.
+    /// Where a budget rules, the plan with the share of each group that brings the network within
+    /// it. Where effects decide and `effects` are not there yet, nothing changes.
     pub(super) fn within_budget(&self, arch: &Arch, groups: &[Group], effects: Option<&[LayerScores]>) -> Result<Self> {
         let Rule::Target { budget, share, shares } = self.rule else { return Ok(self.clone()) };
         let limit = share * budget.of(arch)?;
@@ -403,7 +405,8 @@ mod tests {
     fn global_shares_compare_layers() {
         let arch = arch(&[4, 4]);
         let layer = |scores: [f64; 4]| LayerScores::new(0, scores.to_vec());
-        // The second layer's scores are ten times as large; over their means, its two small ones are the worst of all.
+        // The second layer's scores are ten times as large; over their means, its two small ones
+        // are the worst of all.
         let scores = [layer([1.0, 1.1, 0.9, 1.0]), layer([1.0, 1.0, 19.0, 19.0])];
         let kept = plan(Criterion::L1, Rule::Global(0.25), 1).choose(&arch, &arch.groups().unwrap(), &scores);
         assert_eq!(kept, [vec![0, 1, 2, 3], vec![2, 3]]);

@@ -21,8 +21,9 @@ use std::path::{Path, PathBuf};
 /// Steps of a schedule that are through are kept beside it, and the same call goes on from them.
 ///
 /// # Errors
-/// [`Error::Input`] when the folder is taken or the plan makes no sense; [`Error::Interrupted`] when stopped: while the first step is scored, nothing is
-/// left; later the steps that are through are kept, and during the recovery the cut network and what it has recovered ([`resume_prune`]);
+/// [`Error::Input`] when the folder is taken or the plan makes no sense; [`Error::Interrupted`]
+/// when stopped: while the first step is scored, nothing is left; later the steps that are through
+/// are kept, and during the recovery the cut network and what it has recovered ([`resume_prune`]);
 /// [`Error::Io`], [`Error::Device`].
 pub fn prune_run(
     run: &Run,
@@ -65,10 +66,12 @@ pub fn prune_run(
     finish(run, outcome, net, out, data, compute, watch)
 }
 
-/// Goes on with the recovery of a pruning that was interrupted, by its own plan and on its own data.
+/// Goes on with the recovery of a pruning that was interrupted, by its own plan and on its own
+/// data.
 ///
 /// # Errors
-/// [`Error::Io`] or [`Error::File`] when the folder does not hold one; [`Error::Input`] when it was made from another run; as [`prune_run`].
+/// [`Error::Io`] or [`Error::File`] when the folder does not hold one; [`Error::Input`] when it was
+/// made from another run; as [`prune_run`].
 pub fn resume_prune(run: &Run, out: &Path, compute: &Compute, watch: &mut dyn Watch) -> Result<(Outcome, Net)> {
     let pruned = Run::open(out)?;
     if !out.join("prune.json").exists() {
@@ -128,7 +131,8 @@ impl Steps {
         self.folder.join("steps.json")
     }
 
-    /// Weights of each step have a name of their own, so that `steps.json` always speaks of weights that are whole.
+    /// Weights of each step have a name of their own, so that `steps.json` always speaks of weights
+    /// that are whole.
     fn weights_of(&self, done: usize) -> PathBuf {
         self.folder.join(format!("step-{done}.safetensors"))
     }

@@ -13,8 +13,9 @@ pub enum Rule {
     Below(f64),
     /// This share of each layer, the worst first.
     Ratio(f64),
-    /// This share of all filters, the worst first: by their scores as they are for scales of norms (network slimming), shares of zeros, Taylor
-    /// terms and effects, which mean the same in every layer; by their scores over the mean of their layer's for all others.
+    /// This share of all filters, the worst first: by their scores as they are for scales of norms
+    /// (network slimming), shares of zeros, Taylor terms and effects, which mean the same in every
+    /// layer; by their scores over the mean of their layer's for all others.
     Global(f64),
     /// As many as bring the network to this share of what it has of the budget.
     Target {
@@ -26,7 +27,8 @@ pub enum Rule {
         #[serde(default)]
         shares: Shares,
     },
-    /// As few as bring the time of a batch of 64 samples on this machine and engine to so many milliseconds.
+    /// As few as bring the time of a batch of 64 samples on this machine and engine to so many
+    /// milliseconds.
     Latency {
         /// Milliseconds.
         ms: f64,

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Curve {
     /// In equal steps.
     Linear,
-    /// Large steps first: `1 - (1 - t)^3` (Zhu and Gupta, "To prune, or not to prune", arXiv 1710.01878).
+    /// Large steps first: `1 - (1 - t)^3` (Zhu and Gupta, "To prune, or not to prune", arXiv
+    /// 1710.01878).
     Cubic,
 }
 
@@ -30,8 +31,11 @@ pub enum Schedule {
         /// Epochs of training after each step but the last.
         between: usize,
     },
-    /// After every epoch the worst are scored anew and their weights set to zero; norms and biases stay, so that they can learn on with the others
-    /// (where the activation lets a gradient through). What is zero at the end is cut, and its constant kept in what reads it (He et al., "Soft filter pruning", arXiv 1808.06866; with the criterion fpgm the form of arXiv 1811.00250).
+    /// After every epoch the worst are scored anew and their weights set to zero; norms and biases
+    /// stay, so that they can learn on with the others (where the activation lets a gradient
+    /// through). What is zero at the end is cut, and its constant kept in what reads it (He et al.,
+    /// "Soft filter pruning", arXiv 1808.06866; with the criterion fpgm the form of arXiv
+    /// 1811.00250).
     Soft {
         /// How many.
         epochs: usize,

@@ -30,7 +30,8 @@ pub struct LayerScores {
     pub layer: usize,
     /// One score per filter.
     pub scores: Vec<f64>,
-    /// The scale that Betti numbers were taken at, in the units of `spread`-normalised clouds unless it was given.
+    /// The scale that Betti numbers were taken at, in the units of `spread`-normalised clouds
+    /// unless it was given.
     pub scale: Option<f64>,
     /// How far the barcode of the filters that a search chose is from that of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,7 +83,8 @@ pub struct Scoring<'a> {
     pub stays: Vec<usize>,
     /// Sees how far it is.
     pub watch: &'a mut dyn Watch,
-    /// What a reconstruction leaves here for the compensation: how much each output counts of the layers that read filters, by their indices.
+    /// What a reconstruction leaves here for the compensation: how much each output counts of the
+    /// layers that read filters, by their indices.
     pub counts: BTreeMap<usize, Vec<f64>>,
 }
 

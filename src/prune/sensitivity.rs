@@ -91,10 +91,12 @@ impl Sensitivity {
     }
 }
 
-/// Cuts each layer alone by each of the shares, compensates if the plan says so, and tests the network. Filters are scored once. Goes on where it was interrupted.
+/// Cuts each layer alone by each of the shares, compensates if the plan says so, and tests the
+/// network. Filters are scored once. Goes on where it was interrupted.
 ///
 /// # Errors
-/// As [`score`]; [`Error::Input`] when the folder holds another analysis; [`Error::Interrupted`], after saving.
+/// As [`score`]; [`Error::Input`] when the folder holds another analysis; [`Error::Interrupted`],
+/// after saving.
 pub fn sensitivity(
     run: &Run,
     plan: &Plan,

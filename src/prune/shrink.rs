@@ -38,7 +38,8 @@ pub fn score(net: &Net, data: &DataSet, plan: &Plan, compute: &Compute, watch: &
     Ok(score_and_count(net, data, plan, compute, watch)?.0)
 }
 
-/// Rows, and how much each output counts of the layers that read filters, where the criterion says so.
+/// Rows, and how much each output counts of the layers that read filters, where the criterion says
+/// so.
 type Scored = (Vec<LayerRow>, BTreeMap<usize, Vec<f64>>);
 
 fn score_and_count(net: &Net, data: &DataSet, plan: &Plan, compute: &Compute, watch: &mut dyn Watch) -> Result<Scored> {
@@ -76,7 +77,8 @@ fn score_and_count(net: &Net, data: &DataSet, plan: &Plan, compute: &Compute, wa
     Ok((scores.into_iter().zip(kept).zip(&groups).map(row).collect(), counts))
 }
 
-/// For a joint choice: the groups that are chosen in the middle of a compensation, because one layer alone reads them.
+/// For a joint choice: the groups that are chosen in the middle of a compensation, because one
+/// layer alone reads them.
 fn choices(net: &Net, plan: &Plan, rows: &[LayerRow], counts: &BTreeMap<usize, Vec<f64>>) -> Result<Choices> {
     let mut found = Choices::new();
     if !matches!(&plan.criterion, Criterion::Barcode(options) if options.joint) || plan.compensate.is_none() || plan.reverse {
@@ -88,7 +90,8 @@ fn choices(net: &Net, plan: &Plan, rows: &[LayerRow], counts: &BTreeMap<usize, V
         let Some(group) = groups.iter().find(|g| g.leader() == row.scores.layer && is_later(g)) else { continue };
         let at = group.readers[0].layer();
         let Some(all) = counts.get(&at) else { continue };
-        // The outputs that are there when it comes to this layer: those of groups that are cut before.
+        // The outputs that are there when it comes to this layer: those of groups that are cut
+        // before.
         let cut_before = groups.iter().find(|g| g.convs.contains(&at) && !is_later(g));
         let of_outputs = cut_before.and_then(|g| rows.iter().find(|r| r.scores.layer == g.leader()));
         let counts = of_outputs.map_or(all.clone(), |r| r.kept.iter().map(|&k| all[k]).collect());
@@ -134,8 +137,9 @@ impl Keeper for () {
     }
 }
 
-/// Cuts a network as a plan has it; training between steps is by `settings`, those of the run, or gentle where the plan's recovery is. Goes on from what `keeper` has and keeps every step; `()` keeps
-/// nothing.
+/// Cuts a network as a plan has it; training between steps is by `settings`, those of the run, or
+/// gentle where the plan's recovery is. Goes on from what `keeper` has and keeps every step; `()`
+/// keeps nothing.
 ///
 /// # Errors
 /// As [`score`], and whatever training and the keeper say.
@@ -165,12 +169,14 @@ pub fn shrink(
                 now.net = silence(&now.net, &kept(&now.layers), &compute.device)?;
                 now.seconds[0] += start.elapsed().as_secs_f64();
                 now.done += 1;
-                // The last epoch is not kept: what is cut is fitted to the network before its filters were silenced.
+                // The last epoch is not kept: what is cut is fitted to the network before its
+                // filters were silenced.
                 if now.done < epochs {
                     keeper.save(&now)?;
                 }
             }
-            // What is zero goes: scored again, filters that are zero might look well to some criteria.
+            // What is zero goes: scored again, filters that are zero might look well to some
+            // criteria.
             let start = Instant::now();
             now.net = cut_and_fold(&now.net, &kept(&now.layers), &compute.device)?;
             if let Some(by) = &plan.compensate {
@@ -267,7 +273,8 @@ mod tests {
     use crate::prune::{Criterion, Curve};
     use crate::train::Optimiser;
 
-    /// Every schedule ends with the number of filters that the ratio says, and with a network that the kept filters make.
+    /// Every schedule ends with the number of filters that the ratio says, and with a network that
+    /// the kept filters make.
     #[test]
     fn schedules_end_at_the_ratio() {
         let compute = Compute::cpu();

@@ -6,7 +6,8 @@ use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Int, Tensor};
 use std::collections::BTreeMap;
 
-/// For the index of the convolution that names a group ([`Group::leader`]): the filters that stay, ascending.
+/// For the index of the convolution that names a group ([`Group::leader`]): the filters that stay,
+/// ascending.
 pub type Keep = BTreeMap<usize, Vec<usize>>;
 
 /// The groups that are to shrink, with the filters that stay.
@@ -147,7 +148,8 @@ pub fn cut(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
     Ok(net)
 }
 
-/// The twin of [`cut`] of full size: whatever reads a removed filter reads zeros. Gives the same logits.
+/// The twin of [`cut`] of full size: whatever reads a removed filter reads zeros. Gives the same
+/// logits.
 ///
 /// # Errors
 /// As [`cut`].
@@ -180,8 +182,8 @@ pub fn mask(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
     Ok(net)
 }
 
-/// A network in which the weights of the filters that are not kept are zero, and can learn again: biases and norms stay, for with all
-/// of them zero no gradient would come through.
+/// A network in which the weights of the filters that are not kept are zero, and can learn again:
+/// biases and norms stay, for with all of them zero no gradient would come through.
 ///
 /// # Errors
 /// As [`cut`].
@@ -228,7 +230,8 @@ mod tests {
         Arch { activation, ..arch }
     }
 
-    /// Channels that a convolution in two parts reads or gives stay; a depthwise one shrinks with those it hands on.
+    /// Channels that a convolution in two parts reads or gives stay; a depthwise one shrinks with
+    /// those it hands on.
     #[test]
     fn parts_stay_whole() {
         let arch = every_kind(Activation::parse("relu").unwrap());
@@ -244,7 +247,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-        /// A masked network and its cut twin give the same logits, whatever the architecture and whatever the activation makes of zero.
+        /// A masked network and its cut twin give the same logits, whatever the architecture and
+        /// whatever the activation makes of zero.
         #[test]
         fn masked_is_cut(which in 0usize..8, act in 0usize..4, seed: u64) {
             let device = Device::flex();
@@ -277,14 +281,16 @@ mod tests {
             let of = |n: &Net, x: Tensor<2>| -> Vec<f32> { n.forward(x).try_into_vec_as().unwrap() };
             let (got, want) = (of(&cut, x.clone()), of(&masked, x.clone()));
             let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).fold(0.0f32, |m, (p, q)| m.max((p - q).abs()));
-            // Twenty layers of sines enlarge what is rounded off: as much as a change of the input's last digits is enlarged may be lost.
+            // Twenty layers of sines enlarge what is rounded off: as much as a change of the
+            // input's last digits is enlarged may be lost.
             let lost = apart(&want, &of(&masked, x * (1.0 + 1e-6)));
             let size = want.iter().fold(1.0f32, |m, x| m.max(x.abs()));
             prop_assert!(apart(&got, &want) <= 1e-4 * size + 8.0 * lost, "{:?} against {:?}, {} lost", got, want, lost);
         }
     }
 
-    /// VGG-16 with NNI's head at uniform sparsity 0.1 to 0.9: its published numbers of parameters, to their digits.
+    /// VGG-16 with NNI's head at uniform sparsity 0.1 to 0.9: its published numbers of parameters,
+    /// to their digits.
     #[test]
     fn counts_are_those_of_nni() {
         let device = Device::flex();

@@ -6,15 +6,16 @@ use crate::nn::{Group, Net, bridge};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-/// The weights of a group's filters, one row each; where several convolutions are coupled, one behind the other.
+/// The weights of a group's filters, one row each; where several convolutions are coupled, one
+/// behind the other.
 pub(super) fn weights(net: &Net, group: &Group) -> Tensor<2> {
     let of_conv = |at: &usize| net.convs[net.arch.nth(*at)].weight.val().flatten::<2>(1, 3);
     let rows: Vec<Tensor<2>> = group.convs.iter().map(of_conv).collect();
     Tensor::cat(rows, 1)
 }
 
-/// Distances between rows of `width` numbers, the strict lower triangle. Differences of rows, not of products, so that equal filters are
-/// at distance 0.
+/// Distances between rows of `width` numbers, the strict lower triangle. Differences of rows, not
+/// of products, so that equal filters are at distance 0.
 pub(super) fn distances(rows: &[f32], width: usize) -> Vec<f32> {
     let row = |i: usize| &rows[i * width..(i + 1) * width];
     let distance = |i: usize, j: usize| {

@@ -9,7 +9,8 @@ use plotters::style::register_font;
 use std::path::Path;
 use std::sync::Once;
 
-/// Petroff's ten colours ("Accessible color sequences for data visualization", arXiv 2107.02270), of which the colour-blind tell every pair apart.
+/// Petroff's ten colours ("Accessible color sequences for data visualization", arXiv 2107.02270),
+/// of which the colour-blind tell every pair apart.
 const PALETTE: [RGBColor; 10] = [
     RGBColor(0x3f, 0x90, 0xda),
     RGBColor(0xe7, 0x63, 0x00),
@@ -23,7 +24,8 @@ const PALETTE: [RGBColor; 10] = [
     RGBColor(0x94, 0xa4, 0xa2),
 ];
 
-/// Dash and gap of the lines of the `i`-th series: after ten series the colours come again, with dashes, then with dots.
+/// Dash and gap of the lines of the `i`-th series: after ten series the colours come again, with
+/// dashes, then with dots.
 fn dashes(i: usize) -> Option<(u32, u32)> {
     match i / PALETTE.len() {
         0 => None,
@@ -106,7 +108,8 @@ pub trait Picture {
     }
 }
 
-/// Whether a picture can be saved there, judged by the name: to be asked before the work that it will show.
+/// Whether a picture can be saved there, judged by the name: to be asked before the work that it
+/// will show.
 ///
 /// # Errors
 /// [`Error::Input`] for an ending other than `.svg` and `.png`.
@@ -157,7 +160,8 @@ pub(super) fn legend_size<'a>(names: impl Iterator<Item = &'a str> + Clone) -> (
     ((46 + 15 * longest / 2).clamp(90, 360), 64 + LEGEND_ROW * names.count() as u32)
 }
 
-/// Writes names beside marks of their colours, one below the other: over the chart they would hide lines.
+/// Writes names beside marks of their colours, one below the other: over the chart they would hide
+/// lines.
 pub(super) fn legend<B: DrawingBackend>(area: &DrawingArea<B, Shift>, names: &[&str]) -> Drawn {
     for (i, name) in names.iter().enumerate() {
         let y = (52 + LEGEND_ROW * i as u32) as i32;
@@ -174,7 +178,8 @@ pub(super) fn legend<B: DrawingBackend>(area: &DrawingArea<B, Shift>, names: &[&
     Ok(())
 }
 
-/// Places for the labels of an axis: round numbers, seven at most; whole ones where all `values` are whole.
+/// Places for the labels of an axis: round numbers, seven at most; whole ones where all `values`
+/// are whole.
 pub(super) fn ticks(range: &std::ops::Range<f64>, mut values: impl Iterator<Item = f64>) -> Vec<f64> {
     let whole = values.all(|v| !v.is_finite() || v.fract() == 0.0);
     let rough = (range.end - range.start) / 7.0;
@@ -297,7 +302,8 @@ pub(super) fn fitting(title: &str, size: u32, pixels: u32) -> u32 {
     if wide <= f64::from(pixels) { size } else { (f64::from(size) * f64::from(pixels) / wide).max(9.0) as u32 }
 }
 
-/// Charts one below the other, each with its own vertical axis: Betti curves of dimensions that differ in size.
+/// Charts one below the other, each with its own vertical axis: Betti curves of dimensions that
+/// differ in size.
 #[derive(Clone, Debug, Default)]
 pub struct Panels(
     /// From top to bottom.

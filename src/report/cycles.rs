@@ -6,7 +6,8 @@ use crate::topology::{Cycle, PointCloud};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-/// Where holes are: points, and a closed line around each hole. Both axes have one scale; of points in space it is a view from the side and above.
+/// Where holes are: points, and a closed line around each hole. Both axes have one scale; of points
+/// in space it is a view from the side and above.
 #[derive(Clone, Copy, Debug)]
 pub struct CycleMap<'a, S> {
     /// Above the picture.

@@ -1,5 +1,6 @@
-//! Pixels without stairs: everything is drawn four times as large, and two by two pixels become one. A picture has twice its pixels then in each direction, so
-//! that it stays sharp on screens with small pixels and in print.
+//! Pixels without stairs: everything is drawn four times as large, and two by two pixels become
+//! one. A picture has twice its pixels then in each direction, so that it stays sharp on screens
+//! with small pixels and in print.
 
 use plotters::backend::{BitMapBackend, DrawingBackend};
 use plotters::prelude::{FontDesc, TextStyle};

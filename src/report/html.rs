@@ -7,7 +7,8 @@ use std::path::Path;
 
 /// A page under construction: headings, paragraphs, tables and pictures, in order.
 ///
-/// The page is one file that needs no network. Charts show their values under the pointer (by uPlot, which is inlined); without scripts they are drawings.
+/// The page is one file that needs no network. Charts show their values under the pointer (by
+/// uPlot, which is inlined); without scripts they are drawings.
 #[derive(Clone, Debug)]
 pub struct Page {
     title: String,
@@ -44,7 +45,8 @@ fn today() -> String {
     date_of((seconds / 86_400) as i64)
 }
 
-/// The date so many days after the first of January 1970 (Hinnant's algorithm: years begin in March, so that leap days come last).
+/// The date so many days after the first of January 1970 (Hinnant's algorithm: years begin in
+/// March, so that leap days come last).
 fn date_of(days: i64) -> String {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
@@ -122,8 +124,9 @@ impl Page {
         Ok(format!("<figure{wide}{data} aria-label=\"{label}\">{svg}</figure>\n"))
     }
 
-    /// Adds frames that play one after the other, with a slider to choose one: each has a name and as many charts as the others, whose vertical axes are the same
-    /// in all. Without scripts all are shown, one below the other.
+    /// Adds frames that play one after the other, with a slider to choose one: each has a name and
+    /// as many charts as the others, whose vertical axes are the same in all. Without scripts all
+    /// are shown, one below the other.
     ///
     /// # Errors
     /// [`crate::Error::Internal`] when one cannot be drawn.

@@ -11,7 +11,8 @@ const MOST_BARS: usize = 40;
 /// Rows that the heading of a dimension takes.
 const HEAD: usize = 5;
 
-/// A barcode to draw: bars on the left, points over the diagonal on the right. What never dies ends at the dashed line.
+/// A barcode to draw: bars on the left, points over the diagonal on the right. What never dies ends
+/// at the dashed line.
 #[derive(Clone, Debug)]
 pub struct Persistence<'a> {
     /// Above both.
@@ -25,7 +26,8 @@ const MOST_MARKED: usize = 20;
 /// By how many times the shortest bar that stands out is longer than the next.
 const GAP: f32 = 1.5;
 
-/// From which length on bars stand out: above the widest gap between the longest ones, as a quotient, where there is one that can be seen.
+/// From which length on bars stand out: above the widest gap between the longest ones, as a
+/// quotient, where there is one that can be seen.
 fn marked(bars: &[Bar]) -> Option<f32> {
     let mut lengths: Vec<f32> = bars.iter().map(Bar::length).filter(|l| l.is_finite()).collect();
     lengths.sort_by(|a, b| b.total_cmp(a));

@@ -55,7 +55,8 @@ impl Table {
     }
 }
 
-/// A whole number of more than four digits with a comma before every three of them; anything else as it is.
+/// A whole number of more than four digits with a comma before every three of them; anything else
+/// as it is.
 pub(super) fn grouped(cell: &str) -> String {
     if cell.len() < 5 || !cell.bytes().all(|b| b.is_ascii_digit()) {
         return cell.into();

@@ -1,7 +1,8 @@
 //! Event files, which TensorBoard draws: numbers that change with the steps of a training.
 //!
-//! A file is a row of records: the length of an event as 8 bytes, a checksum of that, the event as a protocol buffer, a checksum of that (the format
-//! TFRecord). Checksums are CRC-32C, turned by 15 bits and shifted by a constant.
+//! A file is a row of records: the length of an event as 8 bytes, a checksum of that, the event as
+//! a protocol buffer, a checksum of that (the format TFRecord). Checksums are CRC-32C, turned by 15
+//! bits and shifted by a constant.
 
 use crate::data::protobuf::Message;
 use crate::error::{Error, Result};
@@ -9,7 +10,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// An event file that is being written. TensorBoard reads all the files of a folder together, so a training that goes on begins another one.
+/// An event file that is being written. TensorBoard reads all the files of a folder together, so a
+/// training that goes on begins another one.
 #[derive(Debug)]
 pub struct Events {
     path: PathBuf,

@@ -36,8 +36,8 @@ pub struct EngineInfo {
 
 /// The barcode of one Vietoris-Rips filtration over Z/2. Diameters, not radii.
 ///
-/// Bars of length zero are left out. Within a dimension the bars are ordered by birth, then death, so two engines
-/// that agree give equal values.
+/// Bars of length zero are left out. Within a dimension the bars are ordered by birth, then death,
+/// so two engines that agree give equal values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Barcode {
     /// Number of points.
@@ -46,7 +46,8 @@ pub struct Barcode {
     pub metric: Metric,
     /// The threshold that was asked for; `None` is the whole filtration.
     pub threshold: Option<f32>,
-    /// Number of points that were given, if these are a sample of them ([`crate::topology::Options::max_points`]).
+    /// Number of points that were given, if these are a sample of them
+    /// ([`crate::topology::Options::max_points`]).
     pub sampled_from: Option<usize>,
     /// `bars[d]` are those of dimension `d`.
     pub bars: Vec<Vec<Bar>>,
@@ -133,7 +134,8 @@ pub struct Answer {
     pub seconds: Seconds,
 }
 
-/// What an engine returns for one cloud before values are restored: pairs of keys in filtration order.
+/// What an engine returns for one cloud before values are restored: pairs of keys in filtration
+/// order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pairs {
     /// Keys of the minimum spanning forest's edges: the deaths of dimension 0.
@@ -143,7 +145,8 @@ pub(crate) struct Pairs {
 }
 
 impl Pairs {
-    /// How many classes of every dimension never die: the Betti numbers at the threshold of the filtration.
+    /// How many classes of every dimension never die: the Betti numbers at the threshold of the
+    /// filtration.
     pub fn alive(&self, n: usize) -> Vec<usize> {
         let of_dimension = |classes: &Vec<(u32, Option<u32>)>| classes.iter().filter(|c| c.1.is_none()).count();
         std::iter::once(n - self.merges.len()).chain(self.classes.iter().map(of_dimension)).collect()

@@ -34,9 +34,10 @@ impl PointCloud {
         Ok(Self { len, features, data })
     }
 
-    /// Takes coordinates in double precision, for a metric, and rounds them to single precision after what the metric does not see has
-    /// been taken off in double precision: the place of the cloud where only differences count, lengths for the cosine distance, means for
-    /// the correlation. So points that lie close together and far from the origin keep their distances.
+    /// Takes coordinates in double precision, for a metric, and rounds them to single precision
+    /// after what the metric does not see has been taken off in double precision: the place of the
+    /// cloud where only differences count, lengths for the cosine distance, means for the
+    /// correlation. So points that lie close together and far from the origin keep their distances.
     ///
     /// Returns how many points became equal to another one that they differed from.
     ///
@@ -65,7 +66,8 @@ impl PointCloud {
                 for column in 0..features {
                     let of_column = || data.iter().skip(column).step_by(features);
                     let (least, most) = of_column().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &x| (a.min(x), b.max(x)));
-                    // Far away: so that rounding would cost more than three of the digits that tell points apart.
+                    // Far away: so that rounding would cost more than three of the digits that tell
+                    // points apart.
                     if least.abs().max(most.abs()) > 8.0 * (most - least) && least != most {
                         let middle = 0.5 * (least + most);
                         data.iter_mut().skip(column).step_by(features).for_each(|x| *x -= middle);
@@ -117,7 +119,8 @@ impl PointCloud {
     }
 }
 
-/// Distances between `len` things: the strict lower triangle, row by row (`d(1,0), d(2,0), d(2,1), ...`).
+/// Distances between `len` things: the strict lower triangle, row by row (`d(1,0), d(2,0), d(2,1),
+/// ...`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct DistanceMatrix {
     len: usize,
@@ -125,7 +128,8 @@ pub struct DistanceMatrix {
 }
 
 impl DistanceMatrix {
-    /// Takes the `len (len-1) / 2` entries of the strict lower triangle. `+inf` means: never an edge.
+    /// Takes the `len (len-1) / 2` entries of the strict lower triangle. `+inf` means: never an
+    /// edge.
     ///
     /// # Errors
     /// [`Error::Input`] for a wrong count, NaN or a negative distance.
@@ -210,7 +214,8 @@ impl SparseGraph {
     /// Takes edges `(i, j, length)` in any order and direction.
     ///
     /// # Errors
-    /// [`Error::Input`] for a loop, a vertex out of range, a bad length, or the same pair with two lengths.
+    /// [`Error::Input`] for a loop, a vertex out of range, a bad length, or the same pair with two
+    /// lengths.
     pub fn new(len: usize, edges: Vec<(u32, u32, f32)>) -> Result<Self> {
         if len == 0 {
             return Err(Error::input("the graph is empty: at least one vertex is needed"));
@@ -327,7 +332,8 @@ impl From<SparseGraph> for Cloud {
 /// Many clouds of points inside one array of numbers, without copying them out of it.
 ///
 /// Point `i` of a cloud is the `features` numbers from `offset + i * stride`. An activation tensor
-/// `[samples, channels, height, width]` is `channels` such clouds: offset `c h w`, stride `channels h w`.
+/// `[samples, channels, height, width]` is `channels` such clouds: offset `c h w`, stride `channels
+/// h w`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloudView {
     /// Number of points.

@@ -2,15 +2,17 @@
 
 use super::barcode::Bar;
 
-/// The Wasserstein distance of order `order` (1 or more) between the finite bars of two barcodes of one dimension, with the maximum norm
-/// between bars: the least sum of powers of lengths over all ways to pair bars with each other and with the diagonal, and its
-/// root (Cohen-Steiner et al., "Lipschitz functions have L_p-stable persistence", 2010). Exact; bars that never die are left out (two filtrations without a
-/// threshold have equally many of them, at 0).
+/// The Wasserstein distance of order `order` (1 or more) between the finite bars of two barcodes of
+/// one dimension, with the maximum norm between bars: the least sum of powers of lengths over all
+/// ways to pair bars with each other and with the diagonal, and its root (Cohen-Steiner et al.,
+/// "Lipschitz functions have L_p-stable persistence", 2010). Exact; bars that never die are left
+/// out (two filtrations without a threshold have equally many of them, at 0).
 ///
-/// Where all bars are born together, as components are, pairs need not cross, and a table of `|a| |b|` entries finds the least sum.
-/// Otherwise a pair matters only if it costs less than both bars on their own; in barcodes of hundreds of short bars these pairs are few, and
-/// shortest augmenting paths through them alone (the Hungarian method, Jonker and Volgenant 1987) stay short, for every bar may end on
-/// the diagonal.
+/// Where all bars are born together, as components are, pairs need not cross, and a table of `|a|
+/// |b|` entries finds the least sum. Otherwise a pair matters only if it costs less than both bars
+/// on their own; in barcodes of hundreds of short bars these pairs are few, and shortest augmenting
+/// paths through them alone (the Hungarian method, Jonker and Volgenant 1987) stay short, for every
+/// bar may end on the diagonal.
 pub fn wasserstein(a: &[Bar], b: &[Bar], order: f64) -> f64 {
     let finite = |bars: &[Bar]| -> Vec<(f64, f64)> {
         bars.iter().filter(|b| b.death.is_finite()).map(|b| (f64::from(b.birth), f64::from(b.death))).collect()
@@ -99,8 +101,8 @@ impl PartialOrd for Reached {
     }
 }
 
-/// The least sum of prices when every row takes one of its `(column, price)` pairs, all below 0, the cheapest first, and no column twice,
-/// or none at price 0.
+/// The least sum of prices when every row takes one of its `(column, price)` pairs, all below 0,
+/// the cheapest first, and no column twice, or none at price 0.
 fn least_assignment(pairs: &[Vec<(usize, f64)>], columns: usize) -> f64 {
     const FREE: usize = usize::MAX;
     // Column `columns + row` is the row's own, at price 0.
@@ -112,7 +114,8 @@ fn least_assignment(pairs: &[Vec<(usize, f64)>], columns: usize) -> f64 {
     let (mut heap, mut touched) = (std::collections::BinaryHeap::new(), Vec::new());
     for row in 0..pairs.len() {
         heap.clear();
-        // The cheapest free column so far ends the path at this price, so nothing beyond it is looked at.
+        // The cheapest free column so far ends the path at this price, so nothing beyond it is
+        // looked at.
         let (mut from, mut price, mut bound) = (row, 0.0, f64::INFINITY);
         let end = loop {
             for (j, c) in std::iter::once((columns + from, 0.0)).chain(pairs[from].iter().copied()) {

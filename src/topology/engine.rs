@@ -71,8 +71,8 @@ impl Engine {
         }
     }
 
-    /// The engine that fits this machine: the GPU engine where there is a real GPU, else the native one. A build without the feature `gpu` has
-    /// the native one alone.
+    /// The engine that fits this machine: the GPU engine where there is a real GPU, else the native
+    /// one. A build without the feature `gpu` has the native one alone.
     ///
     /// # Errors
     /// [`Error::Device`] when there is a GPU that cannot be opened.
@@ -178,8 +178,8 @@ impl Engine {
     /// The barcodes of many clouds in one call, in order. Sizes and kinds may differ.
     ///
     /// # Errors
-    /// [`Error::Input`] for bad options, [`Error::TooLarge`] for a cloud beyond the engine's limit, [`Error::Device`] when
-    /// the device fails.
+    /// [`Error::Input`] for bad options, [`Error::TooLarge`] for a cloud beyond the engine's limit,
+    /// [`Error::Device`] when the device fails.
     pub fn barcodes(&self, clouds: &[Cloud], options: &Options) -> Result<Vec<Barcode>> {
         Ok(self.timed(clouds, options)?.0)
     }
@@ -203,8 +203,9 @@ impl Engine {
         Ok(Answer { barcode, engine: self.info(), seconds })
     }
 
-    /// [`Engine::barcodes`] with wall seconds by stage, when [`Options::profile`] is set (of the GPU engine by kernel, if the adapter
-    /// has timestamps); of a batch on the native engine the seconds of all threads together.
+    /// [`Engine::barcodes`] with wall seconds by stage, when [`Options::profile`] is set (of the
+    /// GPU engine by kernel, if the adapter has timestamps); of a batch on the native engine the
+    /// seconds of all threads together.
     ///
     /// # Errors
     /// As [`Engine::barcodes`].
@@ -214,8 +215,9 @@ impl Engine {
         Ok((barcodes, seconds))
     }
 
-    /// Computes the barcodes of many clouds and hands each over as soon as it is finished, in order, with its number. What has been handed
-    /// over stays, whatever happens to the rest. `task` hears how far it is, and can stop it.
+    /// Computes the barcodes of many clouds and hands each over as soon as it is finished, in
+    /// order, with its number. What has been handed over stays, whatever happens to the rest.
+    /// `task` hears how far it is, and can stop it.
     ///
     /// # Errors
     /// As [`Engine::barcodes`]; [`Error::Interrupted`] when the task is cancelled.
@@ -239,11 +241,13 @@ impl Engine {
         failed.map_or(Ok(seconds), Err)
     }
 
-    /// The Betti numbers of many clouds at a scale, dimension by dimension: those of the complex of all simplices of diameter at most
-    /// `scale`. Only edges up to there are looked at, and no bars are made.
+    /// The Betti numbers of many clouds at a scale, dimension by dimension: those of the complex of
+    /// all simplices of diameter at most `scale`. Only edges up to there are looked at, and no bars
+    /// are made.
     ///
     /// # Errors
-    /// As [`Engine::barcodes`]; [`Error::Input`] too for a scale that is not a number, negative, or above the threshold.
+    /// As [`Engine::barcodes`]; [`Error::Input`] too for a scale that is not a number, negative, or
+    /// above the threshold.
     pub fn betti_numbers(&self, clouds: &[Cloud], scale: f32, options: &Options, task: &Task<'_>) -> Result<Vec<Vec<usize>>> {
         let options = at_scale(options, scale)?;
         let mut numbers = Vec::with_capacity(clouds.len());
@@ -253,7 +257,8 @@ impl Engine {
         Ok(numbers)
     }
 
-    /// Cycles that stand for the `k` longest bars of dimension 1, longest first. Computed by the native engine, whichever this one is.
+    /// Cycles that stand for the `k` longest bars of dimension 1, longest first. Computed by the
+    /// native engine, whichever this one is.
     ///
     /// # Errors
     /// As [`Engine::barcodes`].
@@ -273,7 +278,8 @@ impl Engine {
         Ok(found.into_iter().map(cycle).collect())
     }
 
-    /// Pairs of every cloud as soon as they are known, with what was changed about the cloud before.
+    /// Pairs of every cloud as soon as they are known, with what was changed about the cloud
+    /// before.
     fn each_pairs(
         &self,
         clouds: &[Cloud],
@@ -302,13 +308,15 @@ impl Engine {
         Ok(seconds)
     }
 
-    /// The barcodes of many clouds inside one array of numbers, on the host or on this engine's device, in one call.
+    /// The barcodes of many clouds inside one array of numbers, on the host or on this engine's
+    /// device, in one call.
     ///
-    /// Coordinates whose distances are beyond the numbers of 32 bits are refused here, not rescaled as in [`Engine::barcodes`].
+    /// Coordinates whose distances are beyond the numbers of 32 bits are refused here, not rescaled
+    /// as in [`Engine::barcodes`].
     ///
     /// # Errors
-    /// As [`Engine::barcodes`]; [`Error::Input`] too for a view that ends beyond the numbers, numbers that are not finite, or
-    /// device numbers given to the native engine.
+    /// As [`Engine::barcodes`]; [`Error::Input`] too for a view that ends beyond the numbers,
+    /// numbers that are not finite, or device numbers given to the native engine.
     pub fn barcodes_of(&self, batch: Batch<'_>, options: &Options) -> Result<Vec<Barcode>> {
         let (input, views) = checked(batch, options)?;
         let mut barcodes = Vec::with_capacity(views.len());
@@ -441,7 +449,8 @@ mod tests {
         assert!(Engine::cpu().barcodes(&[], &Options::default()).unwrap().is_empty());
     }
 
-    /// In every metric a square as large or as small as 32 bits allow is one loop, or refused where its distances are beyond them.
+    /// In every metric a square as large or as small as 32 bits allow is one loop, or refused where
+    /// its distances are beyond them.
     #[test]
     fn no_metric_overflows_without_a_word() {
         let square = |s: f32| -> Cloud { PointCloud::new(4, 2, vec![-s, -s, s, -s, s, s, -s, s]).unwrap().into() };

@@ -15,7 +15,8 @@ use std::time::Instant;
 pub struct Estimate {
     /// Number of points, after sampling.
     pub points: usize,
-    /// Bytes at the peak, at most, on the engine's device; of the GPU engine before its columns, which are a small part.
+    /// Bytes at the peak, at most, on the engine's device; of the GPU engine before its columns,
+    /// which are a small part.
     pub bytes: u64,
     /// Bytes that are free where they are needed, if the system says.
     pub free: Option<u64>,
@@ -23,11 +24,13 @@ pub struct Estimate {
     pub fits: bool,
     /// Why not.
     pub limit: Option<String>,
-    /// Seconds, and the least and the most that they are likely to be; nothing where it does not fit.
+    /// Seconds, and the least and the most that they are likely to be; nothing where it does not
+    /// fit.
     pub seconds: Option<[f64; 3]>,
     /// Points of the largest sample that was timed.
     pub timed: usize,
-    /// The power of the number of points by which the time beyond that for the distances grew between the three largest samples.
+    /// The power of the number of points by which the time beyond that for the distances grew
+    /// between the three largest samples.
     pub exponent: f64,
 }
 
@@ -37,12 +40,13 @@ const SMALLEST: usize = 256;
 const LARGEST: usize = 4096;
 /// A sample that takes longer than this is the last.
 const LONG: f64 = 0.12;
-/// Times that every sample is computed; the shortest counts, since other work on the machine only ever adds. The first time also pays for what is set
-/// up once.
+/// Times that every sample is computed; the shortest counts, since other work on the machine only
+/// ever adds. The first time also pays for what is set up once.
 const REPEATS: usize = 5;
 /// Seconds after which a sample is not computed again.
 const ENOUGH: f64 = 0.3;
-/// Every table is as large as the square of the number of points, and reading it is part of the work.
+/// Every table is as large as the square of the number of points, and reading it is part of the
+/// work.
 const LEAST_EXPONENT: f64 = 2.0;
 /// What was seen on the hardest clouds of the suite.
 const MOST_EXPONENT: f64 = 3.0;
@@ -60,8 +64,9 @@ struct Timed {
 }
 
 impl Engine {
-    /// Times samples of a cloud, each of twice the points of the one before, and goes on from the largest three. The time for distances grows as
-    /// the square of the number of points, that for the rest as a power between 2 and 3, which the samples say. The bytes are counted, not
+    /// Times samples of a cloud, each of twice the points of the one before, and goes on from the
+    /// largest three. The time for distances grows as the square of the number of points, that for
+    /// the rest as a power between 2 and 3, which the samples say. The bytes are counted, not
     /// measured, and are a bound. Takes one or two seconds, less where clouds are small.
     ///
     /// # Errors
@@ -148,7 +153,8 @@ impl Engine {
     }
 }
 
-/// The power of the number of points by which the rest grows: the slope of a line through its logarithms.
+/// The power of the number of points by which the rest grows: the slope of a line through its
+/// logarithms.
 fn growth(samples: &[Timed]) -> f64 {
     let at: Vec<(f64, f64)> = samples.iter().map(|s| ((s.points as f64).ln(), s.rest.max(1e-9).ln())).collect();
     let n = at.len() as f64;

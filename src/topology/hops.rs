@@ -1,15 +1,16 @@
 //! Distances as numbers of hops in a graph of nearest neighbours.
 //!
-//! Naitzat, Zhitnikov and Lim ("Topology of deep neural networks", JMLR 21, 2020) measure every layer this way, so that
-//! neither the scale nor the density of the layer's points matters.
+//! Naitzat, Zhitnikov and Lim ("Topology of deep neural networks", JMLR 21, 2020) measure every
+//! layer this way, so that neither the scale nor the density of the layer's points matters.
 
 use crate::error::{Error, Result};
 use crate::topology::cloud::{PointCloud, SparseGraph};
 use rayon::prelude::*;
 
-/// Joins every point with its `k` nearest (itself among them, as scikit-learn counts; ties by index), both ways, and lists all
-/// pairs that are at most `most` hops apart, with that number as their length. Pairs that are further apart, or in different
-/// pieces of the graph, never get an edge. Naitzat's complex is the one at scale 2, for which `most` = 2 is enough.
+/// Joins every point with its `k` nearest (itself among them, as scikit-learn counts; ties by
+/// index), both ways, and lists all pairs that are at most `most` hops apart, with that number as
+/// their length. Pairs that are further apart, or in different pieces of the graph, never get an
+/// edge. Naitzat's complex is the one at scale 2, for which `most` = 2 is enough.
 ///
 /// # Errors
 /// [`Error::Input`] when `k` is 0 or there are fewer points than that.

@@ -1,5 +1,6 @@
-//! Barcodes as JSON, written and read back: `{"n": 3, "metric": "euclidean", "threshold": null, "max_dim": 1, "bars": {"0": [[0.0, null]], "1": []}}`. A bar is
-//! its birth and its death, `null` if it never dies.
+//! Barcodes as JSON, written and read back: `{"n": 3, "metric": "euclidean", "threshold": null,
+//! "max_dim": 1, "bars": {"0": [[0.0, null]], "1": []}}`. A bar is its birth and its death, `null`
+//! if it never dies.
 
 use super::{Answer, Bar, Barcode, EngineInfo, Metric, Seconds};
 use serde::de::Error as _;

@@ -15,13 +15,16 @@ pub enum Metric {
     Cityblock,
     /// `max |x-y|`.
     Chebyshev,
-    /// `1 - <x,y> / (|x| |y|)`. Not a metric (no triangle inequality); the barcode needs none.
-    /// A zero vector is at distance 1 from everything. It is computed as half of the squared distance between the points
-    /// brought to length 1: a difference from 1 would leave no digits of the distance of two near neighbours.
+    /// `1 - <x,y> / (|x| |y|)`. Not a metric (no triangle inequality); the barcode needs none. A
+    /// zero vector is at distance 1 from everything. It is computed as half of the squared distance
+    /// between the points brought to length 1: a difference from 1 would leave no digits of the
+    /// distance of two near neighbours.
     Cosine,
-    /// `1 - r` with Pearson's correlation coefficient `r`: the cosine distance of the points without their means.
+    /// `1 - r` with Pearson's correlation coefficient `r`: the cosine distance of the points
+    /// without their means.
     Correlation,
-    /// Number of hops in the graph that joins every point with its nearest: see [`crate::topology::knn_hops`].
+    /// Number of hops in the graph that joins every point with its nearest: see
+    /// [`crate::topology::knn_hops`].
     #[cfg_attr(feature = "serde", serde(rename = "knn-hops"))]
     KnnHops,
     /// The input is a distance matrix.
@@ -30,7 +33,8 @@ pub enum Metric {
     Sparse,
 }
 
-/// A length's bits; a pair of points that never gets an edge has this key, which is beyond any length.
+/// A length's bits; a pair of points that never gets an edge has this key, which is beyond any
+/// length.
 pub(crate) const NO_EDGE: u32 = u32::MAX;
 /// Key of the largest finite length.
 pub(crate) const MAX_KEY: u32 = 0x7F7F_FFFF;
@@ -73,11 +77,12 @@ impl Metric {
         })
     }
 
-    /// The value that the engines order by, by its definition: what both are tested against. Euclidean distances are ordered by
-    /// their squares: the root is taken once, at a bar's ends, on the host, so no adapter's square root can reorder two edges.
+    /// The value that the engines order by, by its definition: what both are tested against.
+    /// Euclidean distances are ordered by their squares: the root is taken once, at a bar's ends,
+    /// on the host, so no adapter's square root can reorder two edges.
     ///
-    /// Every sum runs from the first coordinate to the last by differences (never by the Gram trick, which loses
-    /// all digits far from the origin), the same as the shader does.
+    /// Every sum runs from the first coordinate to the last by differences (never by the Gram
+    /// trick, which loses all digits far from the origin), the same as the shader does.
     pub(crate) fn key_of_points(self, x: &[f32], y: &[f32]) -> f32 {
         let pairs = x.iter().zip(y);
         match self {
@@ -101,7 +106,8 @@ impl Metric {
         if self == Metric::Euclidean { value.sqrt() } else { value }
     }
 
-    /// The largest key whose distance is not above `threshold`: an edge as long as the threshold is in.
+    /// The largest key whose distance is not above `threshold`: an edge as long as the threshold is
+    /// in.
     pub(crate) fn threshold_key(self, threshold: f32) -> u32 {
         if threshold.is_nan() || threshold < 0.0 {
             return 0;
@@ -132,7 +138,8 @@ pub(crate) fn over_length(x: &[f32]) -> f32 {
     if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 }
 }
 
-/// The cosine distance from the squared distance of two points brought to length 1, and what brought them there ([`over_length`]).
+/// The cosine distance from the squared distance of two points brought to length 1, and what
+/// brought them there ([`over_length`]).
 pub(crate) fn cosine_key(square: f32, a: f32, b: f32) -> f32 {
     if a > 0.0 && b > 0.0 { (0.5 * square).min(2.0) } else { 1.0 }
 }

@@ -1,13 +1,15 @@
 //! Vietoris-Rips persistent homology of point clouds, distance matrices and weighted graphs.
 //!
-//! [`Engine`] is the way in. Its two engines, [`cpu`](EngineKind::Cpu) and [`gpu`](EngineKind::Gpu), follow one method and
-//! give one answer: from the same distances the same bars, bit for bit.
+//! [`Engine`] is the way in. Its two engines, [`cpu`](EngineKind::Cpu) and
+//! [`gpu`](EngineKind::Gpu), follow one method and give one answer: from the same distances the
+//! same bars, bit for bit.
 //!
 //! # Method
-//! Edges are totally ordered by (length, index). When an edge enters, only its *link* matters: the flag complex on its
-//! lune, the points closer to both ends than the edge is long. An empty link merges two components or opens a loop; a
-//! link of `k` components gives `k - 1` critical triangles, columns of four edges each, which kill loops (or open voids).
-//! After Koyama, Memoli, Robins and Turner (arXiv 2307.16333).
+//! Edges are totally ordered by (length, index). When an edge enters, only its *link* matters: the
+//! flag complex on its lune, the points closer to both ends than the edge is long. An empty link
+//! merges two components or opens a loop; a link of `k` components gives `k - 1` critical
+//! triangles, columns of four edges each, which kill loops (or open voids). After Koyama, Memoli,
+//! Robins and Turner (arXiv 2307.16333).
 
 #[cfg(feature = "ndarray")]
 mod arrays;
@@ -31,8 +33,9 @@ mod task;
 #[cfg(feature = "nn")]
 pub(crate) use gpu::SHARED as SHARED_SHADERS;
 
-/// Name, among the seconds of an answer of the GPU engine, of the time that the host took: for what outgrew the device memory set aside for
-/// columns, and for the columns of dimensions 2 and 3. Absent when it had nothing to do.
+/// Name, among the seconds of an answer of the GPU engine, of the time that the host took: for what
+/// outgrew the device memory set aside for columns, and for the columns of dimensions 2 and 3.
+/// Absent when it had nothing to do.
 pub const FINISHED_ON_HOST: &str = "finished on the host";
 
 pub use barcode::{Answer, Bar, Barcode, BettiCurve, EngineInfo, Seconds};

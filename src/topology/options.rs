@@ -115,7 +115,8 @@ fn sampled(cloud: &Cloud, most: usize, metric: Metric) -> Result<Cloud> {
     }
 }
 
-/// How large the largest coordinate may be so that neither distances nor their squares overflow, and how small so that they do not vanish.
+/// How large the largest coordinate may be so that neither distances nor their squares overflow,
+/// and how small so that they do not vanish.
 pub(super) fn ordinary(metric: Metric, features: usize) -> std::ops::Range<f32> {
     // A distance is at most this many times what one coordinate gives.
     let terms = 4.0 * features.max(1) as f32;
@@ -125,10 +126,11 @@ pub(super) fn ordinary(metric: Metric, features: usize) -> std::ops::Range<f32> 
     }
 }
 
-/// The cloud multiplied by a power of two that brings its largest coordinate to the upper end of the ordinary range, and the
-/// factor by which its distances grew; `None` for all ordinary data.
+/// The cloud multiplied by a power of two that brings its largest coordinate to the upper end of
+/// the ordinary range, and the factor by which its distances grew; `None` for all ordinary data.
 ///
-/// Multiplying by a power of two is exact; what was too small beside the largest coordinate to have a square before still is.
+/// Multiplying by a power of two is exact; what was too small beside the largest coordinate to have
+/// a square before still is.
 fn rescaled(points: &PointCloud, metric: Metric) -> Result<Option<(Cloud, f32)>> {
     let largest = points.data().iter().fold(0.0f32, |m, x| m.max(x.abs()));
     let ordinary = ordinary(metric, points.features());

@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
-/// Farthest-point sampling: the first point, then again and again the one that is farthest from all that were chosen (Gonzalez, 1985).
-/// Every point is then within the last distance of a chosen one, which bounds how far any bar of the sample is from one of the
-/// whole. Ties go to the first. Indices in the order of their choice. O(n `most`) distances.
+/// Farthest-point sampling: the first point, then again and again the one that is farthest from all
+/// that were chosen (Gonzalez, 1985). Every point is then within the last distance of a chosen one,
+/// which bounds how far any bar of the sample is from one of the whole. Ties go to the first.
+/// Indices in the order of their choice. O(n `most`) distances.
 pub(super) fn farthest_points(n: usize, most: usize, distance: impl Fn(usize, usize) -> f32 + Sync) -> Vec<usize> {
     let mut to_chosen = vec![f32::INFINITY; n];
     let mut chosen = Vec::with_capacity(most.min(n));

@@ -27,8 +27,9 @@ impl<'a> Task<'a> {
         Self { report: None, stages: None }
     }
 
-    /// `report` is called now and then, from any thread, with what is being done and how many steps of how many are done. When it returns
-    /// `false` the computation ends with [`Error::Interrupted`].
+    /// `report` is called now and then, from any thread, with what is being done and how many steps
+    /// of how many are done. When it returns `false` the computation ends with
+    /// [`Error::Interrupted`].
     pub fn watched(report: &'a (dyn Fn(&str, u64, u64) -> bool + Sync)) -> Self {
         Self { report: Some(report), stages: None }
     }

@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Measure {
-    /// Numbers of hops in the graph of the `k` nearest (the point itself among them), complex at 2 hops: Naitzat's, which sees neither scale
-    /// nor density.
+    /// Numbers of hops in the graph of the `k` nearest (the point itself among them), complex at 2
+    /// hops: Naitzat's, which sees neither scale nor density.
     Hops {
         /// Nearest neighbours.
         k: usize,
     },
-    /// Euclidean distances, complex at this scale, in units of the root mean square distance of the cloud's points to their mean.
+    /// Euclidean distances, complex at this scale, in units of the root mean square distance of the
+    /// cloud's points to their mean.
     Euclidean {
         /// The scale.
         scale: f32,
@@ -107,12 +108,14 @@ pub fn trace_class(net: &Net, samples: &Samples, class: u8, procedure: Procedure
     Ok(found.into_iter().flatten().next().unwrap_or_default())
 }
 
-/// Follows the samples of some classes through some networks: Betti numbers of the input, after every activation, and of the logits, for every network
-/// and class. All layers, classes and networks are one batch for the engine; with Euclidean distances on a GPU the activations
-/// never leave it.
+/// Follows the samples of some classes through some networks: Betti numbers of the input, after
+/// every activation, and of the logits, for every network and class. All layers, classes and
+/// networks are one batch for the engine; with Euclidean distances on a GPU the activations never
+/// leave it.
 ///
 /// # Errors
-/// [`Error::Input`] when a class has too few samples or the procedure makes no sense, [`Error::Device`] when the device fails.
+/// [`Error::Input`] when a class has too few samples or the procedure makes no sense,
+/// [`Error::Device`] when the device fails.
 pub fn trace_nets(
     nets: &[&Net],
     samples: &Samples,
@@ -266,7 +269,8 @@ mod tests {
         Net::new(&arch, 0, &compute.device).unwrap()
     }
 
-    /// The true Betti numbers of the generated disks, found by the engine: (9, 0) inside and (1, 9) outside.
+    /// The true Betti numbers of the generated disks, found by the engine: (9, 0) inside and (1, 9)
+    /// outside.
     #[test]
     fn the_disks_have_their_betti_numbers() {
         let compute = Compute::cpu();
@@ -292,7 +296,8 @@ mod tests {
             let (a, b) = (on(&cpu), on(&gpu));
             assert_eq!((a.len(), a[0].len(), a[0][0].len()), (2, 2, 3));
             assert_eq!(a[0], a[1]);
-            // The devices' arithmetic differs in the last places: the input's numbers are the same, the layers' nearly always.
+            // The devices' arithmetic differs in the last places: the input's numbers are the same,
+            // the layers' nearly always.
             assert_eq!(a[0][0][0], b[0][0][0]);
             let apart = a.iter().flatten().flatten().zip(b.iter().flatten().flatten()).filter(|(x, y)| x != y).count();
             assert!(apart <= 1, "{a:?} {b:?}");

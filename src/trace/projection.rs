@@ -50,7 +50,8 @@ pub fn project(net: &Net, samples: &Samples, count: usize, seed: u64, compute: &
     Ok(found)
 }
 
-/// Coordinates along the three principal directions, found by power iteration, and the shares of the variance that two and three of them hold.
+/// Coordinates along the three principal directions, found by power iteration, and the shares of
+/// the variance that two and three of them hold.
 fn principal(numbers: &[f32], features: usize) -> (Vec<[f64; 3]>, [f64; 2]) {
     let n = numbers.len() / features.max(1);
     let mut mean = vec![0.0f64; features];
@@ -62,7 +63,8 @@ fn principal(numbers: &[f32], features: usize) -> (Vec<[f64; 3]>, [f64; 2]) {
     let mut directions: Vec<Vec<f64>> = Vec::new();
     let mut held = [0.0; 3];
     for (k, held) in held.iter_mut().enumerate() {
-        // Any start that is not at right angles to the direction will do; signs are fixed so that pictures do not flip between runs.
+        // Any start that is not at right angles to the direction will do; signs are fixed so that
+        // pictures do not flip between runs.
         let mut v: Vec<f64> = (0..features).map(|i| ((i * (k + 3) + 1) as f64 * 0.7).sin() + 1.1).collect();
         let mut power = 0.0;
         for _ in 0..60 {

@@ -18,7 +18,8 @@ pub struct ClassTrace {
 }
 
 impl ClassTrace {
-    /// Sums of the Betti numbers behind all layers but the input, dimension by dimension: the area under their curves.
+    /// Sums of the Betti numbers behind all layers but the input, dimension by dimension: the area
+    /// under their curves.
     pub fn area(&self) -> Vec<usize> {
         let dims = self.layers.first().map_or(0, |l| l.betti.len());
         (0..dims).map(|d| self.layers.iter().skip(1).map(|l| l.betti[d]).sum()).collect()
@@ -98,7 +99,8 @@ impl Trace {
         self.snapshots.iter().map(|s| s.seconds).sum()
     }
 
-    /// Whether every class is one piece without holes at every layer, so that the measure sees nothing.
+    /// Whether every class is one piece without holes at every layer, so that the measure sees
+    /// nothing.
     pub fn is_trivial(&self) -> bool {
         let one_piece = |l: &LayerBetti| l.betti.first() == Some(&1) && l.betti[1..].iter().all(|&b| b == 0);
         let layers = || self.snapshots.iter().flat_map(|s| &s.classes).flat_map(|c| &c.layers);

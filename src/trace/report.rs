@@ -78,7 +78,8 @@ fn conclusion(trace: &Trace) -> String {
     )
 }
 
-/// Writes pictures into a folder (`betti-D.svg`, `betti-heat.svg`, `layer-N.svg`) and a page, `trace.html`, that plays the snapshots back.
+/// Writes pictures into a folder (`betti-D.svg`, `betti-heat.svg`, `layer-N.svg`) and a page,
+/// `trace.html`, that plays the snapshots back.
 ///
 /// # Errors
 /// [`crate::Error::Io`].

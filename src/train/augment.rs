@@ -1,4 +1,5 @@
-//! The usual augmentation of small photographs, on the device: mirrored by chance, and cropped after a shift.
+//! The usual augmentation of small photographs, on the device: mirrored by chance, and cropped
+//! after a shift.
 
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::rngs::StdRng;
@@ -7,8 +8,8 @@ use rand::{RngExt, SeedableRng};
 /// Pixels that an image may shift in each direction.
 const SHIFT: usize = 4;
 
-/// Mirrors and shifts each image of `[samples, channels * height * width]`. What comes in at the sides is zero, that is, of the data set's mean
-/// colour. The seed decides.
+/// Mirrors and shifts each image of `[samples, channels * height * width]`. What comes in at the
+/// sides is zero, that is, of the data set's mean colour. The seed decides.
 pub(super) fn augmented(x: Tensor<2>, shape: [usize; 3], seed: u64) -> Tensor<2> {
     let [samples, width_in_all] = x.dims();
     let [channels, height, width] = shape;

@@ -27,7 +27,8 @@ pub(super) fn find(run: &Path) -> Option<PathBuf> {
 }
 
 impl Trainer {
-    /// Saves network, optimiser, position, and the records of the epochs so far under a run's folder, replacing the checkpoint before.
+    /// Saves network, optimiser, position, and the records of the epochs so far under a run's
+    /// folder, replacing the checkpoint before.
     ///
     /// # Errors
     /// [`Error::Io`] with the path; the checkpoint before is then still there.
@@ -62,13 +63,16 @@ impl Trainer {
         write_json(&new.join("state.json"), &(self.settings, self.progress, history))
     }
 
-    /// Goes on from the newest checkpoint of a run, and returns the records of its epochs; `None`, and nothing is changed, if there is none.
+    /// Goes on from the newest checkpoint of a run, and returns the records of its epochs; `None`,
+    /// and nothing is changed, if there is none.
     ///
     /// # Errors
-    /// [`Error::File`] when the checkpoint is damaged or belongs to other settings; a larger number of epochs is fine.
+    /// [`Error::File`] when the checkpoint is damaged or belongs to other settings; a larger number
+    /// of epochs is fine.
     ///
-    /// [`Error::NoAdapter`] on a machine without any adapter, unless [`crate::nn::pin_default_device`] was called, as the program does: burn puts
-    /// the optimiser's state on its default device first.
+    /// [`Error::NoAdapter`] on a machine without any adapter, unless
+    /// [`crate::nn::pin_default_device`] was called, as the program does: burn puts the optimiser's
+    /// state on its default device first.
     pub fn load_checkpoint(&mut self, run: &Path) -> Result<Option<Vec<EpochRecord>>> {
         let Some(folder) = find(run) else { return Ok(None) };
         let (settings, progress, history): (Settings, Progress, Vec<EpochRecord>) = read_json(&folder.join("state.json"))?;

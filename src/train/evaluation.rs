@@ -15,14 +15,16 @@ pub struct Evaluation {
     pub classes: Vec<String>,
     /// For each class, in the order of `classes`, how its samples were answered.
     pub confusion: Vec<Vec<usize>>,
-    /// Of what was answered with each class, the share that is of it; nothing where it was never answered.
+    /// Of what was answered with each class, the share that is of it; nothing where it was never
+    /// answered.
     pub precision: Vec<Option<f64>>,
     /// Of the samples of each class, the share that was found; nothing where there are none.
     pub recall: Vec<Option<f64>>,
-    /// By ten steps of the largest probability: how many samples, the mean of that probability, and the share of right answers.
+    /// By ten steps of the largest probability: how many samples, the mean of that probability, and
+    /// the share of right answers.
     pub calibration: Vec<(usize, f64, f64)>,
-    /// The mean distance between the largest probability and the share of right answers, over samples: the expected calibration error (Guo et al.,
-    /// arXiv 1706.04599).
+    /// The mean distance between the largest probability and the share of right answers, over
+    /// samples: the expected calibration error (Guo et al., arXiv 1706.04599).
     pub calibration_error: f64,
 }
 

@@ -18,13 +18,15 @@ use serde::{Deserialize, Serialize};
 pub enum OptimiserKind {
     /// Adam with betas 0.9 and 0.999, epsilon 1e-8.
     Adam,
-    /// Adam whose second moment never falls (Reddi et al., "On the convergence of Adam and beyond", 2018).
+    /// Adam whose second moment never falls (Reddi et al., "On the convergence of Adam and beyond",
+    /// 2018).
     Amsgrad,
     /// Stochastic gradient descent, with momentum if that is above 0.
     Sgd,
     /// Steps over the root of the sum of squares, epsilon 1e-10 (Duchi et al., 2011).
     Adagrad,
-    /// Steps over running root mean squares, in units of earlier steps; rho 0.9, epsilon 1e-6 (Zeiler, arXiv 1212.5701).
+    /// Steps over running root mean squares, in units of earlier steps; rho 0.9, epsilon 1e-6
+    /// (Zeiler, arXiv 1212.5701).
     Adadelta,
     /// Steps over the running root mean square; alpha 0.99, epsilon 1e-8 (Hinton, 2012).
     Rmsprop,
@@ -56,9 +58,11 @@ pub struct Optimiser {
     pub rate: f64,
     /// Momentum, of SGD.
     pub momentum: f64,
-    /// Regularisation: `lambda` times the weights is added to the gradient (L2), or taken off the weights after each step.
+    /// Regularisation: `lambda` times the weights is added to the gradient (L2), or taken off the
+    /// weights after each step.
     pub weight_decay: f32,
-    /// Whether it is taken off the weights, `w <- (1 - lambda) w`, whatever the learning rate (Mehta et al., arXiv 1811.12495).
+    /// Whether it is taken off the weights, `w <- (1 - lambda) w`, whatever the learning rate
+    /// (Mehta et al., arXiv 1811.12495).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub decoupled: bool,
 }
@@ -208,7 +212,8 @@ mod tests {
     use burn::module::Module;
     use burn::optim::GradientsParams;
 
-    /// Decay that is taken off after a step reaches everything that learns, an activation's parameters too.
+    /// Decay that is taken off after a step reaches everything that learns, an activation's
+    /// parameters too.
     #[test]
     fn decoupled_decay_forgets_nothing() {
         let device = Device::flex();
@@ -227,7 +232,8 @@ mod tests {
         assert!(before.iter().zip(&after).all(|(b, a)| (0.5 * b - a).abs() < 1e-6), "{before:?} {after:?}");
     }
 
-    /// The first weight of a network whose gradient is its weight itself, after some steps: against the rules by hand.
+    /// The first weight of a network whose gradient is its weight itself, after some steps: against
+    /// the rules by hand.
     fn after(optimiser: Optimiser, steps: usize) -> f64 {
         let device = Device::flex();
         let arch = Arch::mlp(1, 1, 1, 1, Activation::parse("identity").unwrap()).unwrap();
@@ -289,7 +295,8 @@ mod tests {
                 assert!((got - want).abs() < 1e-5, "{kind:?} {weight_decay} {decoupled}: {got} {want}");
             }
         }
-        // The second moment of AMSGrad never falls: where gradients become small, its steps do too, and Adam's do not.
+        // The second moment of AMSGrad never falls: where gradients become small, its steps do too,
+        // and Adam's do not.
         let shrinking: Rule = |g, _, s| {
             s[2] += 1.0;
             (s[0], s[1]) = (0.9 * s[0] + 0.1 * g, 0.999 * s[1] + 0.001 * g * g);

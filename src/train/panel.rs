@@ -15,7 +15,8 @@ fn curve(numbers: &[f64]) -> String {
     shown.iter().map(|&x| HEIGHTS[height(x).min(7)]).collect()
 }
 
-/// Two curves over the epochs, each with its last number, and the time that the epochs still to come will take if they take as long as the last ones.
+/// Two curves over the epochs, each with its last number, and the time that the epochs still to
+/// come will take if they take as long as the last ones.
 pub(super) fn panel(metrics: &[EpochRecord], epochs: usize) -> String {
     let Some(last) = metrics.last() else { return String::new() };
     let of = |f: &dyn Fn(&EpochRecord) -> f64| metrics.iter().map(f).collect::<Vec<f64>>();

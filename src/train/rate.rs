@@ -11,9 +11,11 @@ pub enum RateSchedule {
     Constant,
     /// A tenth of it from half of the steps on, a hundredth from three quarters on.
     Step,
-    /// It falls to 0 along half a cosine (Loshchilov and Hutter, arXiv 1608.03983, without restarts).
+    /// It falls to 0 along half a cosine (Loshchilov and Hutter, arXiv 1608.03983, without
+    /// restarts).
     Cosine,
-    /// It rises from a 25th over three tenths of the steps and falls to nearly 0, both along half a cosine (Smith and Topin, arXiv 1708.07120).
+    /// It rises from a 25th over three tenths of the steps and falls to nearly 0, both along half a
+    /// cosine (Smith and Topin, arXiv 1708.07120).
     OneCycle,
 }
 
@@ -31,7 +33,8 @@ impl RateSchedule {
         *self == RateSchedule::Constant
     }
 
-    /// By what the learning rate is multiplied at a step of `total`, counted from 0, the first `warm_up` of which lead up to it along a line.
+    /// By what the learning rate is multiplied at a step of `total`, counted from 0, the first
+    /// `warm_up` of which lead up to it along a line.
     pub fn factor(self, step: usize, total: usize, warm_up: usize) -> f64 {
         if step < warm_up {
             return (step + 1) as f64 / (warm_up + 1) as f64;

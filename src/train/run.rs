@@ -1,5 +1,5 @@
-//! The folder of a run: `config.json`, `arch.json`, `weights.safetensors`, `metrics.jsonl`, and the last
-//! checkpoint, from which training can go on.
+//! The folder of a run: `config.json`, `arch.json`, `weights.safetensors`, `metrics.jsonl`, and the
+//! last checkpoint, from which training can go on.
 
 use super::evaluation::Evaluation;
 use super::source::load_data;
@@ -61,8 +61,9 @@ pub struct Normalisation {
 /// All that decides a run's outcome on one kind of device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
-    /// `fashion-mnist` (the bundled part, or what `data_dir` holds), `mnist`, `cifar-10`, `cat-vs-dog`, `images` (a folder, scaled to 32 pixels, or as
-    /// `images:64` says), or a shape of [`crate::data::generate::SHAPES`], as `disks:75`.
+    /// `fashion-mnist` (the bundled part, or what `data_dir` holds), `mnist`, `cifar-10`,
+    /// `cat-vs-dog`, `images` (a folder, scaled to 32 pixels, or as `images:64` says), or a shape
+    /// of [`crate::data::generate::SHAPES`], as `disks:75`.
     pub data: String,
     /// Folder of a complete data set.
     pub data_dir: Option<PathBuf>,
@@ -114,7 +115,8 @@ impl Config {
         }
     }
 
-    /// Takes down what whoever uses the network has to know of its data: the names of the classes, and by what samples are normalised.
+    /// Takes down what whoever uses the network has to know of its data: the names of the classes,
+    /// and by what samples are normalised.
     #[must_use]
     pub fn describing(mut self, data: &DataSet) -> Self {
         self.classes.clone_from(&data.classes);
@@ -124,8 +126,8 @@ impl Config {
         self
     }
 
-    /// For a table: the columns that the network takes, and the means and deviations of those that it learns from, which bring every column to mean 0 and
-    /// variance 1.
+    /// For a table: the columns that the network takes, and the means and deviations of those that
+    /// it learns from, which bring every column to mean 0 and variance 1.
     ///
     /// # Errors
     /// As [`read_table`] and [`table_set`].
@@ -157,7 +159,8 @@ impl Config {
 }
 
 impl Run {
-    /// A number that stands for the weights as they are now, so that results can tell whether they are of these.
+    /// A number that stands for the weights as they are now, so that results can tell whether they
+    /// are of these.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -186,7 +189,8 @@ impl Run {
     /// Makes the folder of a new run.
     ///
     /// # Errors
-    /// [`Error::Input`] when there is a run already, or the configuration does not fit the data; [`Error::Io`].
+    /// [`Error::Input`] when there is a run already, or the configuration does not fit the data;
+    /// [`Error::Io`].
     pub fn create(folder: &Path, config: Config, data: &DataSet) -> Result<Self> {
         let arch = arch_for(&config, data)?;
         Self::create_with(folder, config.describing(data), arch)
@@ -303,18 +307,21 @@ impl Run {
         text.lines().enumerate().map(parse).collect()
     }
 
-    /// Trains to the configured number of epochs: from the last checkpoint if there is one, else from `start`, else from weights that
-    /// the seed draws. Saves after every epoch, and when it is stopped.
+    /// Trains to the configured number of epochs: from the last checkpoint if there is one, else
+    /// from `start`, else from weights that the seed draws. Saves after every epoch, and when it is
+    /// stopped.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] when stopped, after saving; [`Error::File`] when there are results of training here but no checkpoint to
-    /// go on from; as [`Trainer::epoch`]; [`Error::Io`] when nothing can be saved.
+    /// [`Error::Interrupted`] when stopped, after saving; [`Error::File`] when there are results of
+    /// training here but no checkpoint to go on from; as [`Trainer::epoch`]; [`Error::Io`] when
+    /// nothing can be saved.
     pub fn train(&self, start: Option<Net>, data: &DataSet, compute: &Compute, watch: &mut dyn Watch) -> Result<Net> {
         self.train_observed(start, None, data, compute, watch, &mut |_, _| Ok(()))
     }
 
-    /// As [`Run::train`], with the network whose answers are to be learnt if the settings say so ([`Gentle`](super::Gentle)), showing `observe` the network
-    /// after every epoch, once everything is saved.
+    /// As [`Run::train`], with the network whose answers are to be learnt if the settings say so
+    /// ([`Gentle`](super::Gentle)), showing `observe` the network after every epoch, once
+    /// everything is saved.
     ///
     /// # Errors
     /// As [`Run::train`], and whatever `observe` returns.
@@ -421,7 +428,8 @@ impl Run {
         Ok(trainer.network())
     }
 
-    /// What is learnt from, and what is held out of it to tell when to stop, if that is asked for: every tenth in an order that does not depend on the seed.
+    /// What is learnt from, and what is held out of it to tell when to stop, if that is asked for:
+    /// every tenth in an order that does not depend on the seed.
     fn split(&self, data: &DataSet) -> Option<(Samples, Samples)> {
         self.config.settings.patience?;
         let order = data.train.shuffled(0);

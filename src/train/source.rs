@@ -15,7 +15,8 @@ fn parts(name: &str) -> (&str, Option<&str>) {
     name.split_once(':').map_or((name, None), |(shape, copies)| (shape, Some(copies)))
 }
 
-/// Whether a name is that of points whose Betti numbers are known, with or without a number of copies.
+/// Whether a name is that of points whose Betti numbers are known, with or without a number of
+/// copies.
 pub fn is_generated(name: &str) -> bool {
     generate::SHAPES.iter().any(|s| s.name == parts(name).0)
 }
@@ -63,7 +64,8 @@ pub fn load_data(name: &str, folder: Option<&Path>, seed: u64) -> Result<DataSet
     }
 }
 
-/// Generated points: 4,000 to learn from, more where many copies need them, and as many or more to judge by.
+/// Generated points: 4,000 to learn from, more where many copies need them, and as many or more to
+/// judge by.
 fn generated(shape: &str, copies: Option<&str>, seed: u64) -> Result<DataSet> {
     if shape == "disks" && copies.is_none() {
         return disks(4000, seed);
@@ -75,7 +77,8 @@ fn generated(shape: &str, copies: Option<&str>, seed: u64) -> Result<DataSet> {
     Request { copies, train, test: train, ..request }.generate()
 }
 
-/// The generated points of a name, the more of them: three times as many as [`load_data`] gives to learn from, of the same layout.
+/// The generated points of a name, the more of them: three times as many as [`load_data`] gives to
+/// learn from, of the same layout.
 ///
 /// # Errors
 /// As [`load_data`].

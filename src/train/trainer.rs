@@ -41,7 +41,8 @@ pub struct Settings {
     /// Epochs over which the learning rate rises to its beginning.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub warm_up: usize,
-    /// Epochs without a smaller loss on held-out training samples, a tenth of all, after which training ends; the weights are then those of the best epoch.
+    /// Epochs without a smaller loss on held-out training samples, a tenth of all, after which
+    /// training ends; the weights are then those of the best epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
 }
@@ -50,10 +51,12 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
-/// Training that changes a good network little: norms keep their running statistics, and the learning rate falls to 0 along half a cosine.
+/// Training that changes a good network little: norms keep their running statistics, and the
+/// learning rate falls to 0 along half a cosine.
 ///
-/// A network whose weights were chosen by least squares is another function with the statistics of a batch, and a constant rate of the usual size throws away
-/// in thirty steps what the least squares gave (docs/pruning.md has the measurements).
+/// A network whose weights were chosen by least squares is another function with the statistics of
+/// a batch, and a constant rate of the usual size throws away in thirty steps what the least
+/// squares gave (docs/pruning.md has the measurements).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gentle {
     /// Whether it learns what another network answers, in place of the labels.
@@ -83,14 +86,16 @@ impl Settings {
         seed.wrapping_mul(1_000_003).wrapping_add(epoch as u64)
     }
 
-    /// Whether training under `other` may go on under these: all but the number of epochs is the same, to what a number loses in a file.
+    /// Whether training under `other` may go on under these: all but the number of epochs is the
+    /// same, to what a number loses in a file.
     pub(super) fn continues(&self, other: &Settings) -> bool {
         let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs();
         let (a, b) = (&self.optimiser, &other.optimiser);
         let rates = near(a.rate, b.rate) && near(a.momentum, b.momentum) && near(a.weight_decay.into(), b.weight_decay.into());
         let same = a.kind == b.kind && a.decoupled == b.decoupled && self.augment == other.augment && self.gentle == other.gentle;
         let course = self.schedule == other.schedule && self.warm_up == other.warm_up && self.patience == other.patience;
-        // A course is laid out over all epochs: with another number of them it would be another one.
+        // A course is laid out over all epochs: with another number of them it would be another
+        // one.
         let laid_out = self.schedule.is_constant() || self.epochs == other.epochs;
         rates && same && course && laid_out && self.batch == other.batch && self.seed == other.seed
     }
@@ -140,7 +145,8 @@ pub struct EpochRecord {
 }
 
 impl EpochRecord {
-    /// The epoch of the smallest loss on held-out samples, its place among the records, if there were any.
+    /// The epoch of the smallest loss on held-out samples, its place among the records, if there
+    /// were any.
     pub fn best(metrics: &[EpochRecord]) -> Option<usize> {
         let losses = metrics.iter().enumerate().filter_map(|(i, m)| Some((i, m.validation_loss?)));
         losses.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| i)
@@ -170,8 +176,8 @@ pub struct Trainer {
     device: Device,
 }
 
-/// What answers are divided by before they are compared with a teacher's: it lets the order of the wrong classes count (Hinton, Vinyals and Dean,
-/// arXiv 1503.02531).
+/// What answers are divided by before they are compared with a teacher's: it lets the order of the
+/// wrong classes count (Hinton, Vinyals and Dean, arXiv 1503.02531).
 const TEMPERATURE: f64 = 3.0;
 
 impl Trainer {
@@ -235,13 +241,15 @@ impl Trainer {
     /// One pass over the training samples, from where it was interrupted if it was.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] when the watch says stop (the trainer then stands between two steps), [`Error::Diverged`] when the
-    /// loss is not a number any more, [`Error::Device`] when the device fails.
+    /// [`Error::Interrupted`] when the watch says stop (the trainer then stands between two steps),
+    /// [`Error::Diverged`] when the loss is not a number any more, [`Error::Device`] when the
+    /// device fails.
     pub fn epoch(&mut self, train: &Samples, watch: &mut dyn Watch) -> Result<EpochRecord> {
         let start = Instant::now();
         let earlier = self.progress.seconds;
         let batch = if self.settings.batch == 0 { train.len() } else { self.settings.batch };
-        // The order is the seed's and the epoch's alone, so an interrupted epoch goes on with the samples it has not seen.
+        // The order is the seed's and the epoch's alone, so an interrupted epoch goes on with the
+        // samples it has not seen.
         let order = train.shuffled(Settings::epoch_seed(self.settings.seed, self.progress.epochs));
         let full = order.len().div_ceil(batch);
         let before = self.progress.epochs * full;
@@ -250,8 +258,8 @@ impl Trainer {
             _ => self.settings.epochs * full,
         };
         let total = full.min(end.saturating_sub(before)).max(1);
-        // Losses and right answers stay on the device for some steps: reading each would wait for it. They are added up on the host, one by one, so that an
-        // interruption changes no digit.
+        // Losses and right answers stay on the device for some steps: reading each would wait for
+        // it. They are added up on the host, one by one, so that an interruption changes no digit.
         let mut sums: Vec<Tensor<1>> = Vec::new();
         let drops = self.net.arch.layers.iter().any(|l| matches!(l, Layer::Dropout { .. }));
         let mut pending = 0;

@@ -1,4 +1,5 @@
-//! Shared by the integration tests: the golden barcodes, their comparison rule, random clouds, a GPU engine.
+//! Shared by the integration tests: the golden barcodes, their comparison rule, random clouds, a
+//! GPU engine.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test file uses a part of it, and ends where it fails")]
 
 use lacuna::data::points::{InputFormat, read_cloud};
@@ -66,8 +67,8 @@ pub fn golden_cases() -> Vec<Case> {
     cases
 }
 
-/// The rule of the golden set: bars match one to one within the tolerance at both ends; bars no longer than twice the
-/// tolerance may stay alone. Says what does not fit.
+/// The rule of the golden set: bars match one to one within the tolerance at both ends; bars no
+/// longer than twice the tolerance may stay alone. Says what does not fit.
 pub fn disagreement(want: &[Vec<Bar>], got: &Barcode, tolerance: f64) -> Option<String> {
     let scale = want.iter().flatten().flat_map(|b| [b.birth, b.death]).filter(|x| x.is_finite()).fold(0.0f32, f32::max);
     let scale = if scale == 0.0 { 1.0 } else { f64::from(scale) };
@@ -86,7 +87,8 @@ fn unmatched(want: &[Bar], got: &[Bar], tol: f64) -> Option<String> {
         close(a.birth, b.birth) && close(a.death, b.death)
     };
     let short = |b: &Bar| f64::from(b.length()) <= 2.0 * tol;
-    // Kuhn's matching: first every long bar of `want`, then every long bar of `got` must find a partner.
+    // Kuhn's matching: first every long bar of `want`, then every long bar of `got` must find a
+    // partner.
     let one_side = |a: &[Bar], b: &[Bar]| {
         let mut owner: Vec<Option<usize>> = vec![None; b.len()];
         for i in (0..a.len()).filter(|&i| !short(&a[i])) {

@@ -1,7 +1,9 @@
-//! Points of two classes whose Betti numbers are known by construction, any number of copies of each shape.
+//! Points of two classes whose Betti numbers are known by construction, any number of copies of
+//! each shape.
 //!
-//! `disks`, `rings` and `spheres` have the topology of Naitzat, Zhitnikov and Lim's D-I, D-II and D-III (JMLR 21, 2020): nine copies of each are
-//! theirs. Coordinates are scaled to about `[-1.1, 1.1]`.
+//! `disks`, `rings` and `spheres` have the topology of Naitzat, Zhitnikov and Lim's D-I, D-II and
+//! D-III (JMLR 21, 2020): nine copies of each are theirs. Coordinates are scaled to about `[-1.1,
+//! 1.1]`.
 
 mod plane;
 mod space;
@@ -33,7 +35,8 @@ pub struct Shape {
     pub classes: [&'static str; 2],
     /// Betti numbers of dimensions 0, 1 and 2 of both classes, for so many copies.
     pub betti: fn(usize) -> [[usize; 3]; 2],
-    /// Points enough to choose from, by the layout that the copies, margin and random numbers decide.
+    /// Points enough to choose from, by the layout that the copies, margin and random numbers
+    /// decide.
     draw: fn(&Draw, &mut StdRng) -> Result<Vec<Labelled>>,
     /// Half of the side of the square or cube that so many copies take, in the shape's own units.
     extent: fn(usize) -> f64,
@@ -236,7 +239,8 @@ mod tests {
         PointCloud::new(which.len(), set.train.width(), set.train.gather(&which)).unwrap()
     }
 
-    /// The engine finds the true Betti numbers by Naitzat's procedure: for nine copies with their k and sample sizes, and for others.
+    /// The engine finds the true Betti numbers by Naitzat's procedure: for nine copies with their k
+    /// and sample sizes, and for others.
     #[test]
     fn the_engine_confirms_the_true_betti_numbers() {
         let engine = Engine::cpu();
@@ -285,7 +289,8 @@ mod tests {
         assert!(disks(20_000, 0).unwrap_err().to_string().contains("no test samples"));
     }
 
-    /// Points of different classes keep their distance, and a layout is the same for training and test points.
+    /// Points of different classes keep their distance, and a layout is the same for training and
+    /// test points.
     #[test]
     fn classes_are_apart() {
         for shape in SHAPES {

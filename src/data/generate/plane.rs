@@ -59,7 +59,8 @@ pub(super) fn disks(draw: &Draw, rng: &mut StdRng) -> Result<Vec<Labelled>> {
     Ok(points)
 }
 
-/// Nine as in D-I; others by chance, at least 0.9 apart beyond their margins, from each other and from the border.
+/// Nine as in D-I; others by chance, at least 0.9 apart beyond their margins, from each other and
+/// from the border.
 fn disk_centres(draw: &Draw, extent: f64) -> Result<Vec<(f64, f64)>> {
     if draw.copies == 9 {
         let around = (0..8).map(|i| f64::from(i) * FRAC_PI_4).map(|t| (7.0 * t.cos(), 7.0 * t.sin()));

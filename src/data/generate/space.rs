@@ -6,11 +6,13 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use std::f64::consts::{PI, TAU};
 
-/// Distance of neighbouring layers of centres: twice Naitzat's for the rings, whose own nearly touch.
+/// Distance of neighbouring layers of centres: twice Naitzat's for the rings, whose own nearly
+/// touch.
 const RING_STEP: f64 = 5.0;
 const SPHERE_STEP: f64 = 3.0;
 
-/// Centres of a body-centred cubic lattice, nearest to the origin first: the first nine are the origin and the corners of a cube.
+/// Centres of a body-centred cubic lattice, nearest to the origin first: the first nine are the
+/// origin and the corners of a cube.
 fn centres(copies: usize, step: f64) -> Vec<[f64; 3]> {
     let reach = reach(copies);
     let mut all: Vec<[i64; 3]> = Vec::new();
@@ -30,7 +32,8 @@ fn centres(copies: usize, step: f64) -> Vec<[f64; 3]> {
 
 /// Layers on either side of the origin that hold so many centres.
 fn reach(copies: usize) -> i64 {
-    // A cube of 2 r + 1 layers holds (r + 1)^3 + r^3 centres or so; the ball within it about half of them.
+    // A cube of 2 r + 1 layers holds (r + 1)^3 + r^3 centres or so; the ball within it about half
+    // of them.
     (1i64..).find(|&r| 2 * copies as i64 <= (r + 1).pow(3) + r.pow(3) + 9).unwrap_or(1)
 }
 
@@ -46,8 +49,9 @@ pub(super) fn spheres_extent(copies: usize) -> f64 {
     extent(copies, SPHERE_STEP, 2.05)
 }
 
-/// Pairs of linked rings: circles of radius 2.5 and 2.2 with half a unit of box noise to either side, one in the xy-plane and shifted by 2.2, one in the
-/// xz-plane. The classes change places from pair to pair. The margin makes the rings thinner.
+/// Pairs of linked rings: circles of radius 2.5 and 2.2 with half a unit of box noise to either
+/// side, one in the xy-plane and shifted by 2.2, one in the xz-plane. The classes change places
+/// from pair to pair. The margin makes the rings thinner.
 pub(super) fn rings(draw: &Draw, rng: &mut StdRng) -> Result<Vec<Labelled>> {
     let each = draw.points.div_ceil(2 * draw.copies);
     let thick = 0.5 * (1.0 - draw.margin);
@@ -67,9 +71,10 @@ pub(super) fn rings(draw: &Draw, rng: &mut StdRng) -> Result<Vec<Labelled>> {
     Ok(points)
 }
 
-/// Three spheres around each centre: of radius 1 the one class, of 2 and 0.5 the other, each in two layers 5 % of the unit apart, or less with a margin.
-/// Points are spread evenly (Fibonacci's spiral, turned by chance). Ten in 21 points are of the first class, one in 21 of the innermost sphere,
-/// as in D-III.
+/// Three spheres around each centre: of radius 1 the one class, of 2 and 0.5 the other, each in two
+/// layers 5 % of the unit apart, or less with a margin. Points are spread evenly (Fibonacci's
+/// spiral, turned by chance). Ten in 21 points are of the first class, one in 21 of the innermost
+/// sphere, as in D-III.
 pub(super) fn spheres(draw: &Draw, rng: &mut StdRng) -> Result<Vec<Labelled>> {
     let each = draw.points.div_ceil(draw.copies);
     let thick = 0.05 * (1.0 - draw.margin);

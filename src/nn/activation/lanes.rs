@@ -1,7 +1,9 @@
-//! Sixteen single-precision numbers at a time, for loops that the compiler turns into vector instructions.
+//! Sixteen single-precision numbers at a time, for loops that the compiler turns into vector
+//! instructions.
 //!
-//! Nothing here calls the C library, whose functions take one number at a time: exponentials and sines are short polynomials, good to a few
-//! units of the last place for arguments up to about 1e4.
+//! Nothing here calls the C library, whose functions take one number at a time: exponentials and
+//! sines are short polynomials, good to a few units of the last place for arguments up to about
+//! 1e4.
 
 use super::real::{Real, erf_from};
 use std::ops::{Add, Mul, Neg, Sub};

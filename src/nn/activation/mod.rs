@@ -1,4 +1,5 @@
-//! Activation functions: what they are ([`TABLE`], one entry each), how they are named, and how they are computed.
+//! Activation functions: what they are ([`TABLE`], one entry each), how they are named, and how
+//! they are computed.
 
 mod lanes;
 mod real;
@@ -86,7 +87,8 @@ impl Activation {
         self.of().name
     }
 
-    /// The name that people know: an alias where there is one, the name alone where the parameters are the usual ones, else name and parameters.
+    /// The name that people know: an alias where there is one, the name alone where the parameters
+    /// are the usual ones, else name and parameters.
     pub fn title(&self) -> String {
         let full = self.to_string();
         let usual = self.of().parameters.iter().zip(&self.parameters).all(|(p, x)| p.default == *x);
@@ -118,7 +120,8 @@ impl Activation {
         duals
     }
 
-    /// The function as an expression; with the parameters that a layer has learnt, if it has, in their order.
+    /// The function as an expression; with the parameters that a layer has learnt, if it has, in
+    /// their order.
     pub fn symbol(&self, learnt: Option<&[f32]>) -> Symbol {
         let mut numbers = self.numbers.clone();
         if let Some(learnt) = learnt {
@@ -145,7 +148,8 @@ impl Activation {
         self.numbers.iter().map(|&x| x as f32).collect()
     }
 
-    /// Values in place of arguments, and derivatives. Both slices have the same length, a multiple of [`WIDTH`].
+    /// Values in place of arguments, and derivatives. Both slices have the same length, a multiple
+    /// of [`WIDTH`].
     pub(crate) fn run(&self, numbers: &[f32], z: &mut [f32], slopes: &mut [f32]) {
         (self.of().run)(numbers, z, slopes);
     }
@@ -170,7 +174,8 @@ impl Activation {
         (self.of().maps)(&self.numbers, x)
     }
 
-    /// As [`Activation::flat`], with the parameters that can be learnt taken from `learnt`, in the order of [`Activation::trainable`].
+    /// As [`Activation::flat`], with the parameters that can be learnt taken from `learnt`, in the
+    /// order of [`Activation::trainable`].
     pub fn flat_learnt(&self, learnt: &Tensor<1>, x: Tensor<2>) -> Tensor<2> {
         (self.of().learnt_flat)(&self.mixed(learnt), x)
     }
@@ -194,8 +199,8 @@ impl Activation {
         self.of().variance.is_none()
     }
 
-    /// Variance of the weights times their fan-in: `1 / E[f(z)^2]` over a standard normal `z`, so that the variance is
-    /// kept from layer to layer, unless measurements chose better.
+    /// Variance of the weights times their fan-in: `1 / E[f(z)^2]` over a standard normal `z`, so
+    /// that the variance is kept from layer to layer, unless measurements chose better.
     pub fn weight_variance(&self) -> f64 {
         match self.of().variance {
             Some(measured) => measured(&self.parameters),
@@ -204,8 +209,9 @@ impl Activation {
     }
 }
 
-/// Mean of `f(z)` over a standard normal `z`, by the midpoint rule, which converges fast for smooth integrands that vanish
-/// at both ends, and as the square of its step, 0.005, at kinks; Gauss and Hermite's rule is slow there ([`crate::nn::mean_field`]).
+/// Mean of `f(z)` over a standard normal `z`, by the midpoint rule, which converges fast for smooth
+/// integrands that vanish at both ends, and as the square of its step, 0.005, at kinks; Gauss and
+/// Hermite's rule is slow there ([`crate::nn::mean_field`]).
 pub(crate) fn normal_mean(f: impl Fn(f64) -> f64) -> f64 {
     let (steps, end) = (4000, 10.0);
     let h = 2.0 * end / f64::from(steps);
@@ -280,7 +286,8 @@ mod tests {
         }
     }
 
-    /// Sixteen at a time, by the argument and by every parameter, against numbers one by one; and learnt parameters' gradients against burn's.
+    /// Sixteen at a time, by the argument and by every parameter, against numbers one by one; and
+    /// learnt parameters' gradients against burn's.
     #[test]
     fn every_way_of_computing_agrees() {
         let device = Device::flex().autodiff();

@@ -1,8 +1,10 @@
-//! Numbers that activation functions are computed with, and dual numbers, which carry a derivative along.
+//! Numbers that activation functions are computed with, and dual numbers, which carry a derivative
+//! along.
 
 use std::ops::{Add, Mul, Neg, Sub};
 
-/// What the expressions of the table are made of. Numbers, [`super::Lanes`], [`Dual`] numbers and burn's tensors all have these by the same names.
+/// What the expressions of the table are made of. Numbers, [`super::Lanes`], [`Dual`] numbers and
+/// burn's tensors all have these by the same names.
 pub trait Real:
     Copy
     + Add<Output = Self>
@@ -85,7 +87,8 @@ impl Real for f64 {
     }
 }
 
-/// A number with its derivative along one direction: what forward-mode differentiation computes with.
+/// A number with its derivative along one direction: what forward-mode differentiation computes
+/// with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dual<R> {
     /// The number.

@@ -1,7 +1,8 @@
 //! The table of activation functions: one entry each.
 //!
-//! An entry holds the function's name, its parameters, its formula for people, and the expression itself, once. The expression is compiled for
-//! numbers, for sixteen of them at a time, for both with derivatives (by dual numbers, with respect to the argument or to a parameter), and for
+//! An entry holds the function's name, its parameters, its formula for people, and the expression
+//! itself, once. The expression is compiled for numbers, for sixteen of them at a time, for both
+//! with derivatives (by dual numbers, with respect to the argument or to a parameter), and for
 //! tensors, with parameters fixed or learnt.
 
 use super::lanes::{Lanes, WIDTH};
@@ -35,9 +36,11 @@ pub struct Entry {
     pub formula: &'static str,
     /// Where it comes from.
     pub source: &'static str,
-    /// Constants that the expression needs besides the parameters, from which they follow; they come behind them.
+    /// Constants that the expression needs besides the parameters, from which they follow; they
+    /// come behind them.
     pub(super) constants: fn(&[f64]) -> Vec<f64>,
-    /// Weight variance times fan-in where measurements chose it; otherwise it preserves the variance.
+    /// Weight variance times fan-in where measurements chose it; otherwise it preserves the
+    /// variance.
     pub(super) variance: Option<fn(&[f64]) -> f64>,
     pub(super) value: fn(&[f64], f64) -> f64,
     pub(super) dual: fn(&[Dual<f64>], Dual<f64>) -> Dual<f64>,
@@ -239,8 +242,8 @@ pub static TABLE: &[Entry] = &[
             x.clone() + (far - beyond * 2.0) * x.sign()
         }
     ),
-    // a = 0 is the normalised ReLU, a = 1 the centred absolute value (CAbs). Its variance times fan-in lies on the plateau that we measured, 0.5 to
-    // 0.7, from a = 1/2 on.
+    // a = 0 is the normalised ReLU, a = 1 the centred absolute value (CAbs). Its variance times
+    // fan-in lies on the plateau that we measured, 0.5 to 0.7, from a = 1/2 on.
     entry!(
         "fold",
         [("a", 1.0, -1.0, 10.0, true), ("centred", 1.0, 0.0, 1.0, false)],

@@ -7,8 +7,9 @@ use crate::nn::{Arch, Flow, Layer, Net, Pass};
 pub(super) struct Goal {
     /// The batch norm right behind the layer, if there is one.
     pub norm: Option<usize>,
-    /// Where the layer is the last of a residual block: the layer whose output is added to it. It is then fitted to the sum that the whole network has,
-    /// less what the other side of the addition carries in the cut one, so that errors do not add up from block to block.
+    /// Where the layer is the last of a residual block: the layer whose output is added to it. It
+    /// is then fitted to the sum that the whole network has, less what the other side of the
+    /// addition carries in the cut one, so that errors do not add up from block to block.
     pub other: Option<usize>,
 }
 
@@ -40,8 +41,9 @@ fn other_side(arch: &Arch, out: usize) -> Option<usize> {
     found.filter(|_| takers == 1)
 }
 
-/// What layer `at` gives in a pass that stands before the layer to be fitted: kept, or computed from what is kept by layers without weights. `None`
-/// where it takes a layer with weights that comes later.
+/// What layer `at` gives in a pass that stands before the layer to be fitted: kept, or computed
+/// from what is kept by layers without weights. `None` where it takes a layer with weights that
+/// comes later.
 pub(super) fn earlier(net: &Net, pass: &Pass, at: usize) -> Option<Flow> {
     if let Some(kept) = pass.kept.get(&at) {
         return Some(kept.clone());

@@ -1,14 +1,18 @@
 //! Compensation: what is left of a network learns in closed form to give what the whole one gave.
 //!
-//! Layer by layer, in the order of a pass, the weights of every layer that reads cut channels are chosen anew by ridge regression: inputs are those of the cut network
-//! as it has become by then, targets what the whole network's layer gives, on some images, at some places of each. No labels, no gradients. Where He, Zhang and Sun ("Channel pruning for
-//! accelerating very deep neural networks", arXiv 1707.06168) take lasso and whole layers, filters are chosen here by any criterion before. Three things
-//! matter (docs/pruning.md has the measurements):
+//! Layer by layer, in the order of a pass, the weights of every layer that reads cut channels are
+//! chosen anew by ridge regression: inputs are those of the cut network as it has become by then,
+//! targets what the whole network's layer gives, on some images, at some places of each. No labels,
+//! no gradients. Where He, Zhang and Sun ("Channel pruning for accelerating very deep neural
+//! networks", arXiv 1707.06168) take lasso and whole layers, filters are chosen here by any
+//! criterion before. Three things matter (docs/pruning.md has the measurements):
 //!
-//! - The last convolution of a residual block is fitted to the block's *sum*: the whole network's sum less what the shortcut carries in the cut
-//!   network. So a block repairs what the blocks before it lost.
-//! - The intercept goes into the running mean of the norm behind the layer, or into its bias. Norms are not measured anew: a least-squares
-//!   output has less variance than its target, rightly, and would be blown up again.
+//! - The last convolution of a residual block is fitted to the block's *sum*: the whole network's
+//!   sum less what the shortcut carries in the cut network. So a block repairs what the blocks
+//!   before it lost.
+//! - The intercept goes into the running mean of the norm behind the layer, or into its bias. Norms
+//!   are not measured anew: a least-squares output has less variance than its target, rightly, and
+//!   would be blown up again.
 //! - The ridge pulls towards the weights that are there, not towards zero.
 
 mod goal;
@@ -89,11 +93,12 @@ pub struct Refit {
     pub ridge: f64,
 }
 
-/// Fits the weights of `cut`, which has the filters of `whole` that `keep` names, so that it gives what `whole` gives.
+/// Fits the weights of `cut`, which has the filters of `whole` that `keep` names, so that it gives
+/// what `whole` gives.
 ///
 /// # Errors
-/// [`Error::Input`] for options that make no sense, more images than there are, or numbers that are not finite; [`Error::Interrupted`];
-/// [`Error::Device`].
+/// [`Error::Input`] for options that make no sense, more images than there are, or numbers that are
+/// not finite; [`Error::Interrupted`]; [`Error::Device`].
 pub fn compensate(
     whole: &Net,
     cut: &Net,
@@ -135,11 +140,13 @@ pub(super) struct Choice {
     pub counts: Vec<f64>,
 }
 
-/// Choices by the groups' leaders. The groups have one reader each, and `cut` has all of their filters still.
+/// Choices by the groups' leaders. The groups have one reader each, and `cut` has all of their
+/// filters still.
 pub(super) type Choices = BTreeMap<usize, Choice>;
 
-/// [`compensate`], where the filters of some groups are chosen when it comes to what reads them: by what the reader, fitted anew, loses of its target,
-/// given what the network before it gives by then. Returns which of the filters that `cut` has stay, group by group.
+/// [`compensate`], where the filters of some groups are chosen when it comes to what reads them: by
+/// what the reader, fitted anew, loses of its target, given what the network before it gives by
+/// then. Returns which of the filters that `cut` has stay, group by group.
 ///
 /// # Errors
 /// As [`compensate`].
@@ -186,7 +193,8 @@ fn compensate_on(
             Layer::Linear { input, .. } => Some(input),
             _ => None,
         };
-        // Up to the first layer that has lost an input, the cut network gives what the whole one does.
+        // Up to the first layer that has lost an input, the cut network gives what the whole one
+        // does.
         let reads = |g: &&Group| choices.contains_key(&g.leader()) && g.readers.iter().any(|r| r.layer() == at);
         let to_choose = groups.iter().find(reads).and_then(|g| Some((g, choices.get(&g.leader())?)));
         differs |= to_choose.is_some() || inputs(&whole) != inputs(&cut);
@@ -222,7 +230,8 @@ fn compensate_on(
     Ok((cut, chosen, report))
 }
 
-/// The filters that stay: greedy elimination of those that the others replace best, once refitted to the target.
+/// The filters that stay: greedy elimination of those that the others replace best, once refitted
+/// to the target.
 fn choose(moments: &Moments, start: &Mat<f64>, filters: usize, choice: &Choice) -> Result<Vec<usize>> {
     let fitted = moments.fit(start, CHOICE_RIDGE)?.weights;
     let scores = eliminate(&[&Read::new(moments.gram.clone(), &fitted, &choice.counts)], filters)?;
@@ -284,7 +293,8 @@ impl Intercept {
     }
 }
 
-/// What layer `at` reads and should give; the passes of the whole network then stand behind it, those of the cut one before it.
+/// What layer `at` reads and should give; the passes of the whole network then stand behind it,
+/// those of the cut one before it.
 fn observe(
     states: &mut States<'_>,
     whole: &Net,
@@ -464,7 +474,8 @@ mod tests {
         arch.groups().unwrap().iter().map(|g| (g.leader(), (0..g.filters).filter(|f| f % 3 != 1).collect())).collect()
     }
 
-    /// Filters that are copies of others can go without loss, whatever the network: what reads them finds it in the others.
+    /// Filters that are copies of others can go without loss, whatever the network: what reads them
+    /// finds it in the others.
     #[test]
     fn copies_are_not_missed() {
         let compute = Compute::cpu();
@@ -506,7 +517,8 @@ mod tests {
         }
     }
 
-    /// A third of every group gone, residual streams too: samples that the fit has not seen lose much less than without it.
+    /// A third of every group gone, residual streams too: samples that the fit has not seen lose
+    /// much less than without it.
     #[test]
     fn less_is_lost_on_other_samples() {
         let compute = Compute::cpu();

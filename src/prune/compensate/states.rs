@@ -6,8 +6,8 @@ use crate::nn::{Net, Pass, Shape};
 use crate::prune::scoring::BATCH;
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// Bytes of activations that are kept between layers. What is beyond them is computed from the images again for every layer, so memory does not grow
-/// with the number of images.
+/// Bytes of activations that are kept between layers. What is beyond them is computed from the
+/// images again for every layer, so memory does not grow with the number of images.
 pub(super) const MOST_BYTES: usize = 1 << 30;
 
 /// The whole network's pass and the cut one's.

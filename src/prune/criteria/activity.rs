@@ -2,8 +2,9 @@
 //!
 //! - APoZ, the average percentage of zeros (Hu et al., "Network trimming", arXiv 1607.03250).
 //! - The mean absolute activation (Molchanov et al., arXiv 1611.06440).
-//! - Universality (Mehta, Kim and Theobalt, arXiv 1811.12495): the largest absolute activation of each sample's map, over the largest of all
-//!   samples, averaged. Low is selective: the filter answers few samples.
+//! - Universality (Mehta, Kim and Theobalt, arXiv 1811.12495): the largest absolute activation of
+//!   each sample's map, over the largest of all samples, averaged. Low is selective: the filter
+//!   answers few samples.
 //!
 //! Coupled filters are seen behind several activations; their scores are the means over them.
 
@@ -55,7 +56,8 @@ fn averaged(
     })
 }
 
-/// Numbers `[samples, filters]` of every place where a group is seen, put together by `finish` and averaged over the places.
+/// Numbers `[samples, filters]` of every place where a group is seen, put together by `finish` and
+/// averaged over the places.
 fn gathered(
     scoring: &mut Scoring<'_>,
     options: SampleOptions,

@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Aim {
-    /// The barcode of dimension 0 that the samples have in the space of logits: the lengths of the edges of their minimum spanning tree.
+    /// The barcode of dimension 0 that the samples have in the space of logits: the lengths of the
+    /// edges of their minimum spanning tree.
     #[default]
     Components,
-    /// Those of the tree's edges that join samples of different predicted classes: where classes merge.
+    /// Those of the tree's edges that join samples of different predicted classes: where classes
+    /// merge.
     Seams,
     /// The barcode of dimension 1: the edges at which its loops are born and die.
     Loops,
@@ -59,10 +61,12 @@ impl Aim {
         known.ok_or_else(|| Error::unknown("aim", name, &Self::ALL.map(|(n, _)| n)))
     }
 
-    /// How much each logit of each sample counts, `[samples, classes]`: by chance, so that the expected square of a change, weighted in this way, is the
-    /// sum of squares of the changes that the aim sees (Gauss and Newton's approximation).
+    /// How much each logit of each sample counts, `[samples, classes]`: by chance, so that the
+    /// expected square of a change, weighted in this way, is the sum of squares of the changes that
+    /// the aim sees (Gauss and Newton's approximation).
     ///
-    /// For a barcode the aim sees lengths `|a - b|` of some edges, whose derivative by `a` is `(a - b) / |a - b|`.
+    /// For a barcode the aim sees lengths `|a - b|` of some edges, whose derivative by `a` is `(a -
+    /// b) / |a - b|`.
     ///
     /// # Errors
     /// Whatever the engine says.
@@ -119,7 +123,8 @@ fn spanning_tree<'a>(n: usize, row: &impl Fn(usize) -> &'a [f32]) -> Vec<(usize,
     edges
 }
 
-/// The edges whose lengths are the births and deaths of the bars of dimension 1. Of edges of one length the first is taken.
+/// The edges whose lengths are the births and deaths of the bars of dimension 1. Of edges of one
+/// length the first is taken.
 fn loop_edges<'a>(n: usize, row: &impl Fn(usize) -> &'a [f32], engine: &Engine) -> Result<Vec<(usize, usize)>> {
     let lower: Vec<f32> = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| distance(row(i), row(j))).collect();
     let barcode = engine.barcode(&DistanceMatrix::from_lower(n, lower.clone())?.into(), &Options::default())?;
@@ -139,7 +144,8 @@ fn loop_edges<'a>(n: usize, row: &impl Fn(usize) -> &'a [f32], engine: &Engine) 
 mod tests {
     use super::*;
 
-    /// The mean square of a random projection of a change is the sum of the squares of what the lengths of the tree's edges change.
+    /// The mean square of a random projection of a change is the sum of the squares of what the
+    /// lengths of the tree's edges change.
     #[test]
     fn cotangents_see_the_barcode() {
         let (n, classes) = (12, 3);
@@ -169,7 +175,8 @@ mod tests {
         assert!(mean(Aim::Seams) < mean(Aim::Components));
     }
 
-    /// Eight points on a circle: one loop, born with the octagon's sides, dead with its third diagonals.
+    /// Eight points on a circle: one loop, born with the octagon's sides, dead with its third
+    /// diagonals.
     #[test]
     fn loops_are_found_by_their_edges() {
         let points: Vec<f32> = (0..8)

@@ -1,30 +1,34 @@
 //! The Betti number of what a filter makes of the data.
 //!
-//! Kochar, Vengalil and Sinha ("Using topological framework for the design of activation function and model pruning in deep
-//! neural networks", arXiv 2109.01572) drop every filter whose output space has a Betti number above 300. Their abstract
-//! fixes no more than that; this is our reading. `M` samples go through the network; a filter's map after its activation,
-//! flattened, is a point of `R^(H W)` for each of them, so a filter is a cloud of `M` points. Its score is the number of
-//! components, of loops, or both, of that cloud's Vietoris-Rips complex at a scale. All filters of a layer are one batch for the
-//! engine, read where the activations lie.
+//! Kochar, Vengalil and Sinha ("Using topological framework for the design of activation function
+//! and model pruning in deep neural networks", arXiv 2109.01572) drop every filter whose output
+//! space has a Betti number above 300. Their abstract fixes no more than that; this is our reading.
+//! `M` samples go through the network; a filter's map after its activation, flattened, is a point
+//! of `R^(H W)` for each of them, so a filter is a cloud of `M` points. Its score is the number of
+//! components, of loops, or both, of that cloud's Vietoris-Rips complex at a scale. All filters of
+//! a layer are one batch for the engine, read where the activations lie.
 //!
 //! # The scale
-//! Given, it is a distance between activations. Otherwise it is chosen per layer so that the threshold means the same for
-//! every layer and every magnitude of weights: each cloud is measured in units of its own spread (the root mean square
-//! distance of its points to their mean, so that a filter is not judged by the size of its weights), and the scale is the
-//! median over the layer's filters of the median length at which a cloud's components merge. At that scale a typical filter
-//! leaves half of its samples apart: about `M / 2` components. A filter that has clearly more scatters the samples.
-//! Within 1 % of that median the scale is put into the middle of the widest gap between the ends of any bars of the layer, so
-//! that the last digits of the activations, in which devices differ, decide nothing.
+//! Given, it is a distance between activations. Otherwise it is chosen per layer so that the
+//! threshold means the same for every layer and every magnitude of weights: each cloud is measured
+//! in units of its own spread (the root mean square distance of its points to their mean, so that a
+//! filter is not judged by the size of its weights), and the scale is the median over the layer's
+//! filters of the median length at which a cloud's components merge. At that scale a typical filter
+//! leaves half of its samples apart: about `M / 2` components. A filter that has clearly more
+//! scatters the samples. Within 1 % of that median the scale is put into the middle of the widest
+//! gap between the ends of any bars of the layer, so that the last digits of the activations, in
+//! which devices differ, decide nothing.
 //!
-//! With `hops` the distance between two samples is the number of steps between them in the graph of nearest neighbours, and the scale is 2:
-//! Naitzat's procedure, in which neither the size of activations nor their density counts. A graph's pieces have `k` points at least, so the
-//! number of components is at most `M / k`.
+//! With `hops` the distance between two samples is the number of steps between them in the graph of
+//! nearest neighbours, and the scale is 2: Naitzat's procedure, in which neither the size of
+//! activations nor their density counts. A graph's pieces have `k` points at least, so the number
+//! of components is at most `M / k`.
 //!
-//! Per class, each class of the samples is a cloud of its own, and the score is the mean over the classes. Coupled filters are seen behind
-//! several activations; the score is the mean over these.
+//! Per class, each class of the samples is a cloud of its own, and the score is the mean over the
+//! classes. Coupled filters are seen behind several activations; the score is the mean over these.
 //!
-//! A filter that gives every sample the same map (a dead one) is a single point: its Betti number is 1 and it stays, by the letter of
-//! the rule.
+//! A filter that gives every sample the same map (a dead one) is a single point: its Betti number
+//! is 1 and it stays, by the letter of the rule.
 
 use super::{LayerScores, SampleOptions, Scoring, maps_of};
 use crate::error::{Error, Result};
@@ -55,8 +59,9 @@ pub enum Scale {
     Given(f32),
     /// Chosen per layer: see the module's text.
     LayerMedian,
-    /// As that, with this quantile of the lengths at which components merge in place of their median, from 0 (the smallest scale, at which any two different
-    /// maps are apart) to 1 (the largest, at which all have merged in a typical filter).
+    /// As that, with this quantile of the lengths at which components merge in place of their
+    /// median, from 0 (the smallest scale, at which any two different maps are apart) to 1 (the
+    /// largest, at which all have merged in a typical filter).
     Quantile(f64),
 }
 
@@ -123,8 +128,8 @@ impl Default for BettiOptions {
     }
 }
 
-/// Betti numbers of every filter of every group. The samples pass through the network once; each layer's clouds go to the engine as
-/// the pass comes to it.
+/// Betti numbers of every filter of every group. The samples pass through the network once; each
+/// layer's clouds go to the engine as the pass comes to it.
 pub(super) fn score(scoring: &mut Scoring<'_>, options: &BettiOptions) -> Result<Vec<LayerScores>> {
     if let Scale::Quantile(q) = options.scale
         && !(0.0..=1.0).contains(&q)
@@ -351,8 +356,8 @@ fn quantile_of(mut values: Vec<f64>, q: f64) -> f64 {
     values.get(at).copied().unwrap_or(0.0)
 }
 
-/// For every filter the Betti number of what its group gives without it, all maps one point for each sample. The scale is a length at which components
-/// of the whole group's cloud merge.
+/// For every filter the Betti number of what its group gives without it, all maps one point for
+/// each sample. The scale is a length at which components of the whole group's cloud merge.
 fn others(scoring: &mut Scoring<'_>, options: &BettiOptions, which: &[usize]) -> Result<Vec<LayerScores>> {
     if options.cloud != Cloud::Euclidean || options.per_class {
         return Err(Error::input("the output of all other filters is read with Euclidean distances, of all classes together"));
@@ -436,7 +441,8 @@ mod tests {
             }
         }
         got[0].scores.iter().zip(want).for_each(|(g, w)| assert!((g - w).abs() < 1e-9, "{g} {w}"));
-        // Before the activation; at the smallest scale all different maps are apart, at the largest all have merged.
+        // Before the activation; at the smallest scale all different maps are apart, at the largest
+        // all have merged.
         let of = |reading, quantile| {
             let scale = Scale::Quantile(quantile);
             let options =

@@ -1,9 +1,11 @@
 //! What a filter does to the network's answers, to first order: the variance of its effect.
 //!
-//! A filter's effect on an aim is the sum over its readers and their places of activation times gradient, summed over places *before* it is squared: what
-//! cancels in the mean over pixels is no effect. The aim is a random projection of each sample's logits, so labels are not needed, and the score is the
-//! variance over samples: what does the same to all of them can be put into a bias by [`crate::prune::compensate`]. It is Taylor's criterion
-//! (Molchanov et al., arXiv 1611.06440) with the logits in place of the loss, signed. Scores mean the same in every layer.
+//! A filter's effect on an aim is the sum over its readers and their places of activation times
+//! gradient, summed over places *before* it is squared: what cancels in the mean over pixels is no
+//! effect. The aim is a random projection of each sample's logits, so labels are not needed, and
+//! the score is the variance over samples: what does the same to all of them can be put into a bias
+//! by [`crate::prune::compensate`]. It is Taylor's criterion (Molchanov et al., arXiv 1611.06440)
+//! with the logits in place of the loss, signed. Scores mean the same in every layer.
 
 use super::readers::{places_of, reader_taps, readers_of};
 use super::taps::frozen;
@@ -77,7 +79,8 @@ mod tests {
         assert_eq!(x[..10], normal(10, 4)[..]);
     }
 
-    /// Where everything behind the filters is linear, the effect is what the logits lose without the filter.
+    /// Where everything behind the filters is linear, the effect is what the logits lose without
+    /// the filter.
     #[test]
     fn effects_are_what_the_logits_lose() {
         let compute = Compute::cpu();

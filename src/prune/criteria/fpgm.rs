@@ -1,9 +1,10 @@
 //! Filters near the others can be replaced by them.
 //!
-//! FPGM (He et al., "Filter pruning via geometric median for deep convolutional neural networks acceleration", CVPR 2019, arXiv 1811.00250):
-//! a filter's score is the sum of its Euclidean distances to all filters of the layer; those with the smallest sum lie nearest to
-//! the geometric median and go. The soft form, in which filters that are set to zero go on learning and may come back, is a schedule
-//! ([`crate::prune::Schedule::Soft`]) and works with every criterion.
+//! FPGM (He et al., "Filter pruning via geometric median for deep convolutional neural networks
+//! acceleration", CVPR 2019, arXiv 1811.00250): a filter's score is the sum of its Euclidean
+//! distances to all filters of the layer; those with the smallest sum lie nearest to the geometric
+//! median and go. The soft form, in which filters that are set to zero go on learning and may come
+//! back, is a schedule ([`crate::prune::Schedule::Soft`]) and works with every criterion.
 
 use super::{LayerScores, Scoring};
 use crate::error::Result;

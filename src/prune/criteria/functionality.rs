@@ -1,10 +1,13 @@
 //! What filters respond to, and what they contribute.
 //!
-//! Qin, Yu, Liu and Chen ("Interpretable convolutional filter pruning", arXiv 1810.07322; no code was published, this is our reading). For each filter an
-//! input is found that it responds to most strongly, by climbing its mean activation's gradient from noise. Filters of a layer whose
-//! inputs are alike (k-means, by the distance of pixels) have the same function. Within a function, filters are ordered by their contribution,
-//! the mean absolute gradient of the loss by their activations. The least contributing filter of the largest function goes first, and so
-//! on: functions with many filters lose more, and each loses its last filter only when all others are down to one.
+//! Qin, Yu, Liu and Chen ("Interpretable convolutional filter pruning", arXiv 1810.07322; no code
+//! was published, this is our reading). For each filter an input is found that it responds to most
+//! strongly, by climbing its mean activation's gradient from noise. Filters of a layer whose inputs
+//! are alike (k-means, by the distance of pixels) have the same function. Within a function,
+//! filters are ordered by their contribution, the mean absolute gradient of the loss by their
+//! activations. The least contributing filter of the largest function goes first, and so on:
+//! functions with many filters lose more, and each loses its last filter only when all others are
+//! down to one.
 
 use super::taps::{frozen, taps};
 use super::{LayerScores, SampleOptions, Scoring, maps_of};
@@ -153,7 +156,8 @@ fn k_means(points: &[Vec<f32>], k: usize, seed: u64) -> Vec<usize> {
     of
 }
 
-/// Scores in whose order the filters go: minus the size that the filter's function has when it goes, then its contribution.
+/// Scores in whose order the filters go: minus the size that the filter's function has when it
+/// goes, then its contribution.
 fn order(functions: &[usize], contributions: &[f64]) -> Vec<f64> {
     let most = contributions.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     let mut scores = vec![0.0; functions.len()];
@@ -194,7 +198,8 @@ mod tests {
         assert_eq!(k_means(&vec![vec![1.0]; 4], 2, 0), [0; 4], "equal points are one cluster");
     }
 
-    /// A filter and its copy have one function: one of them goes before all filters that are alone in theirs.
+    /// A filter and its copy have one function: one of them goes before all filters that are alone
+    /// in theirs.
     #[test]
     fn copies_have_the_same_function() {
         let compute = Compute::cpu();

@@ -1,9 +1,11 @@
 //! Holes in what a filter sees.
 //!
-//! TopologyHole (Xu et al., "TopologyHole: a topological filter pruning method", J. Real-Time Image Processing 2022): the holes of a filter's map behind
-//! its activation are counted and averaged over a batch; filters with many go. The paper's rule for a hole could not be had; ours is the
-//! first Betti number of the cubical complex of the pixels above zero, that is, pieces of the other pixels, joined through their sides, that
-//! do not reach the border. The maps are counted on the device that they lie on, by `shaders/holes.wgsl`.
+//! TopologyHole (Xu et al., "TopologyHole: a topological filter pruning method", J. Real-Time Image
+//! Processing 2022): the holes of a filter's map behind its activation are counted and averaged
+//! over a batch; filters with many go. The paper's rule for a hole could not be had; ours is the
+//! first Betti number of the cubical complex of the pixels above zero, that is, pieces of the other
+//! pixels, joined through their sides, that do not reach the border. The maps are counted on the
+//! device that they lie on, by `shaders/holes.wgsl`.
 
 use super::{LayerScores, SampleOptions, Scoring, maps_of};
 use crate::error::Result;
@@ -131,7 +133,8 @@ mod tests {
             (&["....", "....", "...."][..], 0),
             (&["####", "#..#", "####"], 1),
             (&["#####", "#.#.#", "#####"], 2),
-            // Corners of the set touch: the inside is closed, for the rest is joined through sides alone.
+            // Corners of the set touch: the inside is closed, for the rest is joined through sides
+            // alone.
             (&[".#.", "#.#", ".#."], 1),
             // A way out through the border.
             (&["##.##", "#...#", "#####"], 0),
@@ -183,7 +186,8 @@ mod tests {
         assert_eq!(device, host);
     }
 
-    /// Flat and long maps take many turns a round: rounds have to be fewer there, or the driver ends them unasked.
+    /// Flat and long maps take many turns a round: rounds have to be fewer there, or the driver
+    /// ends them unasked.
     #[test]
     fn oblong_maps_are_counted_right() {
         for (height, width) in [(5usize, 806usize), (806, 5), (3, 1344), (1, 4032), (9, 448)] {

@@ -1,9 +1,9 @@
 //! Barcodes of inner layers, in place of the answers', as the measure of a reconstruction.
 //!
 //! Every layer that reads filters gives each sample a point: the mean of each of its maps over the
-//! cells of a 4 x 4 grid, behind the batch norm if one follows. What is to be kept is the barcode of
-//! dimension 0 of these points. No gradient goes through the network: the lengths of the bars depend
-//! on the layer's own outputs, and their derivatives are known ([`Aim::cotangents`]).
+//! cells of a 4 x 4 grid, behind the batch norm if one follows. What is to be kept is the barcode
+//! of dimension 0 of these points. No gradient goes through the network: the lengths of the bars
+//! depend on the layer's own outputs, and their derivatives are known ([`Aim::cotangents`]).
 
 use super::aim::Aim;
 use super::readers::readers_of;

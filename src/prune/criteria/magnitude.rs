@@ -5,7 +5,8 @@ use crate::error::Result;
 use crate::nn::bridge;
 use crate::prune::weights::weights;
 
-/// Sum of the absolute weights of each filter (Li et al., "Pruning filters for efficient convnets", arXiv 1608.08710).
+/// Sum of the absolute weights of each filter (Li et al., "Pruning filters for efficient convnets",
+/// arXiv 1608.08710).
 pub(super) fn l1(scoring: &Scoring<'_>) -> Result<Vec<LayerScores>> {
     scoring.by_group(|group| {
         let sums = bridge::read(weights(scoring.net, group).abs().sum_dim(1))?;

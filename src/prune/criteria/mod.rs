@@ -38,33 +38,43 @@ pub enum Criterion {
     Betti(BettiOptions),
     /// Holes of the filter's map, counted in the plane; the largest go first (TopologyHole).
     Holes(SampleOptions),
-    /// The sum of the filter's absolute weights (Li et al., arXiv 1608.08710); the smallest go first.
+    /// The sum of the filter's absolute weights (Li et al., arXiv 1608.08710); the smallest go
+    /// first.
     L1,
     /// The Euclidean norm of the filter's weights; the smallest go first.
     L2,
     /// Distance to the layer's other filters (He et al., arXiv 1811.00250); the smallest go first.
     Fpgm,
-    /// The batch norm's scale (Liu et al., arXiv 1708.06519; Mehta et al., arXiv 1811.12495); the smallest go first.
+    /// The batch norm's scale (Liu et al., arXiv 1708.06519; Mehta et al., arXiv 1811.12495); the
+    /// smallest go first.
     BnScale,
-    /// The share of zeros behind the activation (Hu et al., arXiv 1607.03250); the largest go first.
+    /// The share of zeros behind the activation (Hu et al., arXiv 1607.03250); the largest go
+    /// first.
     Apoz(SampleOptions),
     /// The mean absolute activation (Molchanov et al., arXiv 1611.06440); the smallest go first.
     MeanActivation(SampleOptions),
-    /// How many samples a filter fires for, and how strongly (Mehta et al., arXiv 1811.12495); the most selective go first.
+    /// How many samples a filter fires for, and how strongly (Mehta et al., arXiv 1811.12495); the
+    /// most selective go first.
     Selectivity(SampleOptions),
-    /// The first-order change of the loss without the filter (Molchanov et al., arXiv 1611.06440); the smallest go first.
+    /// The first-order change of the loss without the filter (Molchanov et al., arXiv 1611.06440);
+    /// the smallest go first.
     Taylor(SampleOptions),
-    /// The variance of what the filter adds to the logits, to first order and without labels; the smallest go first.
+    /// The variance of what the filter adds to the logits, to first order and without labels; the
+    /// smallest go first.
     Effect(SampleOptions),
-    /// Greedy elimination: the filter goes whose loss, once the others are refitted, changes the samples' barcode least.
+    /// Greedy elimination: the filter goes whose loss, once the others are refitted, changes the
+    /// samples' barcode least.
     Barcode(ReconstructionOptions),
-    /// Greedy elimination: the filter goes without which the samples' barcode in the layer's space stays nearest to what it was.
+    /// Greedy elimination: the filter goes without which the samples' barcode in the layer's space
+    /// stays nearest to what it was.
     SamplesBarcode(SamplesOptions),
-    /// What the filter responds to and contributes (Qin et al., arXiv 1810.07322); of filters that do the same the least contributing go first.
+    /// What the filter responds to and contributes (Qin et al., arXiv 1810.07322); of filters that
+    /// do the same the least contributing go first.
     Functionality(FunctionalityOptions),
     /// A genetic search for the filters whose barcode is that of all (the Topological Pruner).
     Topological(TopologicalOptions),
-    /// A differential evolution for the filters with the lowest energy (Salehinejad and Valaee, arXiv 2102.13188).
+    /// A differential evolution for the filters with the lowest energy (Salehinejad and Valaee,
+    /// arXiv 2102.13188).
     Energy(EnergyOptions),
     /// Chance: the control that every criterion has to beat.
     Random {
@@ -120,7 +130,8 @@ impl Criterion {
         "random",
     ];
 
-    /// The criterion of a name, with the usual options and `samples` samples, its chance decided by `seed`.
+    /// The criterion of a name, with the usual options and `samples` samples, its chance decided by
+    /// `seed`.
     ///
     /// # Errors
     /// [`Error::Input`] with the names that there are.
@@ -219,8 +230,8 @@ impl Criterion {
     /// Scores every filter of every group.
     ///
     /// # Errors
-    /// [`Error::Input`] for options that make no sense or a network that the criterion is not for; [`Error::Interrupted`]; whatever
-    /// the engine or the device says.
+    /// [`Error::Input`] for options that make no sense or a network that the criterion is not for;
+    /// [`Error::Interrupted`]; whatever the engine or the device says.
     pub fn score(&self, scoring: &mut Scoring<'_>) -> Result<Vec<LayerScores>> {
         match self {
             Criterion::Betti(options) => betti::score(scoring, options),

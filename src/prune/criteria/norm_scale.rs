@@ -1,7 +1,8 @@
 //! The scale of the batch norm behind a filter.
 //!
-//! Liu et al. ("Learning efficient convolutional networks through network slimming", arXiv 1708.06519) train it towards zero by an L1 term; Mehta,
-//! Kim and Theobalt (arXiv 1811.12495) found that adaptive optimisers with L2 regularisation do so by themselves and remove filters
+//! Liu et al. ("Learning efficient convolutional networks through network slimming", arXiv
+//! 1708.06519) train it towards zero by an L1 term; Mehta, Kim and Theobalt (arXiv 1811.12495)
+//! found that adaptive optimisers with L2 regularisation do so by themselves and remove filters
 //! whose scale is below 1e-3.
 
 use super::{LayerScores, Scoring};

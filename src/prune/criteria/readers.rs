@@ -1,15 +1,17 @@
 //! Gradients through what reads the filters.
 //!
-//! A filter of a residual stream is read by several layers, and carried on by the shortcut. What is followed here is what flows into each reader,
-//! through that reader alone, so that what the shortcut carries is counted where it is read.
+//! A filter of a residual stream is read by several layers, and carried on by the shortcut. What is
+//! followed here is what flows into each reader, through that reader alone, so that what the
+//! shortcut carries is counted where it is read.
 
 use super::super::scoring::Scoring;
 use super::taps::{gradient_of, with_leaf};
 use crate::nn::{Group, Net};
 use burn::tensor::{Tensor, TensorData};
 
-/// What a reader reads, `[samples, filters, height, width]`, and the gradients of an aim by that, through this reader, and by what the reader gives,
-/// `[samples, outputs, height, width]`, if that was asked for.
+/// What a reader reads, `[samples, filters, height, width]`, and the gradients of an aim by that,
+/// through this reader, and by what the reader gives, `[samples, outputs, height, width]`, if that
+/// was asked for.
 pub(super) struct ReaderTap {
     pub input: Tensor<4>,
     pub by_input: Tensor<4>,
@@ -28,8 +30,10 @@ pub(super) fn places_of<'a>(group: &'a Group, readers: &'a [(usize, usize)]) -> 
     group.readers.iter().filter_map(|r| readers.iter().position(|(layer, _)| *layer == r.layer()))
 }
 
-/// Follows some samples through a network that gradients pass ([`super::taps::frozen`]). The aim is the sum over samples of their logits times `cotangents`, one row per
-/// sample; `readers` are layers with the number of filters that they read, in ascending order of layers; `outputs` asks for the gradients by what they give.
+/// Follows some samples through a network that gradients pass ([`super::taps::frozen`]). The aim is
+/// the sum over samples of their logits times `cotangents`, one row per sample; `readers` are
+/// layers with the number of filters that they read, in ascending order of layers; `outputs` asks
+/// for the gradients by what they give.
 pub(super) fn reader_taps(
     frozen: &Net,
     scoring: &Scoring<'_>,

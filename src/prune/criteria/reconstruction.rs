@@ -1,10 +1,14 @@
-//! Filters that the others can replace, with the samples' barcode for a measure: greedy elimination after refitting.
+//! Filters that the others can replace, with the samples' barcode for a measure: greedy elimination
+//! after refitting.
 //!
-//! For every filter of a group one asks what is lost when it goes and the readers' weights are fitted anew to the others. By the inverse of the Gram matrix `G` of what
-//! a reader reads, that is `tr(W_j' ((G^-1)_jj)^-1 W_j)` for the block `j` of a filter's inputs (Hassibi and Stork's optimal brain surgeon, in blocks); the
-//! cheapest filter goes, the inverse and the weights are brought up to date, and so on. Each output of a reader counts by the mean square of the
-//! derivative of an [`Aim`] by it. With [`Aim::Components`] the filter goes whose loss, after the refit, changes the samples' H0 barcode least;
-//! [`Aim::Logits`] is the same without topology, its control. With [`Aim::Layers`] the barcode is that of each layer that reads the filters, and
+//! For every filter of a group one asks what is lost when it goes and the readers' weights are
+//! fitted anew to the others. By the inverse of the Gram matrix `G` of what a reader reads, that is
+//! `tr(W_j' ((G^-1)_jj)^-1 W_j)` for the block `j` of a filter's inputs (Hassibi and Stork's
+//! optimal brain surgeon, in blocks); the cheapest filter goes, the inverse and the weights are
+//! brought up to date, and so on. Each output of a reader counts by the mean square of the
+//! derivative of an [`Aim`] by it. With [`Aim::Components`] the filter goes whose loss, after the
+//! refit, changes the samples' H0 barcode least; [`Aim::Logits`] is the same without topology, its
+//! control. With [`Aim::Layers`] the barcode is that of each layer that reads the filters, and
 //! [`Aim::Outputs`] is the control of that.
 
 use super::aim::Aim;
@@ -33,8 +37,9 @@ pub struct ReconstructionOptions {
     pub places: usize,
     /// Decides samples and places.
     pub seed: u64,
-    /// Whether, where the network is compensated, filters that one layer alone reads are chosen in the middle of that: by what the layer, fitted anew, loses
-    /// of its target, given what the network before it gives by then.
+    /// Whether, where the network is compensated, filters that one layer alone reads are chosen in
+    /// the middle of that: by what the layer, fitted anew, loses of its target, given what the
+    /// network before it gives by then.
     #[serde(default)]
     pub joint: bool,
 }
@@ -204,7 +209,8 @@ impl Left {
     fn remove(&mut self, filter: usize, left: &[usize]) {
         let Some(l) = self.factor(filter) else { return };
         let (k, n, o, from) = (self.block, self.width, self.outputs, filter * self.block);
-        // L^-1 times the block's rows of inverse and weights; with A of them for each input, the update is A' A and A' B.
+        // L^-1 times the block's rows of inverse and weights; with A of them for each input, the
+        // update is A' A and A' B.
         let mut a = self.inverse[from * n..(from + k) * n].to_vec();
         solve_lower(&l, k, &mut a, n);
         let mut b = self.weights[from * o..(from + k) * o].to_vec();
@@ -238,7 +244,8 @@ fn solve_lower(l: &[f64], k: usize, rows: &mut [f64], columns: usize) {
     }
 }
 
-/// Eliminates filter after filter, each time the one whose loss costs least, and returns for each what it and all that went before it cost.
+/// Eliminates filter after filter, each time the one whose loss costs least, and returns for each
+/// what it and all that went before it cost.
 pub(in crate::prune) fn eliminate(readers: &[&Read], filters: usize) -> Result<Vec<f64>> {
     let mut readers = readers.iter().map(|r| Left::new(r, filters)).collect::<Result<Vec<_>>>()?;
     let mut left: Vec<usize> = (0..filters).collect();
@@ -264,7 +271,8 @@ mod tests {
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
 
-    /// What is lost by fitting the weights anew to some filters alone: by least squares from scratch.
+    /// What is lost by fitting the weights anew to some filters alone: by least squares from
+    /// scratch.
     fn lost(read: &Read, block: usize, kept: &[usize]) -> f64 {
         use faer::linalg::solvers::Solve;
         let inputs: Vec<usize> = kept.iter().flat_map(|f| f * block..(f + 1) * block).collect();

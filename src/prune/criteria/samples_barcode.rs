@@ -1,9 +1,12 @@
 //! Filters without which the samples keep their barcode: no gradients, no weights, no labels.
 //!
-//! Samples are points in a layer's space, the mean of each map over the cells of a 4 x 4 grid their coordinates. Squared distances add up over filters, so the
-//! cloud without a filter costs one subtraction. Filters go one by one, each time the one without which the barcode of the samples, scaled to a total
-//! length of 1, is nearest to that of the whole layer: the sum of the differences of the sorted lengths of bars (for one dimension that is the
-//! Wasserstein distance of order 1 between the lengths). The clouds of all candidates are one batch of distance matrices for the engine.
+//! Samples are points in a layer's space, the mean of each map over the cells of a 4 x 4 grid their
+//! coordinates. Squared distances add up over filters, so the cloud without a filter costs one
+//! subtraction. Filters go one by one, each time the one without which the barcode of the samples,
+//! scaled to a total length of 1, is nearest to that of the whole layer: the sum of the differences
+//! of the sorted lengths of bars (for one dimension that is the Wasserstein distance of order 1
+//! between the lengths). The clouds of all candidates are one batch of distance matrices for the
+//! engine.
 
 use super::super::scoring::maps_of;
 use super::{LayerScores, SampleOptions, Scoring};
@@ -37,7 +40,8 @@ impl Default for SamplesOptions {
     }
 }
 
-/// Scores of every group: how far the barcode is from the whole one's when a filter goes, and all that went before it.
+/// Scores of every group: how far the barcode is from the whole one's when a filter goes, and all
+/// that went before it.
 pub(super) fn score(scoring: &mut Scoring<'_>, options: &SamplesOptions) -> Result<Vec<LayerScores>> {
     if options.dimension > 1 {
         return Err(Error::input("the samples' barcode is kept in dimension 0 or 1"));
@@ -67,8 +71,9 @@ pub(super) fn pooled(maps: Tensor<4>) -> Tensor<4> {
     if side == [height, width] { maps } else { adaptive_avg_pool2d(maps, side) }
 }
 
-/// For every group and filter the squared distances between samples, the strict lower triangle; where a group is seen several times, their sum. Coarse maps
-/// are averaged over cells ([`pooled`]).
+/// For every group and filter the squared distances between samples, the strict lower triangle;
+/// where a group is seen several times, their sum. Coarse maps are averaged over cells
+/// ([`pooled`]).
 pub(super) fn squares(scoring: &mut Scoring<'_>, which: &[usize], coarse: bool) -> Result<Vec<Vec<Vec<f32>>>> {
     let places = scoring.places();
     let mut seen = vec![Vec::new(); places.len()];
@@ -127,15 +132,16 @@ fn lengths(clouds: Vec<Vec<f32>>, n: usize, dimension: usize, engine: &Engine) -
     Ok(barcodes.par_iter().map(of).collect())
 }
 
-/// The sum of differences of sorted lengths; bars that one has more than the other are matched with none.
+/// The sum of differences of sorted lengths; bars that one has more than the other are matched with
+/// none.
 fn apart(a: &[f64], b: &[f64]) -> f64 {
     let (long, short) = if a.len() >= b.len() { (a, b) } else { (b, a) };
     let more = long.len() - short.len();
     long[..more].iter().sum::<f64>() + long[more..].iter().zip(short).map(|(x, y)| (x - y).abs()).sum::<f64>()
 }
 
-/// Lets filters go one by one and returns for each how far the barcode had come when it went: a little more than the one before it at least, so that the
-/// order is kept.
+/// Lets filters go one by one and returns for each how far the barcode had come when it went: a
+/// little more than the one before it at least, so that the order is kept.
 fn eliminate(
     squares: &[Vec<f32>],
     n: usize,
@@ -189,7 +195,8 @@ mod tests {
         assert_eq!(apart(&[], &[]), 0.0);
     }
 
-    /// Two heaps of samples that one filter tells apart: it stays to the last, and filters that are copies of one another go before it.
+    /// Two heaps of samples that one filter tells apart: it stays to the last, and filters that are
+    /// copies of one another go before it.
     #[test]
     fn the_filter_that_tells_samples_apart_stays() {
         let n = 16;

@@ -9,19 +9,21 @@ use burn::nn::loss::CrossEntropyLoss;
 use burn::tensor::{Gradients, Tensor};
 use std::ops::ControlFlow;
 
-/// What came out of a layer, and the gradient of the loss by it, both `[samples, filters, height, width]`.
+/// What came out of a layer, and the gradient of the loss by it, both `[samples, filters, height,
+/// width]`.
 pub(super) struct Tap {
     pub values: Tensor<4>,
     pub gradient: Tensor<4>,
 }
 
-/// A network that gradients pass through and that does not change: norms use their running statistics, weights have no gradients.
+/// A network that gradients pass through and that does not change: norms use their running
+/// statistics, weights have no gradients.
 pub(super) fn frozen(net: &Net) -> Net {
     net.clone().train().freeze()
 }
 
-/// What flows with a leaf of zeros added to it; what flowed, as maps of so many channels without gradients; and the leaf, whose gradient is that of what it was
-/// added to ([`gradient_of`]).
+/// What flows with a leaf of zeros added to it; what flowed, as maps of so many channels without
+/// gradients; and the leaf, whose gradient is that of what it was added to ([`gradient_of`]).
 pub(super) fn with_leaf(flow: Flow, channels: usize) -> (Flow, Tensor<4>, Tensor<4>) {
     let flat = matches!(flow, Flow::Flat(_));
     let maps = maps_of(flow, channels);

@@ -1,8 +1,9 @@
 //! How the loss would change without a filter, to first order.
 //!
-//! Molchanov et al. ("Pruning convolutional neural networks for resource efficient inference", arXiv 1611.06440): the absolute value of the mean,
-//! over a filter's map, of activation times gradient, averaged over samples, and divided by the layer's Euclidean norm of such scores, so that
-//! layers can be compared. Coupled filters are averaged over the places where they are seen.
+//! Molchanov et al. ("Pruning convolutional neural networks for resource efficient inference",
+//! arXiv 1611.06440): the absolute value of the mean, over a filter's map, of activation times
+//! gradient, averaged over samples, and divided by the layer's Euclidean norm of such scores, so
+//! that layers can be compared. Coupled filters are averaged over the places where they are seen.
 
 use super::taps::{frozen, taps};
 use super::{LayerScores, SampleOptions, Scoring};
@@ -43,7 +44,8 @@ mod tests {
     use crate::prune::{Criterion, Keep, mask};
     use burn::tensor::{Tensor, TensorData};
 
-    /// Where a filter's part in the loss is small, the score is the change of the loss without it, sample by sample.
+    /// Where a filter's part in the loss is small, the score is the change of the loss without it,
+    /// sample by sample.
     #[test]
     fn scores_predict_the_change_of_the_loss() {
         let compute = Compute::cpu();

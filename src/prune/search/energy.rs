@@ -1,13 +1,17 @@
 //! Filters of low energy, found by differential evolution.
 //!
-//! Salehinejad and Valaee ("Pruning of convolutional neural networks using Ising energy model", arXiv 2102.05437, and "A framework for pruning deep neural networks
-//! using energy-based models", arXiv 2102.13188): a state has one bit per filter; its energy on a batch is minus the mean margin of the
-//! network without the filters of bit 0, where the margin is the right logit minus the largest other. Each mini-batch is a generation of
-//! binary differential evolution: from three other states of the population a mutant is made, crossed with its parent, and takes the
-//! parent's place if its energy is lower. In the paper the best state's sub-network learns between generations; here the trained
-//! weights stand still while the search goes on, and learning is the recovery, so that all criteria recover alike.
+//! Salehinejad and Valaee ("Pruning of convolutional neural networks using Ising energy model",
+//! arXiv 2102.05437, and "A framework for pruning deep neural networks using energy-based models",
+//! arXiv 2102.13188): a state has one bit per filter; its energy on a batch is minus the mean
+//! margin of the network without the filters of bit 0, where the margin is the right logit minus
+//! the largest other. Each mini-batch is a generation of binary differential evolution: from three
+//! other states of the population a mutant is made, crossed with its parent, and takes the parent's
+//! place if its energy is lower. In the paper the best state's sub-network learns between
+//! generations; here the trained weights stand still while the search goes on, and learning is the
+//! recovery, so that all criteria recover alike.
 //!
-//! The whole population, parents and candidates, passes through the network as one batch, with the bits as gates behind the activations.
+//! The whole population, parents and candidates, passes through the network as one batch, with the
+//! bits as gates behind the activations.
 
 use super::scores;
 use crate::error::{Error, Result};
@@ -32,8 +36,8 @@ pub struct EnergyOptions {
     pub mutation: f64,
     /// Chance that a bit comes from the mutant.
     pub crossover: f64,
-    /// Bits flip where the other two states differ, as in textbooks; else they flip where these agree and become 0 where they
-    /// differ, as in the authors' code.
+    /// Bits flip where the other two states differ, as in textbooks; else they flip where these
+    /// agree and become 0 where they differ, as in the authors' code.
     pub textbook: bool,
     /// Decides everything by chance.
     pub seed: u64,

@@ -1,8 +1,11 @@
-//! What the readers of a group give for some samples once they are fitted anew to the filters that stay.
+//! What the readers of a group give for some samples once they are fitted anew to the filters that
+//! stay.
 //!
-//! The fitness of a set of filters is then asked after compensation, not before it: a filter that the others can replace is no loss. Each reader's weights
-//! are fitted by ridge regression towards what it gave with all filters, as [`crate::prune::compensate`] does; a sample is the mean of what comes out
-//! over the places that are looked at, of all readers together, each in units of its own deviation.
+//! The fitness of a set of filters is then asked after compensation, not before it: a filter that
+//! the others can replace is no loss. Each reader's weights are fitted by ridge regression towards
+//! what it gave with all filters, as [`crate::prune::compensate`] does; a sample is the mean of
+//! what comes out over the places that are looked at, of all readers together, each in units of its
+//! own deviation.
 
 use crate::error::{Error, Result};
 use crate::nn::{Flow, Group, bridge};
@@ -96,7 +99,8 @@ impl Refitted {
         self.filters
     }
 
-    /// The samples as points, when the filters that are not kept are gone and the readers fitted anew.
+    /// The samples as points, when the filters that are not kept are gone and the readers fitted
+    /// anew.
     pub fn cloud(&self, kept: &[bool]) -> Result<Cloud> {
         let samples = self.readers.first().map_or(0, |r| r.inputs.nrows());
         let mut points: Vec<Vec<f32>> = vec![Vec::new(); samples];
@@ -142,7 +146,8 @@ mod tests {
     use crate::topology::{Engine, Options};
     use burn::tensor::Tensor;
 
-    /// With all filters the points are what the readers give; without a copy of another filter they stay where they are.
+    /// With all filters the points are what the readers give; without a copy of another filter they
+    /// stay where they are.
     #[test]
     fn a_copy_is_not_missed() {
         let compute = Compute::cpu();

@@ -1,11 +1,14 @@
 //! Filters whose barcode is that of all filters, found by a genetic search.
 //!
-//! The Topological Pruner (Perera, MSc thesis, University of Moratuwa, 2022) lets a genetic algorithm with a topological fitness choose the filters of each
-//! layer of a trained network. Encoding, fitness and numbers are not public; this is our reading. A layer's filters are points: their weights, or
-//! the mean maps that they make of samples. A chromosome is a set of filters of the size that is to stay. Its fitness is minus the
-//! distance between the barcode of the kept points and that of all of them: the sum over dimensions 0 and 1 of the Wasserstein distances of
-//! order 2. The population is one batch of distance matrices for the engine. Parents win tournaments of three; a child takes each filter from either
-//! parent and is brought to the right size by chance; some of its filters are swapped; the best two survive.
+//! The Topological Pruner (Perera, MSc thesis, University of Moratuwa, 2022) lets a genetic
+//! algorithm with a topological fitness choose the filters of each layer of a trained network.
+//! Encoding, fitness and numbers are not public; this is our reading. A layer's filters are points:
+//! their weights, or the mean maps that they make of samples. A chromosome is a set of filters of
+//! the size that is to stay. Its fitness is minus the distance between the barcode of the kept
+//! points and that of all of them: the sum over dimensions 0 and 1 of the Wasserstein distances of
+//! order 2. The population is one batch of distance matrices for the engine. Parents win
+//! tournaments of three; a child takes each filter from either parent and is brought to the right
+//! size by chance; some of its filters are swapped; the best two survive.
 
 use super::refitted::Refitted;
 use super::scores;
@@ -33,8 +36,8 @@ pub enum FilterPoints {
         /// How many.
         samples: usize,
     },
-    /// Not the filters are points but so many samples, by what the layers that read the filters give for them, fitted anew to those that stay: the fitness
-    /// is asked after compensation.
+    /// Not the filters are points but so many samples, by what the layers that read the filters
+    /// give for them, fitted anew to those that stay: the fitness is asked after compensation.
     Refitted {
         /// How many.
         samples: usize,
@@ -160,7 +163,8 @@ enum Points {
     Samples(Refitted),
 }
 
-/// One layer's filters as points, or samples by what those filters are read for, and the barcode with all filters.
+/// One layer's filters as points, or samples by what those filters are read for, and the barcode
+/// with all filters.
 #[derive(Debug)]
 pub struct Topology<'a> {
     filters: usize,
@@ -211,7 +215,8 @@ impl<'a> Topology<'a> {
         (0..self.population).map(|_| chance()).collect()
     }
 
-    /// One generation: fitness of all that have none, then selection, crossover and mutation; the best comes first.
+    /// One generation: fitness of all that have none, then selection, crossover and mutation; the
+    /// best comes first.
     ///
     /// # Errors
     /// Whatever the engine says.
@@ -289,7 +294,8 @@ impl<'a> Topology<'a> {
 mod tests {
     use super::*;
 
-    /// Twelve filters in three heaps and one far off: the best four are one of each, and the search finds them.
+    /// Twelve filters in three heaps and one far off: the best four are one of each, and the search
+    /// finds them.
     #[test]
     fn one_of_each_heap_is_kept() {
         let engine = Engine::cpu();

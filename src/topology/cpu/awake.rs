@@ -1,8 +1,9 @@
 //! Keeps the pool's threads awake while one cloud is worked on by all of them.
 //!
-//! A cloud of a thousand points takes a few milliseconds, in some thirty parallel steps with a little serial work between them. Rayon's
-//! threads fall asleep in those gaps, and to wake one takes longer than many a step. So here they go on looking for work,
-//! for as long as a gap may last that is worth it, as the threads of OpenMP do.
+//! A cloud of a thousand points takes a few milliseconds, in some thirty parallel steps with a
+//! little serial work between them. Rayon's threads fall asleep in those gaps, and to wake one
+//! takes longer than many a step. So here they go on looking for work, for as long as a gap may
+//! last that is worth it, as the threads of OpenMP do.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -11,8 +12,8 @@ use std::time::{Duration, Instant};
 /// A thread that has found nothing to do for this long may sleep.
 const PATIENCE: Duration = Duration::from_millis(3);
 
-/// Runs `work` on a thread of the pool, while the others stand by. Nothing waits for a thread that is busy elsewhere: when it comes to stand by, it
-/// finds the work done.
+/// Runs `work` on a thread of the pool, while the others stand by. Nothing waits for a thread that
+/// is busy elsewhere: when it comes to stand by, it finds the work done.
 pub(super) fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| {
         let done = Arc::new(AtomicBool::new(false));
@@ -35,7 +36,8 @@ fn stand_by(done: &AtomicBool) {
         if rayon::yield_now() == Some(rayon::Yield::Executed) {
             last = Instant::now();
         } else {
-            // Where cores are fewer than threads, or taken by others, this one is not to be in the way.
+            // Where cores are fewer than threads, or taken by others, this one is not to be in the
+            // way.
             std::thread::yield_now();
         }
     }

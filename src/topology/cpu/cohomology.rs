@@ -1,9 +1,11 @@
-//! Persistent cohomology with clearing and apparent pairs, in any dimension: what serves where links do not.
+//! Persistent cohomology with clearing and apparent pairs, in any dimension: what serves where
+//! links do not.
 //!
-//! Ripser's algorithm (Bauer, J. Appl. Comput. Topol. 5, 2021) on the ranks of edges. Columns are the coboundaries of the
-//! simplices of one dimension, made anew whenever they are needed; those whose simplex killed something one dimension below are
-//! zero and are left out (clearing); a simplex and its oldest cofacet that enter with the same edge, and are each other's first
-//! choice, are a pair of no length and are never stored (apparent pairs).
+//! Ripser's algorithm (Bauer, J. Appl. Comput. Topol. 5, 2021) on the ranks of edges. Columns are
+//! the coboundaries of the simplices of one dimension, made anew whenever they are needed; those
+//! whose simplex killed something one dimension below are zero and are left out (clearing); a
+//! simplex and its oldest cofacet that enter with the same edge, and are each other's first choice,
+//! are a pair of no length and are never stored (apparent pairs).
 
 use super::filtration::{Filtration, entry_of_rank, rank_of_entry};
 use super::links::Adjacency;
@@ -14,16 +16,19 @@ use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-/// Rank of the longest edge, then the vertices in one word, the largest first: the order of the filtration.
+/// Rank of the longest edge, then the vertices in one word, the largest first: the order of the
+/// filtration.
 type Simplex = (u32, u64);
 
 /// Keys of birth and death of the classes of one dimension; `None` never dies.
 pub(super) type Classes = Vec<(u32, Option<u32>)>;
 
-/// Keys of birth and death of every class of dimensions 1 to `max_dim`. All edges of `f` must have ranks.
+/// Keys of birth and death of every class of dimensions 1 to `max_dim`. All edges of `f` must have
+/// ranks.
 ///
 /// # Errors
-/// [`Error::TooLarge`] when the vertices of a simplex do not fit a word, [`Error::Interrupted`] when the task is cancelled.
+/// [`Error::TooLarge`] when the vertices of a simplex do not fit a word, [`Error::Interrupted`]
+/// when the task is cancelled.
 pub(super) fn classes(f: &Filtration, max_dim: usize, task: &Task<'_>) -> Result<Vec<Classes>> {
     let complex = Complex::new(f, max_dim)?;
     let mut found = Vec::new();
@@ -132,8 +137,8 @@ impl<'a> Complex<'a> {
         v.list[..v.count].iter().fold(0, |word, &w| word << self.bits | u64::from(w))
     }
 
-    /// Every vertex that is joined to all of a simplex, ascending, with the entry of the longest edge then. Ascending vertices make
-    /// ascending cofacets.
+    /// Every vertex that is joined to all of a simplex, ascending, with the entry of the longest
+    /// edge then. Ascending vertices make ascending cofacets.
     fn cofacets(&self, v: Vertices, diameter: i32) -> impl Iterator<Item = (u16, i32)> {
         let Vertices { list, count } = v;
         (0..self.adjacency.words).flat_map(move |word| {
@@ -150,7 +155,8 @@ impl<'a> Complex<'a> {
         })
     }
 
-    /// All simplices of dimension `dim` from those one below: each from the one without its largest vertex.
+    /// All simplices of dimension `dim` from those one below: each from the one without its largest
+    /// vertex.
     fn extended(&self, simplices: &[u64], dim: usize) -> Vec<u64> {
         let cofacets = |&simplex: &u64| {
             let v = self.vertices(simplex, dim);
@@ -184,7 +190,8 @@ impl<'a> Complex<'a> {
         self.youngest_facet(&cofacet, diameter).is_some_and(|f| self.word(&f) == self.word(v))
     }
 
-    /// Reduces the coboundaries of the simplices of dimension `dim`, youngest first. Returns the classes, and what killed some.
+    /// Reduces the coboundaries of the simplices of dimension `dim`, youngest first. Returns the
+    /// classes, and what killed some.
     fn reduce(
         &self,
         simplices: &[u64],
@@ -284,7 +291,8 @@ mod tests {
     }
 
     proptest! {
-        /// Two methods that share nothing but the order of the edges, and edge collapse before one of them.
+        /// Two methods that share nothing but the order of the edges, and edge collapse before one
+        /// of them.
         #[test]
         fn cohomology_equals_links(lower in prop::collection::vec(0u16..900, 120..=120), coarse in 1u16..450, collapse: bool) {
             let lower = lower.iter().map(|&d| f32::from(d / coarse)).collect();

@@ -1,9 +1,10 @@
 //! The loops of a link, which close voids.
 //!
-//! A vertex whose neighbours are all neighbours of another vertex, or that other vertex itself, can be dropped from a flag complex without
-//! changing its homotopy type (a strong collapse; Barmak and Minian, arXiv 0907.2954). All that one vertex dominates can go at once, which
-//! a few operations on sets of bits find. Links nearly always collapse to a point. What is left of the others is small: its
-//! loops come from the same method as those of a cloud.
+//! A vertex whose neighbours are all neighbours of another vertex, or that other vertex itself, can
+//! be dropped from a flag complex without changing its homotopy type (a strong collapse; Barmak and
+//! Minian, arXiv 0907.2954). All that one vertex dominates can go at once, which a few operations
+//! on sets of bits find. Links nearly always collapse to a point. What is left of the others is
+//! small: its loops come from the same method as those of a cloud.
 
 use super::filtration::{Filtration, ends_of, rank_of_entry};
 use super::links::Adjacency;
@@ -35,13 +36,14 @@ enum Absorbed {
     Nothing,
 }
 
-/// The points of the link of an edge that a strong collapse leaves; `None` when they collapse to one. `adjacency` holds the edges
-/// before it.
+/// The points of the link of an edge that a strong collapse leaves; `None` when they collapse to
+/// one. `adjacency` holds the edges before it.
 #[inline(always)]
 pub(super) fn core(adjacency: &Adjacency, near: &Near, (a, b): (usize, usize), s: &mut Scratch) -> Option<Vec<u32>> {
     s.left.clear();
     s.left.extend(adjacency.row(a).iter().zip(adjacency.row(b)).map(|(x, y)| x & y));
-    // Points near the ends dominate most; then everybody in turn, until all that are left have been asked in vain.
+    // Points near the ends dominate most; then everybody in turn, until all that are left have been
+    // asked in vain.
     for &v in near[a].iter().zip(&near[b]).flat_map(|(v, w)| [v, w]) {
         if s.left[v as usize / 64] >> (v % 64) & 1 == 1
             && matches!(absorb(adjacency, v as usize, &mut s.left, &mut s.drop), Absorbed::Everything)

@@ -1,7 +1,7 @@
 //! A boundary matrix over few rows, reduced left to right.
 //!
-//! Rows are the classes that were born (loops, voids), columns what may kill one, as bits. The pivot of a column is the
-//! youngest class in it.
+//! Rows are the classes that were born (loops, voids), columns what may kill one, as bits. The
+//! pivot of a column is the youngest class in it.
 
 use crate::error::{Error, Result};
 use crate::memory::available_for;
@@ -58,8 +58,8 @@ impl Columns {
         &self.bits[self.at[class]..][..class / 64 + 1]
     }
 
-    /// Adds earlier columns until the youngest class is one that is still alive, and kills it; or until nothing is left. Returns
-    /// the class, and leaves `column` in pieces.
+    /// Adds earlier columns until the youngest class is one that is still alive, and kills it; or
+    /// until nothing is left. Returns the class, and leaves `column` in pieces.
     #[inline(always)]
     pub fn reduce(&mut self, killer: u32, column: &mut [u64]) -> Option<usize> {
         let mut top = column.len();
@@ -84,7 +84,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// As many deaths as the matrix has rank, and every kept column has its pivot where it says.
+        /// As many deaths as the matrix has rank, and every kept column has its pivot where it
+        /// says.
         #[test]
         fn deaths_are_the_rank(columns in prop::collection::vec(prop::collection::vec(any::<bool>(), 70..=70), 0..90)) {
             let mut matrix = Columns::new(70).unwrap();

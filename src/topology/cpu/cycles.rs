@@ -13,9 +13,10 @@ pub(crate) type KeyedCycle = (u32, Option<u32>, Vec<[u32; 2]>);
 
 /// Representatives of the `k` longest bars of dimension 1, longest first by `length` of their keys.
 ///
-/// The reduced column of a loop's killer is a set of loops, the youngest of which is the one that dies. The sum of what each of them
-/// closes, an edge and the way between its ends in the minimum spanning forest, is born with the youngest and is the boundary of
-/// triangles that are all there when it dies, and not before.
+/// The reduced column of a loop's killer is a set of loops, the youngest of which is the one that
+/// dies. The sum of what each of them closes, an edge and the way between its ends in the minimum
+/// spanning forest, is born with the youngest and is the boundary of triangles that are all there
+/// when it dies, and not before.
 ///
 /// # Errors
 /// [`crate::Error::Interrupted`] when the task is cancelled.

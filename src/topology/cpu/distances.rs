@@ -5,11 +5,12 @@ use crate::simd::wide;
 use crate::topology::metric::{MAX_KEY, Metric, cosine_key, mean, over_length};
 use rayon::prelude::*;
 
-/// Fills the strict lower triangle of an `n x n` table with the keys of `point(i)` against `point(j)`.
+/// Fills the strict lower triangle of an `n x n` table with the keys of `point(i)` against
+/// `point(j)`.
 ///
-/// The rest of the table is left as it is; [`super::table`] mirrors it. A row is summed up coordinate by coordinate over all
-/// its pairs at once, which vectorises and still adds each pair's terms from the first to the last: the bits are those of
-/// [`Metric::key_of_points`].
+/// The rest of the table is left as it is; [`super::table`] mirrors it. A row is summed up
+/// coordinate by coordinate over all its pairs at once, which vectorises and still adds each pair's
+/// terms from the first to the last: the bits are those of [`Metric::key_of_points`].
 pub(super) fn lower_triangle<'a>(
     table: &mut [i32],
     n: usize,
@@ -25,7 +26,8 @@ pub(super) fn lower_triangle<'a>(
     fill(table, n, metric, parallel, point);
 }
 
-/// [`lower_triangle`] of any metric but correlation, which is the cosine distance of centred points.
+/// [`lower_triangle`] of any metric but correlation, which is the cosine distance of centred
+/// points.
 fn fill<'a>(table: &mut [i32], n: usize, metric: Metric, parallel: bool, point: impl Fn(usize) -> &'a [f32] + Sync) {
     let inverses: Vec<f32> = match metric {
         Metric::Cosine => (0..n).map(|i| over_length(point(i))).collect(),
@@ -65,8 +67,8 @@ fn fill<'a>(table: &mut [i32], n: usize, metric: Metric, parallel: bool, point: 
     }
 }
 
-/// Folds the differences of `x` and every point into the point's sum, coordinate by coordinate: four of them for each time that the
-/// sums are read and written.
+/// Folds the differences of `x` and every point into the point's sum, coordinate by coordinate:
+/// four of them for each time that the sums are read and written.
 #[inline(always)]
 fn add_up(sums: &mut [f32], x: &[f32], columns: &[f32], n: usize, fold: impl Fn(f32, f32) -> f32) {
     let count = sums.len();

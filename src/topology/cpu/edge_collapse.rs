@@ -1,8 +1,9 @@
 //! Edge collapse: a shorter filtration with the same barcode.
 //!
-//! An edge whose lune has a point joined to all others of it changes nothing when it enters, so it may enter later, or never.
-//! After Boissonnat and Pritam (SoCG 2020), in one pass from the longest edge to the shortest (Glisse and Pritam, SoCG 2022). It pays
-//! before simplices of dimension 3 are listed; before links it never does, for they hold no simplices.
+//! An edge whose lune has a point joined to all others of it changes nothing when it enters, so it
+//! may enter later, or never. After Boissonnat and Pritam (SoCG 2020), in one pass from the longest
+//! edge to the shortest (Glisse and Pritam, SoCG 2022). It pays before simplices of dimension 3 are
+//! listed; before links it never does, for they hold no simplices.
 
 use super::filtration::{Filtration, entry_of_rank, rank_of_entry};
 use super::table::NO_PAIR;

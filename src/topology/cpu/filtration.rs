@@ -24,7 +24,8 @@ pub(super) fn ends_of(edge: u32) -> (usize, usize) {
     ((edge >> 16) as usize, (edge & 0xffff) as usize)
 }
 
-/// The edges of one cloud in the order (length, index), ranked from the shortest up to where [`Filtration::extend`] has come.
+/// The edges of one cloud in the order (length, index), ranked from the shortest up to where
+/// [`Filtration::extend`] has come.
 pub(crate) struct Filtration {
     /// Number of points.
     pub n: usize,
@@ -98,7 +99,8 @@ impl Filtration {
         self.sample.get(at).map_or(self.limit, |&k| k)
     }
 
-    /// Samples the keys, once. Both triangles, for their rows are of one length; ranked pairs count as the shortest.
+    /// Samples the keys, once. Both triangles, for their rows are of one length; ranked pairs count
+    /// as the shortest.
     fn take_sample(&mut self) {
         if self.sample.is_empty() {
             let pairs = self.n * self.n / 2;
@@ -138,8 +140,8 @@ impl Filtration {
         }
     }
 
-    /// [`Filtration::extend`] in three steps, each by all threads: rows deal their edges into ranges of keys, ranges are sorted, and bands of
-    /// the table are given the ranks.
+    /// [`Filtration::extend`] in three steps, each by all threads: rows deal their edges into
+    /// ranges of keys, ranges are sorted, and bands of the table are given the ranks.
     fn extend_in_parallel(&mut self, above: i32, upto: i32) {
         self.take_sample();
         let (n, table) = (self.n, &self.table);
@@ -182,8 +184,9 @@ impl Filtration {
                 (*key, *name) = ((edge >> 32) as u32, edge as u32);
             }
         });
-        // Each band takes what is its own out of all edges: to read them is cheap, to write all over the table is not. What is another's goes to
-        // a place on the diagonal, for which nobody asks meanwhile: to write it in vain costs less than to guess wrongly whose it is.
+        // Each band takes what is its own out of all edges: to read them is cheap, to write all
+        // over the table is not. What is another's goes to a place on the diagonal, for which
+        // nobody asks meanwhile: to write it in vain costs less than to guess wrongly whose it is.
         let edges = &self.edges[first..];
         let rows = n.div_ceil(threads).max(1);
         self.table.par_chunks_mut(rows * n).enumerate().with_max_len(1).for_each(|(band, table)| {
@@ -223,8 +226,8 @@ const MOST_RANGES: usize = 16;
 /// Bits of a key that one pass of the sort looks at.
 const DIGIT: u32 = 11;
 
-/// Sorts `key << 32 | index` by the keys; equal keys keep their order, which is that of the indices. A radix sort from the lowest digit
-/// up, over the digits in which the keys differ.
+/// Sorts `key << 32 | index` by the keys; equal keys keep their order, which is that of the
+/// indices. A radix sort from the lowest digit up, over the digits in which the keys differ.
 fn sort_by_key(edges: &mut Vec<u64>) {
     if edges.len() < 256 {
         edges.sort_unstable(); // indices ascend within a key, so this is the same order

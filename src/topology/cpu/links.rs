@@ -1,9 +1,10 @@
 //! The link of an edge: the flag complex on its lune, at the moment the edge enters.
 //!
-//! Star of an edge = edge * link, so what an edge does to the homology of the filtration is the reduced homology of its link. An
-//! empty link merges two components or opens a loop, `k` components close `k - 1` loops or open voids, and loops in the link
-//! close voids. After Koyama, Memoli, Robins and Turner ("Faster computation of degree-1 persistent homology using the
-//! reduced Vietoris-Rips filtration", arXiv 2307.16333), who have the first two.
+//! Star of an edge = edge * link, so what an edge does to the homology of the filtration is the
+//! reduced homology of its link. An empty link merges two components or opens a loop, `k`
+//! components close `k - 1` loops or open voids, and loops in the link close voids. After Koyama,
+//! Memoli, Robins and Turner ("Faster computation of degree-1 persistent homology using the reduced
+//! Vietoris-Rips filtration", arXiv 2307.16333), who have the first two.
 
 use super::filtration::Filtration;
 use super::neighbours::Near;
@@ -55,11 +56,13 @@ pub(super) enum Shape {
 pub(super) struct Scratch {
     rest: Vec<u64>,
     front: Vec<u64>,
-    /// One vertex of every component; the first is the one that edges without a column are paired with.
+    /// One vertex of every component; the first is the one that edges without a column are paired
+    /// with.
     pub roots: Vec<u32>,
 }
 
-/// Looks at the link of an edge whose shorter edges are in `adjacency`; the roots of its components are left in `s.roots`.
+/// Looks at the link of an edge whose shorter edges are in `adjacency`; the roots of its components
+/// are left in `s.roots`.
 #[inline(always)]
 pub(super) fn look(adjacency: &Adjacency, near: &Near, (a, b): (usize, usize), s: &mut Scratch) -> Shape {
     s.roots.clear();
@@ -68,7 +71,8 @@ pub(super) fn look(adjacency: &Adjacency, near: &Near, (a, b): (usize, usize), s
     if s.rest.iter().fold(0, |any, w| any | w) == 0 {
         return Shape::Empty;
     }
-    // Points of a lune are within an edge's length of both ends; one that is close to an end is within little more of them all.
+    // Points of a lune are within an edge's length of both ends; one that is close to an end is
+    // within little more of them all.
     let inside = |v: &&u32| s.rest[**v as usize / 64] >> (**v % 64) & 1 == 1;
     let nearby = near[a].iter().zip(&near[b]).flat_map(|(v, w)| [v, w]).find(inside).copied();
     let mut next = nearby.or_else(|| first_bit(&s.rest));
@@ -130,7 +134,8 @@ pub(super) struct Critical {
 pub(super) struct Looks {
     /// The critical triangles, by rank.
     pub critical: Vec<Critical>,
-    /// Edges whose links are in pieces or may hold more than a point: not empty, no cone at first look. By rank; only if asked for.
+    /// Edges whose links are in pieces or may hold more than a point: not empty, no cone at first
+    /// look. By rank; only if asked for.
     pub open: Vec<u32>,
 }
 
@@ -154,7 +159,8 @@ impl Looks {
         looks
     }
 
-    /// Looks at all links of a range of ranks. `adjacency` holds the edges before it, and afterwards those of it as well.
+    /// Looks at all links of a range of ranks. `adjacency` holds the edges before it, and
+    /// afterwards those of it as well.
     pub fn at(
         f: &Filtration,
         near: &Near,
@@ -176,15 +182,16 @@ impl Looks {
     }
 }
 
-/// Runs `work` over a range of ranks in parallel, each part with an adjacency of its own that holds exactly the edges before it. `work`
-/// enters the edges of its part.
+/// Runs `work` over a range of ranks in parallel, each part with an adjacency of its own that holds
+/// exactly the edges before it. `work` enters the edges of its part.
 pub(super) fn in_parts<T: Send>(
     f: &Filtration,
     adjacency: &mut Adjacency,
     ranks: Range<u32>,
     work: impl Fn(&mut Adjacency, Range<u32>) -> T + Sync,
 ) -> Vec<T> {
-    // A few rounds of one part for each thread: every part copies the adjacency and enters what its round has before it.
+    // A few rounds of one part for each thread: every part copies the adjacency and enters what its
+    // round has before it.
     let threads = rayon::current_num_threads() as u32;
     let rounds = (ranks.len() as u32 / (threads * 8192)).clamp(1, 4);
     let parts = rounds * threads;

@@ -1,8 +1,9 @@
 //! Dimension 1: which edge kills which loop.
 //!
-//! Only critical triangles need a column. The boundaries of `{e, root}` and `{e, apex}` together are four edges. An edge of the
-//! minimum spanning forest bounds nothing and is dropped, one that opens a loop stays. Every other edge `{x, y}` equals
-//! `{x, z} + {y, z}` up to a boundary, for any point `z` of its lune, so a column becomes a set of loops: a short row of bits.
+//! Only critical triangles need a column. The boundaries of `{e, root}` and `{e, apex}` together
+//! are four edges. An edge of the minimum spanning forest bounds nothing and is dropped, one that
+//! opens a loop stays. Every other edge `{x, y}` equals `{x, z} + {y, z}` up to a boundary, for any
+//! point `z` of its lune, so a column becomes a set of loops: a short row of bits.
 
 use super::columns::Columns;
 use super::filtration::Filtration;
@@ -76,8 +77,9 @@ impl Loops {
             if end == f.edges.len() && f.complete() {
                 break;
             }
-            // Most loops die soon after the last is born. Edges are cheaper to rank than to look at, and to find them is to go through
-            // the whole table: so they are ranked further ahead.
+            // Most loops die soon after the last is born. Edges are cheaper to rank than to look
+            // at, and to find them is to go through the whole table: so they are ranked further
+            // ahead.
             end += if voids { f.n * f.n } else { (end / 5).max(64) };
             if end > f.edges.len() {
                 let upto = if voids { i32::MAX } else { f.key_after(2 * end) };
@@ -112,7 +114,8 @@ impl Loops {
         let killed = &mut self.killed;
         let mut rest = critical;
         while !rest.is_empty() && !columns.all_dead() {
-            // Few columns are not worth sharing, and none is needed after the last death: no more at once than may well be.
+            // Few columns are not worth sharing, and none is needed after the last death: no more
+            // at once than may well be.
             let (some, later) = rest.split_at(rest.len().min((2 * columns.alive()).clamp(32, 512)));
             rest = later;
             if !parallel || some.len() < 64 {
@@ -196,7 +199,8 @@ impl Expansion {
     }
 }
 
-/// The point of an edge's lune whose longer edge is shortest: replacing by it leads fastest to short edges.
+/// The point of an edge's lune whose longer edge is shortest: replacing by it leads fastest to
+/// short edges.
 #[inline(always)]
 pub(super) fn nearest_of_lune(f: &Filtration, x: usize, y: usize, rank: u32) -> u32 {
     let longer = || f.row(x).iter().zip(f.row(y)).map(|(&x, &y)| x.max(y));

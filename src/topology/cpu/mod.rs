@@ -1,15 +1,18 @@
 //! The native engine: the same method as the shaders, on the cores of the host.
 //!
-//! One large cloud is worked on by all threads; of a batch, every thread takes one cloud at a time. Both ways give the same
-//! pairs, which depend on the order of the edges alone.
+//! One large cloud is worked on by all threads; of a batch, every thread takes one cloud at a time.
+//! Both ways give the same pairs, which depend on the order of the edges alone.
 //!
-//! A cloud goes through [`table`] (distances), [`neighbours`] (the relative neighbourhood graph: all births and merges of
-//! dimensions 0 and 1, before anything is sorted), then in blocks of edges through [`filtration`] (ranks), [`links`]
-//! (components) and [`loops`] (columns), until the last loop has died. Dimension 2 goes on with all edges: [`collapse`] finds the
-//! loops of links, [`voids`] what they kill. Dimension 3 is the fallback's: [`edge_collapse`], then [`cohomology`], which gives dimensions 1 and
-//! 2 on the way. Links that do not collapse are no reason to fall back: on Gaussian clouds in R^64 and on random matrices, whose links
-//! collapse least, links are 2.7 to 270 times faster still. Cross-polytopes are the one family found where cohomology wins (four times at 128
-//! points), and no rule that would catch them is worth what it would cost where it is wrong (`docs/engine.md` has the times).
+//! A cloud goes through [`table`] (distances), [`neighbours`] (the relative neighbourhood graph:
+//! all births and merges of dimensions 0 and 1, before anything is sorted), then in blocks of edges
+//! through [`filtration`] (ranks), [`links`] (components) and [`loops`] (columns), until the last
+//! loop has died. Dimension 2 goes on with all edges: [`collapse`] finds the loops of links,
+//! [`voids`] what they kill. Dimension 3 is the fallback's: [`edge_collapse`], then [`cohomology`],
+//! which gives dimensions 1 and 2 on the way. Links that do not collapse are no reason to fall
+//! back: on Gaussian clouds in R^64 and on random matrices, whose links collapse least, links are
+//! 2.7 to 270 times faster still. Cross-polytopes are the one family found where cohomology wins
+//! (four times at 128 points), and no rule that would catch them is worth what it would cost where
+//! it is wrong (`docs/engine.md` has the times).
 
 mod awake;
 mod cohomology;
@@ -38,7 +41,8 @@ use crate::topology::task::Task;
 use neighbours::Forest;
 use rayon::prelude::*;
 
-/// Largest cloud of this engine: vertices are 16 bits wide, and the table of `4 n^2` bytes takes 16 GiB here.
+/// Largest cloud of this engine: vertices are 16 bits wide, and the table of `4 n^2` bytes takes 16
+/// GiB here.
 pub(crate) const MAX_POINTS: usize = 65_535;
 
 /// Memory that clouds may take that are worked on side by side.
@@ -82,7 +86,8 @@ impl Source<'_> {
         })
     }
 
-    /// What the keys mean, given the metric for points: matrices and graphs bring their own lengths.
+    /// What the keys mean, given the metric for points: matrices and graphs bring their own
+    /// lengths.
     fn metric(&self, of_points: Metric) -> Metric {
         match self {
             Source::Cloud(Cloud::Points(_)) | Source::View(..) => of_points,
@@ -124,7 +129,8 @@ impl Filtration {
 /// What a device has found out about the links of a cloud. Edges are named `i << 16 | j`, `i > j`.
 #[cfg(feature = "gpu")]
 pub(crate) struct Half {
-    /// Critical triangles: the edge, the root that it is paired with, the root of this component, whether it killed a loop.
+    /// Critical triangles: the edge, the root that it is paired with, the root of this component,
+    /// whether it killed a loop.
     pub critical: Vec<(u32, u32, u32, bool)>,
     /// Edges whose links may hold loops.
     pub open: Vec<u32>,
@@ -153,7 +159,8 @@ impl Half {
 /// Hands over the pairs of every cloud, in order, in dimensions 0 to `max_dim`.
 ///
 /// # Errors
-/// [`Error::TooLarge`] for a cloud that does not fit, [`Error::Interrupted`] when the task is cancelled.
+/// [`Error::TooLarge`] for a cloud that does not fit, [`Error::Interrupted`] when the task is
+/// cancelled.
 pub(crate) fn pairs(
     clouds: &[Source<'_>],
     metric: Metric,
@@ -169,7 +176,8 @@ pub(crate) fn pairs(
         let filtration = task.stage("distances", || Filtration::of(cloud, metric, threshold, parallel));
         filtration.pairs(max_dim, parallel, task)
     };
-    // Fewer clouds than threads leave cores idle unless each cloud uses all of them; large ones side by side take too much memory.
+    // Fewer clouds than threads leave cores idle unless each cloud uses all of them; large ones
+    // side by side take too much memory.
     let largest = clouds.iter().map(Source::len).max().unwrap_or(0);
     let together = threads as u64 * bytes(largest, max_dim);
     if clouds.len() == 1 || threads > 1 && (clouds.len() < 2 * threads || together > SIDE_BY_SIDE_BYTES) {
@@ -207,8 +215,9 @@ pub(crate) fn cycles(
     cycles::longest(Filtration::of(cloud, cloud.metric(metric), threshold, parallel), k, length, parallel, task)
 }
 
-/// Bytes that a cloud of `n` points takes at the peak, about: the table; sets of neighbours for every thread; the edges, while they are
-/// sorted, of which dimension 1 needs a third at most, higher dimensions all, and dimension 3 their simplices as well.
+/// Bytes that a cloud of `n` points takes at the peak, about: the table; sets of neighbours for
+/// every thread; the edges, while they are sorted, of which dimension 1 needs a third at most,
+/// higher dimensions all, and dimension 3 their simplices as well.
 pub(crate) fn bytes(n: usize, max_dim: usize) -> u64 {
     let (n, threads) = (n as u64, rayon::current_num_threads() as u64);
     let edges = n * n / 2;

@@ -1,8 +1,10 @@
-//! The relative neighbourhood graph: the edges whose lune is empty, the only ones that change components or open loops.
+//! The relative neighbourhood graph: the edges whose lune is empty, the only ones that change
+//! components or open loops.
 //!
-//! An edge is in it if no point is closer to both of its ends than it is long, ties broken by index. Nearly every other edge
-//! shows a point of its lune among the few nearest neighbours of its ends, for whole rows of the table at once; only what is
-//! left looks at all points. Nothing here needs a rank, so nothing here needs the edges sorted.
+//! An edge is in it if no point is closer to both of its ends than it is long, ties broken by
+//! index. Nearly every other edge shows a point of its lune among the few nearest neighbours of its
+//! ends, for whole rows of the table at once; only what is left looks at all points. Nothing here
+//! needs a rank, so nothing here needs the edges sorted.
 
 use super::filtration::{Filtration, ends_of};
 use super::table::NO_PAIR;
@@ -43,7 +45,8 @@ fn nearest_of_row(row: &[i32], i: u32) -> [u32; NEAR] {
     near.map(|(_, j)| j)
 }
 
-/// The edges with an empty lune as `key << 32 | i << 16 | j`, in filtration order. The table must hold keys, not ranks.
+/// The edges with an empty lune as `key << 32 | i << 16 | j`, in filtration order. The table must
+/// hold keys, not ranks.
 pub(super) fn relative_neighbours(f: &Filtration, near: &Near, parallel: bool) -> Vec<u64> {
     let of_row = |best: &mut Vec<i32>, i: usize| {
         let mut found = Vec::new();
@@ -119,7 +122,8 @@ pub(super) struct Forest {
 }
 
 impl Forest {
-    /// Kruskal's algorithm. The minimum spanning forest is part of the relative neighbourhood graph.
+    /// Kruskal's algorithm. The minimum spanning forest is part of the relative neighbourhood
+    /// graph.
     pub fn new(n: usize, edges: Vec<u64>) -> Self {
         let mut parent: Vec<u32> = (0..n as u32).collect();
         let mut loops = 0;

@@ -1,8 +1,9 @@
 //! The table that everything is read from: for every pair of points its key, and later its rank.
 //!
-//! Entries are `i32` so that one signed comparison, which every vector unit has, orders all of them. A pair begins as the bits of
-//! its length, which are never negative; once its rank is known it becomes `rank - 2^31`, below all lengths. So a pair without a
-//! rank is longer than every pair with one, and the part of the filtration that nobody looks at is never sorted.
+//! Entries are `i32` so that one signed comparison, which every vector unit has, orders all of
+//! them. A pair begins as the bits of its length, which are never negative; once its rank is known
+//! it becomes `rank - 2^31`, below all lengths. So a pair without a rank is longer than every pair
+//! with one, and the part of the filtration that nobody looks at is never sorted.
 
 use super::{Source, distances};
 use crate::topology::cloud::{Cloud, key_of_length};
@@ -41,7 +42,8 @@ pub(crate) fn key_table(cloud: &Source<'_>, metric: Metric, parallel: bool) -> V
 /// Tiles of this many rows and columns stay in cache.
 const TILE: usize = 32;
 
-/// Copies the lower triangle onto the upper one. `rows` are whole rows of length `n` from row `first` on.
+/// Copies the lower triangle onto the upper one. `rows` are whole rows of length `n` from row
+/// `first` on.
 fn mirror(rows: &mut [i32], n: usize, first: usize, parallel: bool) {
     let count = rows.len() / n.max(1);
     if count <= TILE {
@@ -52,7 +54,8 @@ fn mirror(rows: &mut [i32], n: usize, first: usize, parallel: bool) {
         }
         return;
     }
-    // The upper half takes its right part from the lower half's left part; then each half on its own.
+    // The upper half takes its right part from the lower half's left part; then each half on its
+    // own.
     let half = (count / 2).next_multiple_of(TILE);
     let (above, below) = rows.split_at_mut(half * n);
     let copy = |(tile, above): (usize, &mut [i32])| {
@@ -75,8 +78,8 @@ fn mirror(rows: &mut [i32], n: usize, first: usize, parallel: bool) {
     }
 }
 
-/// The smallest, over all points, of the distance to the farthest point: from there on the complex is a cone and
-/// nothing changes. Pairs without an edge count as infinitely far.
+/// The smallest, over all points, of the distance to the farthest point: from there on the complex
+/// is a cone and nothing changes. Pairs without an edge count as infinitely far.
 pub(super) fn enclosing_key(table: &[i32], n: usize, parallel: bool) -> i32 {
     let farthest = |(i, row): (usize, &[i32])| {
         let most = |part: &[i32]| part.iter().fold(i32::MIN, |m, &k| m.max(k));

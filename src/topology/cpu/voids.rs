@@ -1,10 +1,11 @@
 //! Dimension 2: which edge kills which void.
 //!
-//! A critical triangle that killed no loop opened a void. A loop `z` in the link of an edge `{a, b}` is a cell with boundary
-//! `a z + b z`, triangles all, and may kill one. The largest edge of a triangle is the edge it belongs to, so a triangle is
-//! an edge `e` and a point `u` of its lune; unless `u` is the root of its component, the triangle is paired with the tetrahedron
-//! `{e, u, p}`, where `p` is the parent of `u` in a breadth-first tree of the link, and is replaced by that one's other faces.
-//! This half of the method is our own.
+//! A critical triangle that killed no loop opened a void. A loop `z` in the link of an edge `{a,
+//! b}` is a cell with boundary `a z + b z`, triangles all, and may kill one. The largest edge of a
+//! triangle is the edge it belongs to, so a triangle is an edge `e` and a point `u` of its lune;
+//! unless `u` is the root of its component, the triangle is paired with the tetrahedron `{e, u,
+//! p}`, where `p` is the parent of `u` in a breadth-first tree of the link, and is replaced by that
+//! one's other faces. This half of the method is our own.
 
 use super::collapse::{self, Walk};
 use super::columns::Columns;
@@ -51,7 +52,8 @@ pub(super) fn pairs(
     let mut entered = 0;
     let mut block = 0..0;
     while !columns.all_dead() && block.end < links.open.len() {
-        // Blocks of edges whose links are open; a void dies soon after it is born, most of the time.
+        // Blocks of edges whose links are open; a void dies soon after it is born, most of the
+        // time.
         let born = opens[columns.deaths.min(opens.len() - 1)].rank;
         let next = links.open.partition_point(|&r| r <= born).max(block.end + block.end / 4 + 256);
         block = block.end..next.min(links.open.len());
@@ -71,7 +73,8 @@ struct Cell {
     walk: Walk,
 }
 
-/// The cells of the edges in `open`, which lie in the range of ranks that is to be entered into the adjacency.
+/// The cells of the edges in `open`, which lie in the range of ranks that is to be entered into the
+/// adjacency.
 fn cells(
     f: &Filtration,
     near: &Near,
@@ -104,7 +107,8 @@ fn cells(
 /// Cells that a thread expands before it looks whether there is other work.
 const CELLS: usize = 4;
 
-/// Expands and reduces cells in order. `spare` is working memory, which outlives a block because it knows every edge.
+/// Expands and reduces cells in order. `spare` is working memory, which outlives a block because it
+/// knows every edge.
 fn reduce(triangles: &Triangles<'_>, cells: &[Cell], columns: &mut Columns, spare: &Mutex<Vec<Expansion>>, parallel: bool) {
     let words = columns.words();
     let take = || spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
@@ -224,7 +228,8 @@ impl<'a> Triangles<'a> {
         }
     }
 
-    /// Adds a triangle: dropped if it is paired with an edge or killed a loop, a bit if it opened a void, else to be replaced.
+    /// Adds a triangle: dropped if it is paired with an edge or killed a loop, a bit if it opened a
+    /// void, else to be replaced.
     #[inline(always)]
     fn add(&self, p: usize, q: usize, r: usize, column: &mut [u64], s: &mut Expansion) {
         let at = |i: usize, j: usize| self.f.table[i * self.f.n + j];
@@ -266,7 +271,8 @@ impl<'a> Triangles<'a> {
         first..first + count
     }
 
-    /// A point of the link that is joined to all others of it, if one of those near the edge's ends is; else [`TREE`].
+    /// A point of the link that is joined to all others of it, if one of those near the edge's ends
+    /// is; else [`TREE`].
     #[inline(always)]
     fn cone_of(&self, rank: u32) -> u32 {
         if !self.critical_at(rank).is_empty() {

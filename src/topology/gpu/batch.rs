@@ -26,27 +26,30 @@ impl Shape {
     }
 }
 
-/// Edges of a relative neighbourhood graph that there is room for. Random points have about 2 n in the plane and 4 n in R^16; a cloud
-/// with more (a table of random numbers, say) is finished by the host.
+/// Edges of a relative neighbourhood graph that there is room for. Random points have about 2 n in
+/// the plane and 4 n in R^16; a cloud with more (a table of random numbers, say) is finished by the
+/// host.
 fn graph_capacity(n: u32, tuning: Tuning) -> u32 {
     let n = u64::from(n);
     (n * n.saturating_sub(1) / 2).min(u64::from(tuning.graph_edges) * n).clamp(1, u64::from(u32::MAX)) as u32
 }
 
-/// Keys to sample of clouds of up to `n` points: enough for 16 levels even where only a small part of the edges matters, as it is
-/// in large clouds of few dimensions.
+/// Keys to sample of clouds of up to `n` points: enough for 16 levels even where only a small part
+/// of the edges matters, as it is in large clouds of few dimensions.
 fn sampled(n: u32) -> u32 {
     (2 * n).next_power_of_two().clamp(256, MOST_SAMPLED)
 }
 
-/// Bytes on the device per cloud of `n` points before its columns: the table, roles and three lists of edges, levels, graph, and small change.
+/// Bytes on the device per cloud of `n` points before its columns: the table, roles and three lists
+/// of edges, levels, graph, and small change.
 pub(super) fn bytes_per_cloud(n: usize, tuning: Tuning) -> u64 {
     let (n, graph) = (n as u64, u64::from(graph_capacity(n as u32, tuning)));
     4 * n * (n + 3) + 16 * (n * n / 2) + 256 * n * n.div_ceil(128) + 12 * graph + 64 * n + 1024
 }
 
-/// Bytes that a cloud of `n` points takes in each of the buffers that may be the first to reach the limit of a binding: table, levels, graph,
-/// and, for as many loops as there are points, columns and their bits. What has more loops than fit the host finishes.
+/// Bytes that a cloud of `n` points takes in each of the buffers that may be the first to reach the
+/// limit of a binding: table, levels, graph, and, for as many loops as there are points, columns
+/// and their bits. What has more loops than fit the host finishes.
 pub(super) fn bytes_of_buffers(n: usize, tuning: Tuning) -> [u64; 5] {
     let columns = n as u64 * u64::from(tuning.columns_per_loop) + u64::from(tuning.columns_spare);
     let (graph, n) = (u64::from(graph_capacity(n as u32, tuning)), n as u64);
@@ -59,7 +62,8 @@ pub(super) fn bytes_of_buffers(n: usize, tuning: Tuning) -> [u64; 5] {
     ]
 }
 
-/// Clouds on the device. All arrays are packed cloud after cloud at the places that the records say.
+/// Clouds on the device. All arrays are packed cloud after cloud at the places that the records
+/// say.
 pub(super) struct Batch<'a> {
     pub gpu: &'a Gpu,
     pub records: Vec<CloudRecord>,
@@ -86,8 +90,8 @@ pub(super) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Allocates for clouds of these shapes. `limits` are the keys of their thresholds; `tables` holds the key tables of those
-    /// that have one, one after the other.
+    /// Allocates for clouds of these shapes. `limits` are the keys of their thresholds; `tables`
+    /// holds the key tables of those that have one, one after the other.
     pub fn new(gpu: &'a Gpu, shapes: &[Shape], limits: &[u32], tables: &[Vec<u32>], tuning: Tuning) -> Result<Self> {
         let mut records = Vec::with_capacity(shapes.len());
         let mut end = CloudRecord::default();

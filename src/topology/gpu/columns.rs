@@ -1,9 +1,11 @@
-//! `shaders/levels.wgsl`, `select.wgsl`, `small_links.wgsl` or `links.wgsl` and `components.wgsl`, `collapse.wgsl`, `columns.wgsl`,
-//! `reduce.wgsl` or `claim.wgsl` and `add.wgsl`, `tally.wgsl`: which edge kills which loop.
+//! `shaders/levels.wgsl`, `select.wgsl`, `small_links.wgsl` or `links.wgsl` and `components.wgsl`,
+//! `collapse.wgsl`, `columns.wgsl`, `reduce.wgsl` or `claim.wgsl` and `add.wgsl`, `tally.wgsl`:
+//! which edge kills which loop.
 //!
-//! The edges are taken in blocks by length, in no order within a block. The first block ends with the last birth. After each the new
-//! columns are expanded and reduced, and clouds whose loops are all dead drop out. Of a batch of small clouds each is reduced by one thread,
-//! which wastes nothing; a large cloud by all of them, in rounds.
+//! The edges are taken in blocks by length, in no order within a block. The first block ends with
+//! the last birth. After each the new columns are expanded and reduced, and clouds whose loops are
+//! all dead drop out. Of a batch of small clouds each is reduced by one thread, which wastes
+//! nothing; a large cloud by all of them, in rounds.
 
 use super::Tuning;
 use super::batch::{Batch, all};
@@ -18,20 +20,23 @@ use crate::topology::task::Task;
 const SCRATCH_WORDS: u32 = 8 << 20;
 /// Loops of a cloud up to which one thread reduces it.
 const SMALL: u32 = 1024;
-/// Points between two levels around a point, each of which may cost two looks at the table for every link it may be in.
+/// Points between two levels around a point, each of which may cost two looks at the table for
+/// every link it may be in.
 const MOST_BETWEEN: u32 = 6;
 /// Additions of a cloud in one dispatch of `shaders/reduce.wgsl`.
 const STEPS: u32 = 5000;
 /// Rounds of the reduction per submission.
 const ROUNDS: u32 = 8;
 
-/// Words of scratch memory that a stage needs for each cloud at the least, where the widest has rows of `quads` times four words.
+/// Words of scratch memory that a stage needs for each cloud at the least, where the widest has
+/// rows of `quads` times four words.
 pub(super) fn scratch_words(quads: u32, tuning: Tuning) -> u64 {
     64 * u64::from((12 * quads).max(tuning.list_places))
 }
 
-/// The longest edge of the block that begins with `record.low`: up to the last birth, then a part more each time, but no more than
-/// lets each level of the block hold about [`MOST_BETWEEN`] points around every point.
+/// The longest edge of the block that begins with `record.low`: up to the last birth, then a part
+/// more each time, but no more than lets each level of the block hold about [`MOST_BETWEEN`] points
+/// around every point.
 fn block_end(record: &CloudRecord, state: &State, sample: &[u32], tuning: Tuning) -> u32 {
     let so_far = sample.partition_point(|&k| k < record.low);
     let to_last_birth = sample.partition_point(|&k| k <= state.last_birth).saturating_sub(so_far);
@@ -80,8 +85,8 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Allocates for the births that `state` tells, and completes the records.
-    /// With `voids` all edges are looked at, not only those up to the last death, and links are collapsed.
+    /// Allocates for the births that `state` tells, and completes the records. With `voids` all
+    /// edges are looked at, not only those up to the last death, and links are collapsed.
     pub fn new(batch: &mut Batch<'_>, state: &[State], tuning: Tuning, voids: bool) -> Result<Self> {
         let gpu = batch.gpu;
         let (mut columns, mut words, mut loops) = (0u64, 0u64, 0u64);
@@ -94,7 +99,8 @@ impl Columns {
             let words_of = |births: u32, capacity: u32| 4 * u64::from(births.div_ceil(128)) * u64::from(capacity);
             let bits = 4 * (words + words_of(births, capacity));
             if bits > gpu.max_binding().min(tuning.column_bytes) || 16 * (columns + u64::from(capacity)) > gpu.max_binding() {
-                // Too many loops for a matrix on the device beside the others': the host finishes this cloud.
+                // Too many loops for a matrix on the device beside the others': the host finishes
+                // this cloud.
                 failed[i] = true;
                 (births, capacity) = (0, 0);
             }
@@ -143,7 +149,8 @@ impl Columns {
         })
     }
 
-    /// Goes through the edges until every loop of every cloud is dead, or the edges end. Returns the state then.
+    /// Goes through the edges until every loop of every cloud is dead, or the edges end. Returns
+    /// the state then.
     pub fn run(
         &mut self,
         batch: &mut Batch<'_>,
@@ -332,8 +339,8 @@ impl Columns {
         recorder.dispatch(kernel!(batch, "tally"), &bindings, work)
     }
 
-    /// What the native engine needs to go on with a cloud's voids: its critical triangles, which of them killed a loop, and the edges
-    /// whose links may hold loops.
+    /// What the native engine needs to go on with a cloud's voids: its critical triangles, which of
+    /// them killed a loop, and the edges whose links may hold loops.
     pub fn voids(&self, batch: &Batch<'_>, cloud: usize, state: &State) -> Result<Half> {
         let (gpu, r) = (batch.gpu, &batch.records[cloud]);
         let columns: Vec<[u32; 4]> = download(gpu, &self.columns, 4 * r.columns as usize, 4 * state.columns as usize)?;

@@ -7,7 +7,8 @@ use crate::gpu::Work;
 use crate::gpu::{Kernel, Recorder};
 use crate::topology::metric::Metric;
 
-/// Fills the tables of all clouds that have points; `points` is a buffer, the first byte, and the number of bytes.
+/// Fills the tables of all clouds that have points; `points` is a buffer, the first byte, and the
+/// number of bytes.
 pub(super) fn record(
     batch: &Batch<'_>,
     recorder: &mut Recorder<'_>,

@@ -1,5 +1,5 @@
-//! `shaders/nearest.wgsl`, `candidates.wgsl`, `graph.wgsl`, `sort.wgsl`, `forest.wgsl`, `sample.wgsl`: from the table to the relative neighbourhood graph, and what its
-//! edges do.
+//! `shaders/nearest.wgsl`, `candidates.wgsl`, `graph.wgsl`, `sort.wgsl`, `forest.wgsl`,
+//! `sample.wgsl`: from the table to the relative neighbourhood graph, and what its edges do.
 
 use super::batch::{Batch, all};
 use super::layout::{CloudRecord, SHARED, State};
@@ -27,8 +27,9 @@ pub(super) fn record(batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Result<(
     let lunes = batch.kernel("graph", include_str!("../../../shaders/graph.wgsl"))?;
     recorder.dispatch(&lunes, &[clouds, table, table, todo, state, graph], scan)?;
 
-    // More threads for large clouds: the more edges a thread has, the nearer is the end of what the software driver lets it do.
-    // A software driver runs a workgroup on one core, and at a barrier every part of it in turn: there the fewest threads are the fastest.
+    // More threads for large clouds: the more edges a thread has, the nearer is the end of what the
+    // software driver lets it do. A software driver runs a workgroup on one core, and at a barrier
+    // every part of it in turn: there the fewest threads are the fastest.
     let few = if batch.gpu.record().software { 8.0 } else { 64.0 };
     let (name, threads) =
         if batch.most(|r| r.n) <= 256 { ("sort of small graphs", few) } else { ("sort of large graphs", 256.0) };

@@ -87,8 +87,9 @@ mod tests {
     use crate::gpu::expand_imports;
     use wgpu::naga;
 
-    /// Every shader of the folder is valid WGSL without any optional capability, keeps to 8 storage buffers, 256
-    /// invocations and 16 KiB of workgroup memory, and agrees with the host on sizes and constants.
+    /// Every shader of the folder is valid WGSL without any optional capability, keeps to 8 storage
+    /// buffers, 256 invocations and 16 KiB of workgroup memory, and agrees with the host on sizes
+    /// and constants.
     #[test]
     fn every_shader_is_portable() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders");

@@ -1,13 +1,14 @@
 //! The GPU engine: the method of [`super::cpu`] as compute shaders, a batch of clouds at a time.
 //!
-//! Stage by stage over all clouds of a batch: distances, the relative neighbourhood graph and its forest, then blocks of links and rounds of
-//! the reduction. Nothing but the graph is ever sorted: an edge is compared by its key and its ends. What comes back to the host is
-//! a few words per cloud between stages and the ends of the bars. Where a cloud's graph or columns outgrow the memory set
-//! aside for them, the host finishes it from the device's table: the same distances, so the same bars. How long that took
-//! then stands among the seconds.
+//! Stage by stage over all clouds of a batch: distances, the relative neighbourhood graph and its
+//! forest, then blocks of links and rounds of the reduction. Nothing but the graph is ever sorted:
+//! an edge is compared by its key and its ends. What comes back to the host is a few words per
+//! cloud between stages and the ends of the bars. Where a cloud's graph or columns outgrow the
+//! memory set aside for them, the host finishes it from the device's table: the same distances, so
+//! the same bars. How long that took then stands among the seconds.
 //!
-//! A file here records the shaders of one step, which never run apart; all of them are tested stage by stage in `tests.rs`, where one
-//! batch of unlike clouds goes through.
+//! A file here records the shaders of one step, which never run apart; all of them are tested stage
+//! by stage in `tests.rs`, where one batch of unlike clouds goes through.
 
 mod batch;
 mod columns;
@@ -88,8 +89,8 @@ impl Default for Tuning {
     }
 }
 
-/// Coordinates of a point on a software driver: `shaders/distances.wgsl` goes through them up to three times in one thread (see `cut_short` in
-/// `shaders/shared/cloud.wgsl`).
+/// Coordinates of a point on a software driver: `shaders/distances.wgsl` goes through them up to
+/// three times in one thread (see `cut_short` in `shaders/shared/cloud.wgsl`).
 const MOST_FEATURES: usize = 20_000;
 
 /// Bytes on the device for one cloud of `n` points before its columns.
@@ -101,7 +102,8 @@ pub(crate) fn bytes(n: usize) -> u64 {
 #[derive(Default)]
 struct Outcome {
     pairs: Vec<Pairs>,
-    /// Seconds that the host took for clouds that outgrew the device memory set aside for them, and for columns above dimension 1.
+    /// Seconds that the host took for clouds that outgrew the device memory set aside for them, and
+    /// for columns above dimension 1.
     finishing: Option<f64>,
 }
 
@@ -115,11 +117,13 @@ struct Wanted<'a> {
     task: &'a Task<'a>,
 }
 
-/// Hands over the pairs of every cloud, in order, batch by batch. Returns wall seconds, or seconds per kernel when profiling.
+/// Hands over the pairs of every cloud, in order, batch by batch. Returns wall seconds, or seconds
+/// per kernel when profiling.
 ///
 /// # Errors
-/// [`Error::TooLarge`] for a cloud beyond the adapter's limits, [`Error::Input`] when a distance is not a number (device
-/// input is not checked before), [`Error::Device`] when the device fails, [`Error::Interrupted`] when the task is cancelled.
+/// [`Error::TooLarge`] for a cloud beyond the adapter's limits, [`Error::Input`] when a distance is
+/// not a number (device input is not checked before), [`Error::Device`] when the device fails,
+/// [`Error::Interrupted`] when the task is cancelled.
 pub(crate) fn pairs(
     gpu: &Gpu,
     input: Input<'_>,
@@ -151,7 +155,8 @@ pub(crate) fn pairs(
     Ok(seconds)
 }
 
-/// How many clouds from `start` on fit the device together: at least one, or an error that names the limit.
+/// How many clouds from `start` on fit the device together: at least one, or an error that names
+/// the limit.
 fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Result<usize> {
     let binding = gpu.max_binding();
     if let Input::Batch(Numbers::Device(DeviceNumbers { bytes, .. }, _)) = input
@@ -314,7 +319,8 @@ fn read_merges(batch: &Batch<'_>, state: &[layout::State]) -> Result<Vec<Vec<u32
 }
 
 impl Outcome {
-    /// The native engine's answer from the device's table: all of it, or, given the loops and what was learnt on the way, the voids.
+    /// The native engine's answer from the device's table: all of it, or, given the loops and what
+    /// was learnt on the way, the voids.
     fn finish(
         &mut self,
         batch: &Batch<'_>,

@@ -1,4 +1,5 @@
-//! Every shader against a plain function on the host, stage by stage over one batch of unlike clouds.
+//! Every shader against a plain function on the host, stage by stage over one batch of unlike
+//! clouds.
 
 use super::batch::{Batch, Shape};
 use super::columns::Columns;
@@ -17,7 +18,8 @@ fn gpu() -> Gpu {
     GPU.get_or_init(|| Gpu::open(&AdapterChoice::Best).expect("the tests need an adapter: install mesa-vulkan-drivers")).clone()
 }
 
-/// Points on a small grid, so that distances are exact and ties are everywhere; sizes around those of tiles and blocks.
+/// Points on a small grid, so that distances are exact and ties are everywhere; sizes around those
+/// of tiles and blocks.
 fn grid_clouds() -> (Vec<f32>, Vec<Shape>) {
     let mut rng = StdRng::seed_from_u64(1);
     let (mut data, mut shapes) = (Vec::new(), Vec::new());
@@ -78,7 +80,8 @@ fn distances_are_those_of_the_definition() {
         for (table, shape) in tables(&batch).iter().zip(&shapes) {
             let want = plain_keys(&data, &points(shape), metric);
             for (&got, &want) in table.iter().zip(&want) {
-                // Small whole numbers are exact in every metric but the cosine, whose roots and quotient may round otherwise.
+                // Small whole numbers are exact in every metric but the cosine, whose roots and
+                // quotient may round otherwise.
                 let (x, y) = (f32::from_bits(got), f32::from_bits(want));
                 let near = matches!(metric, Metric::Cosine | Metric::Correlation) && (x - y).abs() < 1e-6;
                 assert!(got == want || near, "{}: {x} against {y}", metric.name());
@@ -198,7 +201,8 @@ fn the_graph_and_its_forest_are_their_definitions() {
     }
 }
 
-/// Loops and their deaths by the textbook: the boundary matrix of all triangles, reduced column by column.
+/// Loops and their deaths by the textbook: the boundary matrix of all triangles, reduced column by
+/// column.
 fn textbook_loops(ranks: &[u32], n: usize, edges: &[(u32, u32)]) -> Vec<(u32, Option<u32>)> {
     let mut triangles: Vec<[u32; 3]> = Vec::new();
     for a in 0..n {
@@ -348,7 +352,8 @@ fn a_loop_that_the_driver_ends_is_noticed() {
 
 #[test]
 fn work_is_cut_into_slices_that_add_up() {
-    // A recorder that believes the device to be slow cuts everything to pieces; the answer is the same.
+    // A recorder that believes the device to be slow cuts everything to pieces; the answer is the
+    // same.
     let gpu = gpu();
     let (data, shapes) = grid_clouds();
     let whole = with_distances(&gpu, &data, &shapes, Metric::Euclidean).0;

@@ -8,8 +8,8 @@ use crate::nn::{Activation, Compute, bridge};
 use crate::progress::Watch;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
 
-/// Steps between looks at the accuracies, which wait for the device. A target counts at the step at which it was reached all the same: every
-/// step's right answers stay on the device until then.
+/// Steps between looks at the accuracies, which wait for the device. A target counts at the step at
+/// which it was reached all the same: every step's right answers stay on the device until then.
 const LOOK: usize = 16;
 
 /// A network's tensors, one slice per member.
@@ -98,7 +98,8 @@ pub(super) fn train(
         return Err(Error::input("learnt activation parameters in an ensemble: use --engine cpu"));
     }
     if recipe.batch != 0 && recipe.batch < train.len() {
-        // One batched model cannot give every member an order of its own without a copy of the samples for each.
+        // One batched model cannot give every member an order of its own without a copy of the
+        // samples for each.
         return Err(Error::input("ensembles with batches of samples: use --engine cpu, or all samples a step"));
     }
     let layout = Layout::new(&recipe.widths()?, Vec::new());

@@ -1,7 +1,9 @@
-//! Forward and backward passes of a multilayer perceptron on the processor, over a piece of the samples that stays in its cache.
+//! Forward and backward passes of a multilayer perceptron on the processor, over a piece of the
+//! samples that stays in its cache.
 //!
-//! Numbers lie feature by feature, `[features, samples]`, so that vector instructions run over samples and every width is fast. A
-//! piece of 256 samples of ten layers of 15 takes 300 KB with all that the backward pass needs.
+//! Numbers lie feature by feature, `[features, samples]`, so that vector instructions run over
+//! samples and every width is fast. A piece of 256 samples of ten layers of 15 takes 300 KB with
+//! all that the backward pass needs.
 
 use crate::nn::{Activation, WIDTH, fast_exp};
 use pulp::{Arch, Simd, WithSimd};
@@ -35,7 +37,8 @@ impl Piece {
     }
 }
 
-/// Where a layer's numbers are in the vector of all parameters: weights `[output, input]`, then biases.
+/// Where a layer's numbers are in the vector of all parameters: weights `[output, input]`, then
+/// biases.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Linear {
     pub input: usize,
@@ -58,7 +61,8 @@ impl Linear {
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     pub layers: Vec<Linear>,
-    /// Numbers of the activation's parameters that are learnt; they lie behind all layers, hidden layer by hidden layer.
+    /// Numbers of the activation's parameters that are learnt; they lie behind all layers, hidden
+    /// layer by hidden layer.
     pub learnt: Vec<usize>,
     pub learnt_at: usize,
     /// Number of parameters.
@@ -175,7 +179,8 @@ fn product<S: Simd>(simd: S, weights: &[f32], bias: &[f32], input: &[f32], outpu
     }
 }
 
-/// Adds to `gradient` the products, summed over samples, of `O` rows of errors and `I` rows of inputs.
+/// Adds to `gradient` the products, summed over samples, of `O` rows of errors and `I` rows of
+/// inputs.
 #[inline(always)]
 fn outer<S: Simd, const O: usize, const I: usize>(
     simd: S,
@@ -203,7 +208,8 @@ fn outer<S: Simd, const O: usize, const I: usize>(
     }
 }
 
-/// Adds to `gradient` (`[outputs, inputs]`) the products, summed over samples, of errors and inputs.
+/// Adds to `gradient` (`[outputs, inputs]`) the products, summed over samples, of errors and
+/// inputs.
 #[inline(always)]
 fn products<S: Simd>(simd: S, errors: &[f32], input: &[f32], gradient: &mut [f32], size: usize, count: usize) {
     let outputs = gradient.len() / count;
@@ -227,7 +233,8 @@ fn products<S: Simd>(simd: S, errors: &[f32], input: &[f32], gradient: &mut [f32
     }
 }
 
-/// Loss and right answers of some logits (`[classes, size]`), which become the loss's gradient times `scale`.
+/// Loss and right answers of some logits (`[classes, size]`), which become the loss's gradient
+/// times `scale`.
 #[inline(always)]
 fn cross_entropy(logits: &mut [f32], labels: &[u8], size: usize, scale: f32) -> Found {
     let classes = logits.len() / size;
@@ -302,7 +309,8 @@ fn forward<S: Simd>(
     }
 }
 
-/// Right answers and loss of a piece, and, where `gradient` is given, its gradient of the loss over `total` samples, added to it.
+/// Right answers and loss of a piece, and, where `gradient` is given, its gradient of the loss over
+/// `total` samples, added to it.
 pub(super) fn pass(
     layout: &Layout,
     parameters: &[f32],
@@ -313,7 +321,8 @@ pub(super) fn pass(
     scratch: &mut Scratch,
 ) -> Found {
     let pass = Pass { layout, parameters, activation, piece, total, gradient, scratch };
-    // The dispatcher itself knows AVX2 only behind a feature that would compile its other users anew.
+    // The dispatcher itself knows AVX2 only behind a feature that would compile its other users
+    // anew.
     #[cfg(target_arch = "x86_64")]
     if let Some(v3) = pulp::x86::V3::try_new() {
         return Simd::vectorize(v3, pass);

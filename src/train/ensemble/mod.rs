@@ -1,9 +1,11 @@
 //! Many runs of one perceptron at once: the same network with other seeds and learning rates.
 //!
-//! On the processor every member is a loop of its own over pieces of the samples that stay in the cache ([`kernel`]), one member a thread: a batched
-//! model of thirty members would send every number through memory twenty times a step. (Measured on 2 cores for 10 layers of 15 and 4,000
-//! points: burn's processor backend takes 3.7 ms a step and member alone, and 4.5 ms as a batch of 30.) Nothing of one member enters another's
-//! arithmetic, so it is bit for bit what it is alone. On a GPU they are one batched model ([`batched`]), because there it is the launches that cost.
+//! On the processor every member is a loop of its own over pieces of the samples that stay in the
+//! cache ([`kernel`]), one member a thread: a batched model of thirty members would send every
+//! number through memory twenty times a step. (Measured on 2 cores for 10 layers of 15 and 4,000
+//! points: burn's processor backend takes 3.7 ms a step and member alone, and 4.5 ms as a batch of
+//! 30.) Nothing of one member enters another's arithmetic, so it is bit for bit what it is alone.
+//! On a GPU they are one batched model ([`batched`]), because there it is the launches that cost.
 
 mod batched;
 mod kernel;
@@ -42,7 +44,8 @@ pub struct Recipe {
     pub batch: usize,
     /// Steps in which the learning rate halves, if it does.
     pub half_life: Option<f64>,
-    /// Shares of right answers on the training samples; a member ends when it has reached all of them.
+    /// Shares of right answers on the training samples; a member ends when it has reached all of
+    /// them.
     pub targets: Vec<f64>,
     /// Steps between looks at the test samples; 0 looks at the end only.
     pub check_every: usize,
@@ -61,7 +64,8 @@ pub struct Grown {
     pub reached: Vec<Option<usize>>,
     /// Step at which its loss was not a number any more, or not finite.
     pub diverged: Option<usize>,
-    /// Share of right answers on the training samples (of the last step's, where they come in batches), at the end.
+    /// Share of right answers on the training samples (of the last step's, where they come in
+    /// batches), at the end.
     pub train_accuracy: f64,
     /// Share of right answers on the test samples, at the end.
     pub test_accuracy: f64,
@@ -131,12 +135,13 @@ pub(crate) fn power_of(samples: &Samples) -> f64 {
     numbers.iter().map(|x| f64::from(x * x)).sum::<f64>() / numbers.len().max(1) as f64
 }
 
-/// Trains all members, in the order given, and hands each over when it has ended, in any order. A member that diverges ends, and says so; the
-/// others go on.
+/// Trains all members, in the order given, and hands each over when it has ended, in any order. A
+/// member that diverges ends, and says so; the others go on.
 ///
 /// # Errors
-/// [`Error::Input`] for a recipe that is not for perceptrons, or does not fit the samples; [`Error::Interrupted`] when stopped, after the members
-/// that have ended were handed over; [`Error::Device`] when the device fails.
+/// [`Error::Input`] for a recipe that is not for perceptrons, or does not fit the samples;
+/// [`Error::Interrupted`] when stopped, after the members that have ended were handed over;
+/// [`Error::Device`] when the device fails.
 pub fn train_ensemble(
     recipe: &Recipe,
     members: &[Member],
@@ -179,7 +184,8 @@ impl Grown {
         }
     }
 
-    /// Enters what was found before a step, and returns whether the member ends there: it diverged, or has reached all its targets.
+    /// Enters what was found before a step, and returns whether the member ends there: it diverged,
+    /// or has reached all its targets.
     fn note(&mut self, step: usize, accuracy: f64, loss: f64, targets: &[f64]) -> bool {
         self.steps = step;
         self.train_accuracy = accuracy;
