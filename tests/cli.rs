@@ -180,6 +180,14 @@ fn higher_dimensions_samples_hops_and_cycles() {
     let answer = json(&run(&["barcode", &ring, "--cycles", "2"]));
     assert_eq!(answer["cycles"].as_array().unwrap().len(), 1);
     assert_eq!(answer["cycles"][0]["edges"].as_array().unwrap().len(), 24);
+    // One loop, which the longest of its 24 sides opens; every point but the first is a component that ends.
+    let answer = json(&run(&["barcode", &ring, "--edges", "--engine", "cpu"]));
+    let edges = &answer["edges"];
+    assert_eq!((edges["0"].as_array().unwrap().len(), edges["1"].as_array().unwrap().len()), (24, 1));
+    assert_eq!(edges["0"][23], serde_json::json!([[0], null]));
+    let plain = json(&run(&["barcode", &ring, "--engine", "cpu"]));
+    assert_eq!(answer["bars"], plain["bars"]);
+    refused(&run(&["barcode", &ring, "--edges", "--dim", "3"]), 2, &["up to dimension 2"]);
     let drawn = f.path("ring.png").display().to_string();
     stdout(&run(&["barcode", &ring, "--cycles", "2", "--plot-cycles", &drawn]));
     assert!(fs::read(&drawn).unwrap().starts_with(b"\x89PNG"));

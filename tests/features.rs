@@ -71,6 +71,46 @@ fn cycles_are_born_and_die_with_their_bars() {
     assert!(seen > 60, "only {seen} cycles were checked");
 }
 
+/// The lengths of its edges are the ends of every bar, in the order of the barcode, with ties too;
+/// every point is one component.
+#[test]
+fn bars_know_their_edges() {
+    for seed in 0..30 {
+        let mut p = cloud_of(seed, 30, 3);
+        if seed % 2 == 1 {
+            // On a grid many lengths are the same.
+            let coarse = p.data().iter().map(|x| (x * 4.0).round()).collect();
+            p = PointCloud::new(30, 3, coarse).unwrap();
+        }
+        for threshold in [None, Some(0.7)] {
+            let options = Options { max_dim: 2, threshold, ..Options::default() };
+            let cloud = Cloud::from(p.clone());
+            let found = Engine::cpu().bars_with_edges(&cloud, &options, &Task::unwatched()).unwrap();
+            let bars: Vec<Vec<_>> = found.iter().map(|dim| dim.iter().map(|b| b.bar).collect()).collect();
+            assert_eq!(bars, Engine::cpu().barcode(&cloud, &options).unwrap().bars);
+            let of = |edge: [u32; 2]| length(&p, edge[0], edge[1]);
+            for (dim, bars) in found.iter().enumerate() {
+                for b in bars {
+                    assert_eq!(b.birth.len(), if dim == 0 { 1 } else { 2 });
+                    if let [i, j] = b.birth[..] {
+                        assert!(i < j && of([i, j]) == b.bar.birth);
+                    }
+                    assert_eq!(b.death.map_or(f32::INFINITY, of), b.bar.death);
+                }
+            }
+            let mut vertices: Vec<u32> = found[0].iter().map(|b| b.birth[0]).collect();
+            vertices.sort_unstable();
+            vertices.dedup();
+            assert_eq!(vertices.len(), found[0].len());
+            assert!(seed % 2 == 1 || vertices.len() == 30);
+        }
+    }
+    let cloud = Cloud::from(cloud_of(0, 9, 2));
+    for options in [Options { max_dim: 3, ..Options::default() }, Options { max_points: Some(5), ..Options::default() }] {
+        assert_eq!(Engine::cpu().bars_with_edges(&cloud, &options, &Task::unwatched()).unwrap_err().exit_code(), 2);
+    }
+}
+
 #[test]
 fn betti_numbers_are_those_of_the_barcode() {
     let clouds: Vec<Cloud> = (0..6).map(|s| cloud_of(s, 40, 3).into()).collect();

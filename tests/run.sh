@@ -22,8 +22,10 @@ command -v c++ >/dev/null || install g++ "a C++ compiler"
 # Mesa complains when this is missing, as it is on a machine without a desktop.
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}"
 
-cargo test --release --no-run
-lacuna() { cargo run --release --quiet -- "$@"; }
+# This package alone is compiled with the checks that a release leaves out.
+checks=(--config profile.release.package.lacuna.debug-assertions=true --config profile.release.package.lacuna.overflow-checks=true)
+cargo test --release "${checks[@]}" --no-run
+lacuna() { "${CARGO_TARGET_DIR:-target}/release/lacuna" "$@"; }
 if ! lacuna devices --json | grep -q '"index"'; then
     install mesa-vulkan-drivers "a GPU adapter"
     lacuna devices --json | grep -q '"index"' \
@@ -35,4 +37,4 @@ has() { python3 -c "import $1" 2>/dev/null; }
 if [ -z "${LACUNA_ONNX:-}" ] && has onnxruntime,numpy; then export LACUNA_ONNX=python3; fi
 if [ -z "${LACUNA_TENSORBOARD:-}" ] && has tensorboard; then export LACUNA_TENSORBOARD=python3; fi
 if [ -z "${LACUNA_PYTORCH:-}" ] && has torch,safetensors; then export LACUNA_PYTORCH=python3; fi
-cargo test --release "$@"
+cargo test --release "${checks[@]}" "$@"

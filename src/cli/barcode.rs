@@ -6,9 +6,11 @@ use super::{print, print_json};
 use clap::{Args, ValueEnum};
 use lacuna::data::{barcode_csv, barcode_npy, barcode_pers, files};
 use lacuna::report::{CycleMap, Persistence, Picture, check_plot_name};
-use lacuna::topology::{Answer, Cloud, Cycle, Estimate, FINISHED_ON_HOST};
+use lacuna::topology::{Answer, BarEdges, Barcode, Cloud, Cycle, Estimate, FINISHED_ON_HOST};
 use lacuna::{Error, Result};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// How the answer is written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -43,6 +45,10 @@ pub struct BarcodeCommand {
     /// Cycles that stand for so many longest bars of dimension 1, in the JSON answer
     #[arg(long, value_name = "K")]
     cycles: Option<usize>,
+    /// With every bar the edges at which it begins and ends, in the JSON answer: dimensions 0 to 2,
+    /// computed by the native engine
+    #[arg(long)]
+    edges: bool,
     /// Draw the points, of two or three coordinates, and on them the cycles of --cycles, into a
     /// .svg or .png file
     #[arg(long, value_name = "FILE", requires = "cycles")]
@@ -79,6 +85,16 @@ struct WithCycles<'a> {
     answer: &'a Answer,
     #[serde(skip_serializing_if = "Option::is_none")]
     cycles: Option<Vec<Cycle>>,
+    /// By dimension, in the order of the bars: the vertex or the edge of the birth, and the edge of
+    /// the death.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edges: Option<BTreeMap<usize, Vec<(Vec<u32>, Option<[u32; 2]>)>>>,
+}
+
+/// What [`WithCycles`] writes of bars and their edges.
+fn written(bars: Vec<Vec<BarEdges>>) -> BTreeMap<usize, Vec<(Vec<u32>, Option<[u32; 2]>)>> {
+    let of_dimension = |bars: Vec<BarEdges>| bars.into_iter().map(|b| (b.birth, b.death)).collect();
+    bars.into_iter().map(of_dimension).enumerate().collect()
 }
 
 impl BarcodeCommand {
@@ -119,8 +135,8 @@ impl BarcodeCommand {
             _ => None,
         };
         let engine = self.engine.engine(quiet)?;
-        if self.cycles.is_some() && !matches!(self.format(), OutputFormat::Json) {
-            return Err(Error::input("--cycles needs the json format, which has a place for them"));
+        if (self.cycles.is_some() || self.edges) && !matches!(self.format(), OutputFormat::Json) {
+            return Err(Error::input("--cycles and --edges need the json format, which has a place for them"));
         }
         if self.estimate {
             let estimate = engine.estimate(&cloud, &options)?;
@@ -137,11 +153,27 @@ impl BarcodeCommand {
         {
             super::say(&format!("estimate: {}", told(&estimate, options.max_dim)));
         }
-        let (answer, cycles) = super::progress::watched(quiet, |task| {
-            // First, for it may refuse.
+        let (answer, cycles, edges) = super::progress::watched(quiet, |task| {
+            // First what may refuse.
             let cycles = self.cycles.map(|k| engine.cycles(&cloud, &options, k, task)).transpose()?;
-            let answer = engine.answer_watched(&cloud, &options, task)?;
-            Ok::<_, Error>((answer, cycles))
+            let start = Instant::now();
+            let edges = self.edges.then(|| engine.bars_with_edges(&cloud, &options, task)).transpose()?;
+            let answer = match &edges {
+                // The native engine need not compute the same again.
+                Some(bars) if engine.info().kind == "cpu" => Answer {
+                    barcode: Barcode {
+                        n: cloud.len(),
+                        metric: options.metric_of(&cloud),
+                        threshold: options.threshold,
+                        sampled_from: None,
+                        bars: bars.iter().map(|bars| bars.iter().map(|b| b.bar).collect()).collect(),
+                    },
+                    engine: engine.info(),
+                    seconds: vec![("total".into(), start.elapsed().as_secs_f64())],
+                },
+                _ => engine.answer_watched(&cloud, &options, task)?,
+            };
+            Ok::<_, Error>((answer, cycles, edges.map(written)))
         })?;
         if !quiet && answer.seconds.iter().any(|(stage, _)| stage == FINISHED_ON_HOST) {
             super::say(match options.max_dim {
@@ -156,18 +188,19 @@ impl BarcodeCommand {
         if let (Some(path), Some(points), Some(cycles)) = (&self.plot_cycles, points, &cycles) {
             CycleMap { title: self.input.name(), points, cycles }.save(path)?;
         }
-        self.write(&answer, cycles)?;
+        self.write(WithCycles { answer: &answer, cycles, edges })?;
         match &self.plot {
             Some(path) => Persistence { title: self.input.name(), barcode: &answer.barcode }.save(path),
             None => Ok(()),
         }
     }
 
-    fn write(&self, answer: &Answer, cycles: Option<Vec<Cycle>>) -> Result<()> {
+    fn write(&self, all: WithCycles<'_>) -> Result<()> {
+        let answer = all.answer;
         let text = match self.format() {
             OutputFormat::Json => match &self.out {
-                Some(path) => return files::write_json(path, &WithCycles { answer, cycles }),
-                None => return print_json(&WithCycles { answer, cycles }),
+                Some(path) => return files::write_json(path, &all),
+                None => return print_json(&all),
             },
             OutputFormat::Csv => barcode_csv(&answer.barcode),
             OutputFormat::Pers => barcode_pers(&answer.barcode),

@@ -4,6 +4,7 @@ use super::barcode::{Answer, Barcode, EngineInfo, Pairs, Seconds};
 use super::cloud::{Cloud, CloudView};
 use super::cpu;
 use super::cycles::Cycle;
+use super::edges::BarEdges;
 #[cfg(feature = "gpu")]
 use super::gpu;
 use super::input::{Batch, Input};
@@ -276,6 +277,31 @@ impl Engine {
         let found = cpu::cycles(&cpu::Source::Cloud(ready), options.metric, threshold, k, length, task)?;
         let cycle = |(birth, death, edges): cpu::KeyedCycle| Cycle { birth: value(birth), death: death.map(value), edges };
         Ok(found.into_iter().map(cycle).collect())
+    }
+
+    /// The bars of one cloud with the simplices that make them, dimension by dimension, in the order
+    /// of [`Engine::barcode`]: dimensions 0 to 2. Computed by the native engine, whichever this one
+    /// is.
+    ///
+    /// # Errors
+    /// As [`Engine::barcodes`]; [`Error::Input`] too for dimension 3, and for a cloud that would be
+    /// sampled.
+    pub fn bars_with_edges(&self, cloud: &Cloud, options: &Options, task: &Task<'_>) -> Result<Vec<Vec<BarEdges>>> {
+        options.check()?;
+        if options.max_dim > 2 {
+            return Err(Error::input("bars know their edges up to dimension 2"));
+        }
+        if options.max_points.is_some_and(|most| most < cloud.len()) {
+            return Err(Error::input("the edges would be those of a sample: take all points, or sample them before"));
+        }
+        let prepared = prepare(cloud, options)?;
+        let (ready, factor) = prepared.as_ref().map_or((cloud, 1.0), |p| (&p.cloud, p.factor));
+        let of_keys = if let Cloud::Points(_) = ready { options.metric } else { Metric::Precomputed };
+        let threshold = options.threshold.map(|t| t * factor);
+        let found = cpu::named_pairs(&cpu::Source::Cloud(ready), options.metric, threshold, options.max_dim, task)?;
+        // What is beyond 32 bits is refused there.
+        found.keys().into_barcode(ready.len(), of_keys, options.threshold, 1.0 / factor)?;
+        Ok(super::edges::bars(ready.len(), &found, of_keys, 1.0 / factor))
     }
 
     /// Pairs of every cloud as soon as they are known, with what was changed about the cloud

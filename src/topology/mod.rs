@@ -18,6 +18,7 @@ mod cloud;
 mod cpu;
 mod cycles;
 mod diagram;
+mod edges;
 mod engine;
 mod estimate;
 #[cfg(feature = "gpu")]
@@ -42,6 +43,7 @@ pub use barcode::{Answer, Bar, Barcode, BettiCurve, EngineInfo, Seconds};
 pub use cloud::{Cloud, CloudView, DistanceMatrix, PointCloud, SparseGraph};
 pub use cycles::Cycle;
 pub use diagram::wasserstein;
+pub use edges::BarEdges;
 pub use engine::Engine;
 #[cfg(feature = "gpu")]
 pub use engine::{DeviceNumbers, EngineKind};

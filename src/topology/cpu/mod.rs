@@ -24,6 +24,7 @@ mod edge_collapse;
 mod filtration;
 mod links;
 mod loops;
+pub(crate) mod named;
 mod neighbours;
 mod table;
 mod voids;
@@ -102,27 +103,18 @@ impl Filtration {
     /// # Errors
     /// [`Error::Interrupted`] when the task is cancelled.
     pub(crate) fn pairs(mut self, max_dim: usize, parallel: bool, task: &Task<'_>) -> Result<Pairs> {
+        if max_dim <= 2 {
+            return Ok(named::pairs(self, max_dim, parallel, task)?.keys());
+        }
         let near = task.stage("nearest", || neighbours::nearest(&self, parallel));
         let graph = task.stage("relative neighbours", || neighbours::relative_neighbours(&self, &near, parallel));
         let forest = task.stage("forest", || Forest::new(self.n, graph));
-        let mut pairs = Pairs { merges: forest.merges(), classes: Vec::new() };
-        if max_dim == 0 {
-            return Ok(pairs);
-        }
-        if max_dim > 2 {
-            task.stage("sort", || self.extend(i32::MAX, parallel));
-            let mut fewer = task.stage("edge collapse", || edge_collapse::collapsed(self, task))?;
-            fewer.extend(i32::MAX, parallel);
-            pairs.classes = task.stage("cohomology", || cohomology::classes(&fewer, max_dim, task))?;
-            return Ok(pairs);
-        }
-        let loops = loops::Loops::of(&mut self, &near, forest, max_dim > 1, parallel, task)?;
-        pairs.classes.push(loops.pairs(&self));
-        if max_dim > 1 {
-            let links = voids::Links { critical: &loops.critical, killed: &loops.killed, open: &loops.open };
-            pairs.classes.push(voids::pairs(&self, &near, links, parallel, task)?);
-        }
-        Ok(pairs)
+        let merges = forest.merges().map(|edge| (edge >> 32) as u32).collect();
+        task.stage("sort", || self.extend(i32::MAX, parallel));
+        let mut fewer = task.stage("edge collapse", || edge_collapse::collapsed(self, task))?;
+        fewer.extend(i32::MAX, parallel);
+        let classes = task.stage("cohomology", || cohomology::classes(&fewer, max_dim, task))?;
+        Ok(Pairs { merges, classes })
     }
 }
 
@@ -196,6 +188,22 @@ pub(crate) fn pairs(
         done += some.len() as u64;
     }
     Ok(())
+}
+
+/// The pairs of one cloud with the edges that make them, in dimensions 0 to `max_dim`, at most 2.
+///
+/// # Errors
+/// As [`pairs`].
+pub(crate) fn named_pairs(
+    cloud: &Source<'_>,
+    metric: Metric,
+    threshold: Option<f32>,
+    max_dim: usize,
+    task: &Task<'_>,
+) -> Result<named::NamedPairs> {
+    cloud.check_size(max_dim)?;
+    let parallel = rayon::current_num_threads() > 1;
+    named::pairs(Filtration::of(cloud, cloud.metric(metric), threshold, parallel), max_dim, parallel, task)
 }
 
 /// Representatives of the `k` longest bars of dimension 1; see [`cycles`].

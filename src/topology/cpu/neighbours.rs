@@ -138,9 +138,9 @@ impl Forest {
         Self { edges, opens, loops: loops as usize }
     }
 
-    /// Keys of the edges that merge components, ascending.
-    pub fn merges(&self) -> Vec<u32> {
-        self.edges.iter().zip(&self.opens).filter(|(_, o)| o.is_none()).map(|(&e, _)| (e >> 32) as u32).collect()
+    /// The edges that merge components, in order.
+    pub fn merges(&self) -> impl Iterator<Item = u64> + '_ {
+        self.edges.iter().zip(&self.opens).filter(|(_, o)| o.is_none()).map(|(&e, _)| e)
     }
 
     /// The loop-opening edges as `key << 32 | i << 16 | j`, in order.

@@ -36,8 +36,24 @@ pub(super) struct Links<'a> {
 /// Keys of birth and death of every void.
 ///
 /// # Errors
-/// [`crate::Error::Interrupted`] when the task is cancelled.
+/// As [`ranks`].
+#[cfg(feature = "gpu")]
 pub(super) fn pairs(
+    f: &Filtration,
+    near: &Near,
+    links: Links<'_>,
+    parallel: bool,
+    task: &Task<'_>,
+) -> Result<Vec<(u32, Option<u32>)>> {
+    let key = |rank: u32| f.keys[rank as usize];
+    Ok(ranks(f, near, links, parallel, task)?.into_iter().map(|(birth, death)| (key(birth), death.map(key))).collect())
+}
+
+/// Ranks of birth and death of every void.
+///
+/// # Errors
+/// [`crate::Error::Interrupted`] when the task is cancelled.
+pub(super) fn ranks(
     f: &Filtration,
     near: &Near,
     links: Links<'_>,
@@ -64,7 +80,7 @@ pub(super) fn pairs(
         let found = task.stage("collapses", || cells(f, near, &mut adjacency, ranks, open, parallel))?;
         task.stage("voids", || reduce(&triangles, &found, &mut columns, &spare, parallel));
     }
-    Ok(opens.iter().zip(&columns.killer).map(|(c, k)| (f.keys[c.rank as usize], k.map(|r| f.keys[r as usize]))).collect())
+    Ok(opens.iter().zip(columns.killer).map(|(c, killer)| (c.rank, killer)).collect())
 }
 
 /// A cell that may kill a void: an edge and a loop of its link.

@@ -87,13 +87,43 @@ mod tests {
     use crate::gpu::expand_imports;
     use wgpu::naga;
 
+    /// Names and offsets of the fields of a struct.
+    macro_rules! fields {
+        ($of:ident: $($name:ident),* $(,)?) => {
+            // The pattern names every field: one that is left out does not compile.
+            { let _ = |$of { $($name: _),* }: $of| (); vec![$((stringify!($name), std::mem::offset_of!($of, $name))),*] }
+        };
+    }
+
+    fn cloud_fields() -> Vec<(&'static str, usize)> {
+        fields!(CloudRecord: index, n, features, offset, stride, table, row, pairs, roles, vertices, graph, graph_capacity, quads, levels,
+            thresholds, columns, column_capacity, bits, bit_quads, loops, births, low, high)
+    }
+
+    fn state_fields() -> Vec<(&'static str, usize)> {
+        fields!(State: limit, graph, births, merges, last_birth, todo, pending, columns, reduced, deaths, open, failure, current)
+    }
+
     /// Every shader of the folder is valid WGSL without any optional capability, keeps to 8 storage
     /// buffers, 256 invocations and 16 KiB of workgroup memory, and agrees with the host on sizes
     /// and constants.
     #[test]
     fn every_shader_is_portable() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders");
-        let mut seen = 0;
+        let (mut seen, mut compared) = (0, std::collections::BTreeSet::new());
+        // The place of a word of the state is a constant of its name.
+        let places = state_fields().into_iter().map(|(name, at)| (name.to_uppercase(), at as u32 / 4));
+        let others = [
+            ("STATE_WORDS", STATE_WORDS as u32),
+            ("UNEXPANDED", UNEXPANDED),
+            ("FAILED_NAN", FAILED_NAN),
+            ("NO_POINTS", NO_POINTS),
+            ("MOST_SAMPLED", MOST_SAMPLED),
+            ("NO_EDGE", crate::topology::metric::NO_EDGE),
+            ("MAX_KEY", crate::topology::metric::MAX_KEY),
+        ];
+        let others = others.map(|(name, value)| (name.to_string(), value));
+        let numbers: Vec<(String, u32)> = places.chain(others).collect();
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|e| e != "wgsl") {
@@ -122,31 +152,36 @@ mod tests {
             assert_eq!(entry.name, "main");
             assert!(entry.workgroup_size.iter().product::<u32>() <= 256);
             for (handle, ty) in module.types.iter() {
+                let naga::TypeInner::Struct { members, .. } = &ty.inner else { continue };
+                let members: Vec<(&str, usize)> =
+                    members.iter().map(|m| (m.name.as_deref().unwrap_or(""), m.offset as usize)).collect();
                 match ty.name.as_deref() {
-                    Some("Cloud") => assert_eq!(layouter[handle].size as usize, size_of::<CloudRecord>()),
-                    Some("Slice") => assert_eq!(layouter[handle].size, 16),
+                    Some("Cloud") => {
+                        assert_eq!(layouter[handle].size as usize, size_of::<CloudRecord>());
+                        assert_eq!(members, cloud_fields(), "{}", path.display());
+                    }
+                    Some("Slice") => {
+                        assert_eq!(members, [("first", 0), ("cloud", 4), ("a", 8), ("b", 12)], "{}", path.display());
+                    }
                     _ => {}
                 }
             }
-            for (name, value) in [
-                ("STATE_WORDS", STATE_WORDS as u32),
-                ("UNEXPANDED", UNEXPANDED),
-                ("FAILED_NAN", FAILED_NAN),
-                ("NO_POINTS", NO_POINTS),
-                ("MOST_SAMPLED", MOST_SAMPLED),
-            ] {
+            for (name, value) in &numbers {
                 let found = module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name));
                 if let Some((_, constant)) = found {
                     let literal = &module.global_expressions[constant.init];
                     assert!(
-                        matches!(literal, naga::Expression::Literal(naga::Literal::U32(v)) if *v == value),
+                        matches!(literal, naga::Expression::Literal(naga::Literal::U32(v)) if v == value),
                         "{name} in {}",
                         path.display()
                     );
+                    compared.insert(name.clone());
                 }
             }
         }
         assert!(seen >= 20, "only {seen} shaders found");
+        let missing: Vec<_> = numbers.iter().filter(|(name, _)| !compared.contains(name)).collect();
+        assert!(missing.is_empty(), "no shader has the constants {missing:?}");
         assert_eq!(size_of::<State>(), 4 * STATE_WORDS);
     }
 }
