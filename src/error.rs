@@ -39,6 +39,16 @@ pub enum Error {
     /// asked to do it.
     #[error("{0}")]
     TooLarge(String),
+    /// A cloud has more points than an engine takes, or than fit the memory.
+    #[error("{message}")]
+    TooManyPoints {
+        /// What is too large for what.
+        message: String,
+        /// About how many points would do.
+        most: usize,
+        /// Whether it is the GPU engine that cannot take more.
+        on_device: bool,
+    },
     /// No adapter fits what was asked for.
     #[error("{0}")]
     NoAdapter(String),
@@ -91,7 +101,12 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         use std::io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied};
         match self {
-            Error::Input(_) | Error::Diverged(_) | Error::File { .. } | Error::TooLarge(_) | Error::NoAdapter(_) => 2,
+            Error::Input(_)
+            | Error::Diverged(_)
+            | Error::File { .. }
+            | Error::TooLarge(_)
+            | Error::TooManyPoints { .. }
+            | Error::NoAdapter(_) => 2,
             Error::Io { source, .. } => match source.kind() {
                 NotFound | PermissionDenied | IsADirectory | NotADirectory | AlreadyExists => 2,
                 _ => 1,

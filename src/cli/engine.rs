@@ -1,9 +1,9 @@
 //! `--engine` and `--adapter`, the same for every command.
 
 use clap::{Args, ValueEnum};
-use lacuna::Result;
 use lacuna::gpu::AdapterChoice;
 use lacuna::topology::{Engine, EngineKind};
+use lacuna::{Error, Result};
 
 /// Which engine.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -36,13 +36,17 @@ impl EngineArgs {
         }
     }
 
-    fn choice(&self) -> AdapterChoice {
-        self.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named)
+    fn choice(&self) -> Result<AdapterChoice> {
+        match (&self.adapter, self.engine) {
+            (Some(_), Kind::Cpu) => Err(Error::input("the native engine uses no adapter: drop --adapter, or use --engine gpu")),
+            (Some(name), _) => Ok(AdapterChoice::Named(name.clone())),
+            (None, _) => Ok(AdapterChoice::Best),
+        }
     }
 
     /// The topology engine alone. Says which, unless quiet.
     pub fn engine(&self, quiet: bool) -> Result<Engine> {
-        let engine = Engine::new(self.kind(), &self.choice())?;
+        let engine = Engine::new(self.kind(), &self.choice()?)?;
         announce(&engine, quiet);
         Ok(engine)
     }
@@ -50,7 +54,7 @@ impl EngineArgs {
     /// The device for networks, with its engine. Says which, unless quiet.
     #[cfg(feature = "nn")]
     pub fn compute(&self, quiet: bool) -> Result<lacuna::nn::Compute> {
-        let compute = lacuna::nn::Compute::new(self.kind(), &self.choice())?;
+        let compute = lacuna::nn::Compute::new(self.kind(), &self.choice()?)?;
         announce(&compute.engine, quiet);
         Ok(compute)
     }

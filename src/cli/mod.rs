@@ -141,9 +141,21 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            say(&format!("lacuna: {e}"));
+            say(&format!("lacuna: {e}{}", advice(&e)));
             ExitCode::from(e.exit_code())
         }
+    }
+}
+
+/// Which options of the program help against an error of the library, which knows none of them.
+fn advice(e: &Error) -> String {
+    match e {
+        Error::TooManyPoints { most, on_device: false, .. } => format!("; --max-points {most} takes a sample of them"),
+        Error::TooManyPoints { most, .. } => {
+            format!("; --max-points {most} takes a sample of them, and --engine cpu needs no adapter")
+        }
+        Error::NoAdapter(_) | Error::Device(_) => "; --engine cpu needs no adapter".into(),
+        _ => String::new(),
     }
 }
 

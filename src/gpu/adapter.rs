@@ -142,7 +142,7 @@ pub(super) fn find(records: &[AdapterRecord], choice: &AdapterChoice) -> Result<
     if records.is_empty() {
         return Err(Error::NoAdapter(
             "no GPU adapter was found: install a Vulkan driver (on Debian or Ubuntu the software one is the package \
-             mesa-vulkan-drivers), or use --engine cpu"
+             mesa-vulkan-drivers)"
                 .into(),
         ));
     }

@@ -176,7 +176,7 @@ impl Gpu {
         match error {
             None => Ok(value),
             Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::TooLarge(format!(
-                "{what}: {} is out of memory; use fewer or smaller clouds, or --engine cpu",
+                "{what}: {} is out of memory; use fewer or smaller buffers at once",
                 self.inner.record.name
             ))),
             Some(e) => Err(Error::Device(format!("{what}: {e}"))),
@@ -205,10 +205,7 @@ impl Gpu {
         let lost = self.inner.lost.lock().map_err(|_| Error::Internal("the loss callback panicked".into()))?;
         match &*lost {
             None => Ok(()),
-            Some(reason) => Err(Error::Device(format!(
-                "{what}: {} was lost ({reason}); run again, or use --engine cpu",
-                self.inner.record.name
-            ))),
+            Some(reason) => Err(Error::Device(format!("{what}: {} was lost ({reason})", self.inner.record.name))),
         }
     }
 

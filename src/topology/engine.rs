@@ -93,7 +93,7 @@ impl Engine {
         let named = *adapter != AdapterChoice::Best;
         match kind {
             EngineKind::Cpu if named => {
-                Err(Error::input("an adapter makes no sense with the cpu engine: drop --adapter, or use --engine gpu"))
+                Err(Error::input("an adapter was named, and the native engine, which uses none, was asked for"))
             }
             EngineKind::Cpu => Ok(Self::cpu()),
             EngineKind::Auto if !named => {
@@ -266,7 +266,7 @@ impl Engine {
     pub fn cycles(&self, cloud: &Cloud, options: &Options, k: usize, task: &Task<'_>) -> Result<Vec<Cycle>> {
         options.check()?;
         if options.max_points.is_some_and(|most| most < cloud.len()) {
-            return Err(Error::input("the points of a cycle would be those of a sample: drop --max-points or --cycles"));
+            return Err(Error::input("the points of a cycle would be those of a sample: take all points, or sample them before"));
         }
         let prepared = prepare(cloud, options)?;
         let (ready, factor) = prepared.as_ref().map_or((cloud, 1.0), |p| (&p.cloud, p.factor));

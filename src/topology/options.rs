@@ -111,7 +111,7 @@ fn sampled(cloud: &Cloud, most: usize, metric: Metric) -> Result<Cloud> {
             let lower = (1..kept.len()).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| d.between(kept[i], kept[j]));
             Ok(DistanceMatrix::from_lower(kept.len(), lower.collect())?.into())
         }
-        Cloud::Edges(_) => Err(Error::input("a graph cannot be sampled: give points or a distance matrix, or drop --max-points")),
+        Cloud::Edges(_) => Err(Error::input("a graph cannot be sampled: give points or a distance matrix")),
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) type Classes = Vec<(u32, Option<u32>)>;
 /// ranks.
 ///
 /// # Errors
-/// [`Error::TooLarge`] when the vertices of a simplex do not fit a word, [`Error::Interrupted`]
+/// [`Error::TooManyPoints`] when the vertices of a simplex do not fit a word, [`Error::Interrupted`]
 /// when the task is cancelled.
 pub(super) fn classes(f: &Filtration, max_dim: usize, task: &Task<'_>) -> Result<Vec<Classes>> {
     let complex = Complex::new(f, max_dim)?;
@@ -54,16 +54,14 @@ fn bits_for(n: usize) -> u32 {
 /// Refuses what does not fit the words that simplices are kept in.
 ///
 /// # Errors
-/// [`Error::TooLarge`].
+/// [`Error::TooManyPoints`].
 pub(super) fn check_points(n: usize, max_dim: usize) -> Result<()> {
     let most = 1usize << (64 / (max_dim + 2)).min(16);
     if n <= most {
         return Ok(());
     }
-    Err(Error::TooLarge(format!(
-        "dimension {max_dim} of {n} points: simplices of {} vertices fit up to {most} points; sample the cloud (--max-points {most})",
-        max_dim + 2
-    )))
+    let message = format!("dimension {max_dim} of {n} points: simplices of {} vertices fit up to {most} points", max_dim + 2);
+    Err(Error::TooManyPoints { message, most, on_device: false })
 }
 
 struct Complex<'a> {

@@ -72,7 +72,7 @@ impl Source<'_> {
     /// [`check_size`], with advice that fits: a graph cannot be sampled.
     fn check_size(&self, max_dim: usize) -> Result<()> {
         check_size(self.len(), max_dim).map_err(|e| match (self, e) {
-            (Source::Cloud(Cloud::Edges(graph)), Error::TooLarge(_)) => {
+            (Source::Cloud(Cloud::Edges(graph)), Error::TooManyPoints { .. }) => {
                 let mut used: Vec<u32> = graph.edges().iter().flat_map(|&(i, j, _)| [i, j]).collect();
                 used.sort_unstable();
                 used.dedup();
@@ -241,12 +241,11 @@ pub(crate) fn bytes(n: usize, max_dim: usize) -> u64 {
 /// Refuses what is beyond the engine or this machine's memory.
 ///
 /// # Errors
-/// [`Error::TooLarge`].
+/// [`Error::TooManyPoints`].
 pub(crate) fn check_size(n: usize, max_dim: usize) -> Result<()> {
     if n > MAX_POINTS {
-        return Err(Error::TooLarge(format!(
-            "a cloud of {n} points: the cpu engine takes up to {MAX_POINTS}; sample the cloud (--max-points {MAX_POINTS})"
-        )));
+        let message = format!("a cloud of {n} points: the native engine takes up to {MAX_POINTS}");
+        return Err(Error::TooManyPoints { message, most: MAX_POINTS, on_device: false });
     }
     if max_dim > 2 {
         cohomology::check_points(n, max_dim)?;
@@ -257,12 +256,13 @@ pub(crate) fn check_size(n: usize, max_dim: usize) -> Result<()> {
         Some(free) if need > free => {
             let most = (n as f64 * (free as f64 / need as f64).sqrt() * 0.95) as usize;
             let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
-            Err(Error::TooLarge(format!(
+            let message = format!(
                 "a cloud of {n} points in dimension {max_dim} needs about {:.1} GiB, and {:.1} GiB are free: about {most} points would \
-                 fit (--max-points {most})",
+                 fit",
                 gib(need),
                 gib(free)
-            )))
+            );
+            Err(Error::TooManyPoints { message, most, on_device: false })
         }
         _ => Ok(()),
     }

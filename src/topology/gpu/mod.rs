@@ -172,20 +172,21 @@ fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Re
         let shape = input.shape(i);
         let n = shape.len() as u64;
         if n > u64::from(u16::MAX) || 4 * n * n.next_multiple_of(4) > binding {
-            return Err(Error::TooLarge(format!(
-                "a cloud of {n} points needs a table of {} bytes; {} shows at most {binding} bytes to a shader, which is {} \
-                 points: sample the cloud, or use --engine cpu",
-                4 * n * n,
-                gpu.record().name,
-                gpu.record().max_points
-            )));
+            let most = gpu.record().max_points;
+            let message = format!(
+                "a cloud of {n} points needs a table of {} bytes; {} shows at most {binding} bytes to a shader, which is {most} \
+                 points",
+                4 * n * n.next_multiple_of(4),
+                gpu.record().name
+            );
+            return Err(Error::TooManyPoints { message, most, on_device: true });
         }
         if let Shape::Points(v) = shape
             && gpu.record().software
             && v.features > MOST_FEATURES
         {
             return Err(Error::TooLarge(format!(
-                "points of {} coordinates: a software driver as {} may end a loop after 65,535 turns, so at most {MOST_FEATURES} are possible: use --engine cpu",
+                "points of {} coordinates: a software driver as {} may end a loop after 65,535 turns, so at most {MOST_FEATURES} are possible; the native engine takes any number",
                 v.features,
                 gpu.record().name
             )));
