@@ -227,6 +227,7 @@ fn bad_options_are_explained() {
     refused(&run(&["barcode", &square, "--format", "dipha"]), 2, &["dipha", "lower-distance"]);
     refused(&run(&["barcode", &square, "--dim", "4"]), 2, &["dimension 4"]);
     refused(&run(&["barcode", &square, "--threshold", "-1"]), 2, &["threshold"]);
+    refused(&run(&["barcode", &square, "--k", "3"]), 2, &["--metric knn-hops"]);
     refused(&run(&["betti", &square, "--scale", "nan"]), 2, &["scale"]);
     let matrix = f.write("matrix.csv", "0 1\n1 0\n");
     refused(&run(&["barcode", &matrix, "--format", "distance", "--metric", "cosine"]), 2, &["--metric is for points"]);

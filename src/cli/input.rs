@@ -31,9 +31,9 @@ pub struct InputArgs {
     /// (or max), cosine, correlation or knn-hops [default: euclidean]
     #[arg(long)]
     metric: Option<String>,
-    /// Nearest neighbours in the graph of knn-hops, the point itself among them
-    #[arg(long, default_value_t = 14)]
-    k: usize,
+    /// Nearest neighbours in the graph of knn-hops, the point itself among them [default: 14]
+    #[arg(long)]
+    k: Option<usize>,
     /// Keep at most so many points, by farthest-point sampling [default: all]
     #[arg(long, value_name = "N")]
     max_points: Option<usize>,
@@ -83,10 +83,13 @@ impl InputArgs {
 
     /// The options of the filtration.
     pub fn options(&self) -> Result<Options> {
+        if self.k.is_some() && self.metric()? != Metric::KnnHops {
+            return Err(Error::input("--k is for --metric knn-hops"));
+        }
         Ok(Options {
             max_dim: self.dim,
             metric: self.metric()?,
-            k: self.k,
+            k: self.k.unwrap_or(Options::default().k),
             threshold: self.threshold,
             max_points: self.max_points,
             ..Options::default()

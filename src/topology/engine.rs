@@ -412,6 +412,9 @@ fn at_scale(options: &Options, scale: f32) -> Result<Options> {
 fn checked<'a>(batch: Batch<'a>, options: &Options) -> Result<(Input<'a>, &'a [CloudView])> {
     options.check()?;
     let (views, have) = (batch.views(), batch.numbers());
+    if let Some(most) = options.max_points.filter(|&most| views.iter().any(|v| v.len > most)) {
+        return Err(Error::input(format!("clouds of a batch are not sampled, and some have more than {most} points")));
+    }
     if let Some(bad) =
         views.iter().position(|v| v.len == 0 || v.len > u32::MAX as usize || v.end() > have || v.end() > u32::MAX as usize)
     {
@@ -501,6 +504,10 @@ mod tests {
                 }
             }
             assert!(refused < 6, "{metric:?}");
+            let sampled = Options { max_points: Some(1), ..options };
+            let two = CloudView { len: 2, features: 2, offset: 0, stride: 2 };
+            let refused = Engine::cpu().barcodes_of(Batch::Host(&[0.0, 1.0, 2.0, 3.0], &[two]), &sampled).unwrap_err();
+            assert!(refused.to_string().contains("not sampled"), "{refused}");
             let data = [3e38f32, -3e38, 1e30, 1e30];
             let view = CloudView { len: 2, features: 2, offset: 0, stride: 2 };
             assert!(Engine::cpu().barcodes_of(Batch::Host(&data, &[view]), &options).is_err(), "{metric:?}");

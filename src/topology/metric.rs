@@ -33,6 +33,19 @@ pub enum Metric {
     Sparse,
 }
 
+impl std::str::FromStr for Metric {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self> {
+        Self::parse(name)
+    }
+}
+
+impl std::fmt::Display for Metric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// A length's bits; a pair of points that never gets an edge has this key, which is beyond any
 /// length.
 pub(crate) const NO_EDGE: u32 = u32::MAX;
