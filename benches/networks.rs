@@ -1,16 +1,11 @@
-//! Ensembles against single runs, and activation functions: burn's composition against the pair of
-//! shaders.
+//! Ensembles against single runs, and traces.
 //!
 //! `cargo bench --bench networks` prints all in one run.
 
-use burn::tensor::Tensor;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lacuna::data::disks;
-use lacuna::gpu::AdapterChoice;
-use lacuna::nn::fused::Fused;
-use lacuna::nn::{Activation, Arch, Compute, Init, Net, bridge};
+use lacuna::nn::{Activation, Arch, Compute, Init, Net};
 use lacuna::progress::Unwatched;
-use lacuna::topology::EngineKind;
 use lacuna::trace::{Procedure, trace_nets};
 use lacuna::train::{Member, Optimiser, Recipe, Settings, Trainer, train_ensemble};
 use std::time::Duration;
@@ -79,68 +74,5 @@ fn traces(c: &mut Criterion) {
     group.finish();
 }
 
-/// A million numbers through an activation on the GPU: what burn compiles, and the shaders.
-fn activation(c: &mut Criterion) {
-    let compute = match Compute::new(EngineKind::Gpu, &AdapterChoice::Best) {
-        Ok(compute) => compute,
-        Err(e) => return eprintln!("activation: {e}"),
-    };
-    let Some(gpu) = compute.engine.gpu() else { return };
-    let mut group = c.benchmark_group(format!("activation of 2^20 numbers on {}", gpu.record().name));
-    group.sample_size(10);
-    for name in ["cabs", "sine", "swish"] {
-        let activation = Activation::parse(name).expect("it is in the table");
-        let fused = Fused::new(gpu, &activation).expect("it is known");
-        let numbers: Vec<f32> = (0..1 << 20).map(|i| (i as f32 * 0.37).sin() * 3.0).collect();
-        let x = Tensor::<1>::from_data(numbers.as_slice(), &compute.device).reshape([1024, 1024]);
-        let last = |y: Tensor<2>| bridge::read(y.slice([0..1, 0..1])).expect("it is read");
-        group.bench_function(BenchmarkId::new("composed", name), |b| b.iter(|| last(activation.flat(x.clone()))));
-        group.bench_function(BenchmarkId::new("shader", name), |b| {
-            b.iter(|| last(fused.forward(x.clone()).expect("it runs")));
-        });
-        let device = compute.device.clone().autodiff();
-        group.bench_function(BenchmarkId::new("composed, with gradient", name), |b| {
-            b.iter(|| {
-                let leaf = Tensor::<2>::from_inner(x.clone()).to_device(&device).require_grad();
-                let gradient = leaf.grad(&activation.flat(leaf.clone()).sum().backward()).expect("it has one");
-                last(gradient)
-            });
-        });
-        group.bench_function(BenchmarkId::new("shaders, with gradient", name), |b| {
-            b.iter(|| {
-                let y = fused.forward(x.clone()).expect("it runs");
-                let gradient = fused.backward(x.clone(), Tensor::ones_like(&x)).expect("it runs");
-                let _ = last(y);
-                last(gradient)
-            });
-        });
-        // As in a network: behind the scale and shift of a norm or the sum of a linear layer, which
-        // burn compiles into one kernel with the composed function and its gradient, and cannot
-        // with ours.
-        let (scale, shift) =
-            (Tensor::<2>::ones([1, 1024], &compute.device) * 1.1, Tensor::<2>::ones([1, 1024], &compute.device) * 0.1);
-        group.bench_function(BenchmarkId::new("composed, behind a norm, with gradient", name), |b| {
-            let leafs = |t: &Tensor<2>| Tensor::<2>::from_inner(t.clone()).to_device(&device);
-            b.iter(|| {
-                let leaf = leafs(&x).require_grad();
-                let y = activation.flat(leaf.clone() * leafs(&scale) + leafs(&shift));
-                let gradient = leaf.grad(&y.clone().backward()).expect("it has one");
-                let _ = last(y.inner());
-                last(gradient)
-            });
-        });
-        group.bench_function(BenchmarkId::new("shaders, behind a norm, with gradient", name), |b| {
-            b.iter(|| {
-                let z = x.clone() * scale.clone() + shift.clone();
-                let y = fused.forward(z.clone()).expect("it runs");
-                let gradient = fused.backward(z.clone(), Tensor::ones_like(&z)).expect("it runs") * scale.clone();
-                let _ = last(y);
-                last(gradient)
-            });
-        });
-    }
-    group.finish();
-}
-
-criterion_group! { name = benches; config = Criterion::default().without_plots(); targets = ensembles, traces, activation }
+criterion_group! { name = benches; config = Criterion::default().without_plots(); targets = ensembles, traces }
 criterion_main!(benches);

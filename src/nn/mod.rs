@@ -6,7 +6,6 @@ mod arch;
 pub mod bridge;
 mod counts;
 mod device;
-pub mod fused;
 mod groups;
 mod init;
 pub mod mean_field;

@@ -1,8 +1,7 @@
 //! What the shaders and the host agree on. In step with `shaders/shared/*.wgsl`.
 
 /// The shared pieces by the names that shaders import.
-pub(crate) const SHARED: [(&str, &str); 8] = [
-    ("activation", include_str!("../../../shaders/shared/activation.wgsl")),
+pub(crate) const SHARED: [(&str, &str); 7] = [
     ("cloud", include_str!("../../../shaders/shared/cloud.wgsl")),
     ("blocks", include_str!("../../../shaders/shared/blocks.wgsl")),
     ("todo", include_str!("../../../shaders/shared/todo.wgsl")),
@@ -179,7 +178,7 @@ mod tests {
                 }
             }
         }
-        assert!(seen >= 20, "only {seen} shaders found");
+        assert!(seen >= 19, "only {seen} shaders found");
         let missing: Vec<_> = numbers.iter().filter(|(name, _)| !compared.contains(name)).collect();
         assert!(missing.is_empty(), "no shader has the constants {missing:?}");
         assert_eq!(size_of::<State>(), 4 * STATE_WORDS);
