@@ -12,6 +12,8 @@ pub(crate) mod protobuf;
 mod results;
 mod rows;
 mod samples;
+#[cfg(feature = "nn")]
+pub mod sets;
 pub mod table;
 mod text;
 

@@ -17,7 +17,6 @@ mod barcode;
 mod cloud;
 mod cpu;
 mod cycles;
-mod diagram;
 mod edges;
 mod engine;
 mod estimate;
@@ -31,6 +30,7 @@ mod metric;
 mod options;
 mod sampling;
 mod task;
+mod wasserstein;
 #[cfg(feature = "nn")]
 pub(crate) use gpu::SHARED as SHARED_SHADERS;
 
@@ -42,7 +42,6 @@ pub const FINISHED_ON_HOST: &str = "finished on the host";
 pub use barcode::{Answer, Bar, Barcode, BettiCurve, EngineInfo, Seconds};
 pub use cloud::{Cloud, CloudView, DistanceMatrix, PointCloud, SparseGraph};
 pub use cycles::Cycle;
-pub use diagram::wasserstein;
 pub use edges::BarEdges;
 pub use engine::Engine;
 #[cfg(feature = "gpu")]
@@ -53,3 +52,4 @@ pub use input::Batch;
 pub use metric::Metric;
 pub use options::Options;
 pub use task::Task;
+pub use wasserstein::wasserstein;

@@ -8,16 +8,15 @@ mod optimiser;
 mod panel;
 mod rate;
 mod run;
-mod source;
 mod trainer;
 
+pub(crate) use crate::data::sets::dense_data;
+pub use crate::data::sets::{is_generated, load_data};
 pub use ensemble::{Grown, Member, Recipe, train_ensemble};
 pub use evaluation::{Evaluation, largest, probabilities};
 pub use optimiser::{Optimiser, OptimiserKind};
 pub use rate::RateSchedule;
 pub use run::{Config, ModelKind, Normalisation, Run};
 pub(crate) use run::{LOADER, refuse_run, refuse_taken};
-pub(crate) use source::dense_data;
-pub use source::{is_generated, load_data};
 pub(crate) use trainer::labelled;
 pub use trainer::{EpochRecord, Gentle, Settings, Trainer, accuracy, logits};

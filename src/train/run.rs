@@ -2,9 +2,9 @@
 //! last checkpoint, from which training can go on.
 
 use super::evaluation::Evaluation;
-use super::source::load_data;
 use super::trainer::{EpochRecord, Settings, Trainer, logits};
 use crate::data::files::{checksum, create_folder, read_json, write_json, write_text};
+use crate::data::sets::load_data;
 use crate::data::table::{read_table, standard, table_set};
 use crate::data::{DataSet, Samples};
 use crate::error::{Error, Result};

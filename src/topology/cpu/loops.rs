@@ -5,10 +5,10 @@
 //! opens a loop stays. Every other edge `{x, y}` equals `{x, z} + {y, z}` up to a boundary, for any
 //! point `z` of its lune, so a column becomes a set of loops: a short row of bits.
 
-use super::columns::Columns;
 use super::filtration::Filtration;
 use super::links::{Adjacency, Critical, Looks};
 use super::neighbours::{Forest, Near};
+use super::reduction::Columns;
 use crate::error::Result;
 use crate::simd::wide;
 use crate::topology::task::Task;

@@ -17,7 +17,6 @@
 mod awake;
 mod cohomology;
 mod collapse;
-mod columns;
 mod cycles;
 mod distances;
 mod edge_collapse;
@@ -26,6 +25,7 @@ mod links;
 mod loops;
 pub(crate) mod named;
 mod neighbours;
+mod reduction;
 mod table;
 mod voids;
 

@@ -8,11 +8,11 @@
 //! one's other faces. This half of the method is our own.
 
 use super::collapse::{self, Walk};
-use super::columns::Columns;
 use super::filtration::{Filtration, entry_of_rank, rank_of_entry};
 use super::links::{Adjacency, Critical, in_parts};
 use super::loops::nearest_of_lune;
 use super::neighbours::Near;
+use super::reduction::Columns;
 use crate::error::Result;
 use crate::simd::wide;
 use crate::topology::task::Task;
