@@ -1,7 +1,7 @@
 //! Many clouds in one array of numbers, computed in one call: `cargo run --release --example batch`.
 #![allow(clippy::print_stdout, reason = "an example shows what it found")]
 
-use lacuna::topology::{Batch, CloudView, Engine, Options};
+use lacuna::topology::{Bar, Batch, CloudView, Engine, Options};
 
 fn main() -> lacuna::Result<()> {
     // 64 ellipses of 50 points each, from round to flat. Their numbers lie one after the other.
@@ -20,7 +20,7 @@ fn main() -> lacuna::Result<()> {
 
     let barcodes = Engine::auto()?.barcodes_of(Batch::Host(&numbers, &views), &Options::default())?;
     for (cloud, barcode) in barcodes.iter().enumerate().step_by(8) {
-        let longest = barcode.bars[1].iter().map(|bar| bar.length()).fold(0.0, f32::max);
+        let longest = barcode.bars[1].iter().map(Bar::length).fold(0.0, f32::max);
         println!("ellipse {cloud}: the longest loop lives for {longest:.3}");
     }
     Ok(())

@@ -88,11 +88,14 @@ struct WithCycles<'a> {
     /// By dimension, in the order of the bars: the vertex or the edge of the birth, and the edge of
     /// the death.
     #[serde(skip_serializing_if = "Option::is_none")]
-    edges: Option<BTreeMap<usize, Vec<(Vec<u32>, Option<[u32; 2]>)>>>,
+    edges: Option<WrittenEdges>,
 }
 
+/// By dimension: the vertex or the ends of the edge at a birth, and the ends of the edge at a death.
+type WrittenEdges = BTreeMap<usize, Vec<(Vec<u32>, Option<[u32; 2]>)>>;
+
 /// What [`WithCycles`] writes of bars and their edges.
-fn written(bars: Vec<Vec<BarEdges>>) -> BTreeMap<usize, Vec<(Vec<u32>, Option<[u32; 2]>)>> {
+fn written(bars: Vec<Vec<BarEdges>>) -> WrittenEdges {
     let of_dimension = |bars: Vec<BarEdges>| bars.into_iter().map(|b| (b.birth, b.death)).collect();
     bars.into_iter().map(of_dimension).enumerate().collect()
 }
@@ -188,19 +191,19 @@ impl BarcodeCommand {
         if let (Some(path), Some(points), Some(cycles)) = (&self.plot_cycles, points, &cycles) {
             CycleMap { title: self.input.name(), points, cycles }.save(path)?;
         }
-        self.write(WithCycles { answer: &answer, cycles, edges })?;
+        self.write(&WithCycles { answer: &answer, cycles, edges })?;
         match &self.plot {
             Some(path) => Persistence { title: self.input.name(), barcode: &answer.barcode }.save(path),
             None => Ok(()),
         }
     }
 
-    fn write(&self, all: WithCycles<'_>) -> Result<()> {
+    fn write(&self, all: &WithCycles<'_>) -> Result<()> {
         let answer = all.answer;
         let text = match self.format() {
             OutputFormat::Json => match &self.out {
-                Some(path) => return files::write_json(path, &all),
-                None => return print_json(&all),
+                Some(path) => return files::write_json(path, all),
+                None => return print_json(all),
             },
             OutputFormat::Csv => barcode_csv(&answer.barcode),
             OutputFormat::Pers => barcode_pers(&answer.barcode),

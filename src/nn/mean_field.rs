@@ -4,9 +4,9 @@
 //! In a wide network with weights of variance `sigma_w^2 / fan_in` and biases of variance
 //! `sigma_b^2`, numbers before an activation `f` are normal; their variance `q` goes from layer to
 //! layer by `q -> sigma_w^2 E[f(sqrt(q) z)^2] + sigma_b^2`, and a small difference between two
-//! inputs grows by the slope `chi = sigma_w^2 E[f'(sqrt(q) z)^2]`. Order (chi < 1) and chaos (chi >
-//! 1) meet at the edge of chaos, chi = 1. Poole et al. 2016; Schoenholz et al. 2017; Murray, Abrol
-//! and Tanner (arXiv 2105.07741).
+//! inputs grows by the slope `chi = sigma_w^2 E[f'(sqrt(q) z)^2]`. A slope
+//! below 1 is order, one above 1 chaos; between them lies the edge of chaos, chi = 1. See Poole et
+//! al. 2016, Schoenholz et al. 2017, and Murray, Abrol and Tanner (arXiv 2105.07741).
 
 use super::Activation;
 use super::activation::normal_mean;
