@@ -2,19 +2,21 @@
 //!
 //! # The pieces
 //! - [`topology`]: exact Vietoris-Rips barcodes of point clouds, distance matrices and weighted
-//!   graphs; one facade, [`topology::Engine`], over a native engine and one of compute shaders.
-//! - [`gpu`]: adapters, devices, buffers, short submissions. Knows no topology.
-//! - `nn`: activations, architectures, networks in burn, and the bridge that lets the shaders read
+//!   graphs. [`topology::Engine`] is the way in; behind it are a native engine and one of compute
+//!   shaders.
+//! - `gpu`: adapters, devices, buffers, submissions. It knows no topology.
+//! - `nn`: activations, architectures and networks in burn, and the bridge by which the shaders read
 //!   a network's activations where they lie.
-//! - `train`, `trace`, `prune`: training into a run folder; Betti numbers of every layer; removing
-//!   filters.
-//! - `experiment`: recipes over all of these. [`data`] and [`report`]: files in, pictures out.
+//! - `train`, `trace`, `prune`: training into the folder of a run; Betti numbers of every layer;
+//!   removing filters.
+//! - `experiment`: recipes that use all of these.
+//! - `data`, `report`: files that are read; tables, pictures and pages that are written.
 //!
 //! # Features
 //! Without any feature the crate is the native topology engine alone. `gpu` adds the engine of
 //! compute shaders, `nn` the networks (burn), `cli` the program and its benchmarks; these are on by
-//! default. `serde` and `ndarray` connect with the crates of these names. [`data`] and [`report`]
-//! come with `cli` and with `nn`.
+//! default. `serde` and `ndarray` connect with the crates of these names. `data` and `report` come
+//! with `cli` and with `nn`.
 //!
 //! # Example
 //! ```

@@ -42,7 +42,7 @@ const CONTROLS: [&str; 6] = ["betti:reverse", "l1", "l2", "fpgm", "taylor", "ran
 /// Scans the threshold and writes raw results, tables and pictures.
 ///
 /// # Errors
-/// As [`subject`] and [`shrink`]; [`crate::Error::Interrupted`], after saving.
+/// As the training of a network and [`shrink`]; [`crate::Error::Interrupted`], after saving.
 pub fn betti_pruning(options: &Pruning, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<ThresholdRow>> {
     let run = subject(options, compute, watch)?;
     let (data, net) = (run.data()?, run.network(compute)?);

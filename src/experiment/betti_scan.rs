@@ -89,7 +89,7 @@ impl Lab<'_> {
 /// Scans readings and scales and writes raw results, a table and a picture.
 ///
 /// # Errors
-/// As [`subject`] and [`shrink`]; [`Error::Interrupted`], after saving.
+/// As the training of a network and [`shrink`]; [`Error::Interrupted`], after saving.
 pub fn betti_scan(options: &Pruning, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<ScanRow>> {
     let run = subject(options, compute, watch)?;
     let data = run.data()?;

@@ -25,7 +25,7 @@ impl Cost {
     /// Counts and times a network.
     ///
     /// # Errors
-    /// [`Error::Device`] when the device fails.
+    /// [`crate::Error::Device`] when the device fails.
     pub fn of(net: &Net, accuracy: f64, device: &Device) -> Result<Self> {
         let channels: usize = net.norms.iter().map(|n| n.gamma.val().dims()[0]).sum();
         Ok(Self {
