@@ -1,8 +1,8 @@
 //! Vietoris-Rips persistent homology of point clouds, distance matrices and weighted graphs.
 //!
-//! [`Engine`] is the way in. Its two engines, [`cpu`](EngineKind::Cpu) and
-//! [`gpu`](EngineKind::Gpu), follow one method and give one answer: from the same distances the
-//! same bars, bit for bit.
+//! [`Engine`] is the way in. Behind it are a native engine and one of compute shaders (with the
+//! feature `gpu`). They follow one method and give one answer: from the same distances the same
+//! bars, bit for bit.
 //!
 //! # Method
 //! Edges are totally ordered by (length, index). When an edge enters, only its *link* matters: the
