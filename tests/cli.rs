@@ -693,6 +693,12 @@ fn a_table_of_ones_own() {
     assert_eq!(found["samples"], 48);
     assert!(found["accuracy"].as_f64().unwrap() > 0.9, "{found}");
     assert!(said.contains(&format!("{:.2} %", 100.0 * found["accuracy"].as_f64().unwrap())), "{said}");
+    // What nothing is said about suffices, too.
+    let plain = f.path("plain").display().to_string();
+    stdout(&run(&["train", "--data", &table, "--label", "kind", "--engine", "cpu", "--out", &plain]));
+    let judged: serde_json::Value =
+        serde_json::from_str(&stdout(&run(&["evaluate", &plain, "--json", "--engine", "cpu"]))).unwrap();
+    assert!(judged["accuracy"].as_f64().unwrap() > 0.9, "{judged}");
     let text = stdout(&run(&["evaluate", &out, "--engine", "cpu"]));
     assert!(text.contains("wild, other") && text.contains("certainty"), "{text}");
     // New rows, with a label that is passed over; in another order of columns, by their names.

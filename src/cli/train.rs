@@ -65,10 +65,10 @@ pub struct Train {
     /// Numbers in the hidden layer of a cnn [default: 128]
     #[arg(long)]
     hidden: Option<usize>,
-    /// Linear layers of an mlp [default: 10]
+    /// Linear layers of an mlp [default: 10, of tables 3]
     #[arg(long)]
     depth: Option<usize>,
-    /// Numbers between the layers of an mlp [default: 15]
+    /// Numbers between the layers of an mlp [default: 15, of tables 32]
     #[arg(long)]
     width: Option<usize>,
     /// A cnn without batch norms
@@ -114,7 +114,7 @@ pub struct Train {
     /// Mirror and shift images by chance
     #[arg(long)]
     augment: bool,
-    /// Passes over the data [default: 5]
+    /// Passes over the data [default: 5, of tables as many as make 1,000 steps, up to 200]
     #[arg(long)]
     epochs: Option<usize>,
     /// Samples per step; 0 takes all at once
@@ -134,6 +134,9 @@ pub struct Train {
     #[command(flatten)]
     engine: EngineArgs,
 }
+
+/// Steps that a network learns from a table, if nothing is said.
+const TABLE_STEPS: usize = 1000;
 
 /// What `--mean` and `--deviation` say.
 pub fn normalisation(mean: &[f32], deviation: &[f32]) -> Option<Normalisation> {
@@ -228,7 +231,8 @@ impl Train {
                 refuse(self.no_norm, "--no-norm", model)?;
                 refuse(self.hidden.is_some(), "--hidden", model)?;
                 if model == "mlp" {
-                    return Ok(ModelKind::Mlp { depth: self.depth.unwrap_or(10), width: self.width.unwrap_or(15) });
+                    let (depth, width) = if self.label.is_some() { (3, 32) } else { (10, 15) };
+                    return Ok(ModelKind::Mlp { depth: self.depth.unwrap_or(depth), width: self.width.unwrap_or(width) });
                 }
                 refuse(self.depth.is_some(), "--depth", model)?;
                 refuse(self.width.is_some(), "--width", model)?;
@@ -295,8 +299,13 @@ impl Train {
             }
             (run, data)
         } else {
-            let config = self.config()?;
+            let mut config = self.config()?;
             let data = config.data_set()?;
+            if self.epochs.is_none() && self.label.is_some() {
+                // A small table is through in a few steps: five epochs would teach nothing.
+                let batch = if self.batch == 0 { data.train.len() } else { self.batch };
+                config.settings.epochs = (TABLE_STEPS / data.train.len().div_ceil(batch).max(1)).clamp(5, 200);
+            }
             if self.trace {
                 self.procedure.check(&data)?;
             }
