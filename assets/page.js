@@ -25,9 +25,16 @@
     const whole = numbers => numbers.every(n => n == null || Number.isInteger(n));
     const ticks = all => all ? (u, splits) => splits.map(v => Number.isInteger(v) ? String(v) : '')
       : (u, splits) => splits.map(short);
+    // A line that goes straight up somewhere is a step function: it stays level until the next point.
+    const steps = chart.series.some(s => s.points.some((p, i) => i && p[0] === s.points[i - 1][0]));
+    const paths = steps ? uPlot.paths.stepped({ align: 1 }) : undefined;
+    const caption = document.createElement('figcaption');
+    caption.textContent = chart.title;
     let plot = null;
     const draw = () => {
       if (!figure.clientWidth) return;
+      figure.querySelector(':scope > svg')?.remove();
+      if (!caption.isConnected) figure.append(caption);
       const ink = getComputedStyle(document.body).color, faint = dark.matches ? '#3a3a3a' : '#e6e6e6';
       const axis = (label, all) => ({ label, stroke: ink, grid: { stroke: faint, width: 1 },
         ticks: { stroke: faint }, values: ticks(all) });
@@ -36,11 +43,13 @@
       const width = Math.max(260, figure.clientWidth);
       const options = {
         width, height: Math.round(Math.min(420, Math.max(260, width * 0.5))), title: '',
-        scales: { x: { time: false }, y: chart.range ? { range: chart.range } : {} }, cursor: { focus: { prox: 30 } }, focus: { alpha: 0.25 },
+        scales: { x: { time: false }, y: chart.range ? { range: chart.range } : {} },
+        cursor: { focus: { prox: 30 } }, focus: { alpha: 0.25 },
         axes: [axis(chart.x, whole(xs)), { ...axis(chart.y, whole(data.slice(1).flat())), size: room }],
         series: [{ label: chart.x.split(' (')[0], value: (u, v) => short(v) }, ...chart.series.map((s, i) => ({
           label: s.name, stroke: chart.colours[i % chart.colours.length], width: 2, dash: dash(i),
-          spanGaps: true, value: (u, v) => short(v), points: { show: s.points.length <= 40, size: 6 },
+          paths, spanGaps: true, value: (u, v) => short(v),
+          points: { show: !steps && s.points.length <= 40, size: 6 },
         }))],
       };
       const hidden = plot && plot.series.map(s => !s.show);
@@ -48,11 +57,8 @@
       plot = new uPlot(options, data, figure);
       if (hidden) hidden.forEach((h, i) => h && plot.setSeries(i, { show: false }));
     };
-    figure.querySelector('svg').remove();
-    const caption = document.createElement('figcaption');
-    caption.textContent = chart.title;
-    figure.append(caption);
-    let late, wide;
+    draw();
+    let late, wide = figure.clientWidth;
     new ResizeObserver(() => {
       if (figure.clientWidth === wide) return;
       wide = figure.clientWidth;
