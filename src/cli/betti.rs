@@ -73,8 +73,8 @@ impl Betti {
         }
         let barcode = super::progress::watched(quiet, |task| engine.answer_watched(&cloud, &options, task))?.barcode;
         if let Some(Numbers(scales)) = &self.scale {
-            if let (Some(most), Some(bad)) =
-                (options.threshold, scales.iter().find(|s| **s as f32 > options.threshold.unwrap_or(f32::MAX)))
+            if let Some(most) = options.threshold
+                && let Some(bad) = scales.iter().find(|s| **s as f32 > most)
             {
                 return Err(Error::input(format!("the scale {bad} is above the threshold {most}")));
             }

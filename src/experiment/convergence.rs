@@ -113,7 +113,8 @@ pub struct RunRow {
 }
 
 impl RunRow {
-    /// Steps to a target, by its place among the shares of right answers that are looked for; infinity where it was not reached.
+    /// Steps to a target, by its place among the shares of right answers that are looked for;
+    /// infinity where it was not reached.
     pub fn steps_to(&self, target: usize) -> f64 {
         self.grown.reached.get(target).copied().flatten().map_or(f64::INFINITY, |s| s as f64)
     }

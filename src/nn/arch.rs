@@ -392,7 +392,7 @@ impl Arch {
         }
     }
 
-    /// The activation that what layer `at` gives goes through next, or the network's where there is
+    /// The activation of layer `at` if it is one, else that which what it gives goes through next, or the network's where there is
     /// none.
     pub fn activation_behind(&self, at: usize) -> &Activation {
         match self.layers[at..].iter().find(|l| matches!(l, Layer::Activation { .. })) {

@@ -4,7 +4,7 @@ use super::{Arch, Init, Layer, Window, counts::parameters_of, draw};
 use crate::error::{Error, Result};
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -88,10 +88,10 @@ impl Net {
         for layer in &arch.layers {
             match *layer {
                 Layer::Conv { input, output, groups, bias, .. } => {
-                    let Some(Window { size, stride, padding }) = Window::of(layer) else { continue };
-                    let config = Conv2dConfig::new([input, output], size.array())
-                        .with_stride(stride.array())
-                        .with_padding(PaddingConfig2d::Explicit(padding.rows, padding.columns, padding.rows, padding.columns))
+                    let Some(window) = Window::of(layer) else { continue };
+                    let config = Conv2dConfig::new([input, output], window.size.array())
+                        .with_stride(window.stride.array())
+                        .with_padding(window.around())
                         .with_groups(groups)
                         .with_bias(bias)
                         .with_initializer(zeros.clone());

@@ -176,9 +176,9 @@ impl Net {
                     let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
                     graph.node("Gemm", &inputs, &[])
                 }
-                Layer::Activation { of } => {
+                Layer::Activation { .. } => {
                     let learnt = self.shapes.get(nth).map(|s| bridge::read(s.val())).transpose()?;
-                    let symbol = of.as_ref().unwrap_or(&arch.activation).symbol(learnt.as_deref());
+                    let symbol = arch.activation_behind(at).symbol(learnt.as_deref());
                     graph.expression(&symbol, &flow, &mut HashMap::new())
                 }
                 Layer::MaxPool { .. } => graph.node("MaxPool", &[&flow], &window(layer)),

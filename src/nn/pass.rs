@@ -6,8 +6,8 @@
 
 use super::net::{Flow, Net, shortcut};
 use super::{Arch, Layer, Window};
+use burn::nn::DropoutConfig;
 use burn::nn::pool::{AvgPool2dConfig, MaxPool2dConfig};
-use burn::nn::{DropoutConfig, PaddingConfig2d};
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
 
@@ -72,20 +72,20 @@ impl Net {
     /// What layer `at` makes of `flow`; `kept` gives what an earlier layer gave, where the layer
     /// comes back to one.
     pub fn apply(&self, at: usize, flow: Flow, kept: &dyn Fn(usize) -> Option<Flow>) -> Flow {
-        let activation = &self.arch.activation;
+        let activation = self.arch.activation_behind(at);
         let nth = self.arch.nth(at);
         match (&self.arch.layers[at], flow) {
             (Layer::Conv { .. }, Flow::Maps(x)) => Flow::Maps(self.convs[nth].forward(x)),
             (Layer::BatchNorm { .. }, Flow::Maps(x)) => Flow::Maps(self.norms[nth].forward(x)),
             (Layer::BatchNorm { .. }, Flow::Flat(x)) => Flow::Flat(self.norms[nth].forward(x)),
             (Layer::Linear { .. }, Flow::Flat(x)) => Flow::Flat(self.linears[nth].forward(x)),
-            (Layer::Activation { of }, Flow::Maps(x)) => Flow::Maps(match self.shapes.get(nth) {
+            (Layer::Activation { .. }, Flow::Maps(x)) => Flow::Maps(match self.shapes.get(nth) {
                 Some(learnt) => activation.maps_learnt(&learnt.val(), x),
-                None => of.as_ref().unwrap_or(activation).maps(x),
+                None => activation.maps(x),
             }),
-            (Layer::Activation { of }, Flow::Flat(x)) => Flow::Flat(match self.shapes.get(nth) {
+            (Layer::Activation { .. }, Flow::Flat(x)) => Flow::Flat(match self.shapes.get(nth) {
                 Some(learnt) => activation.flat_learnt(&learnt.val(), x),
-                None => of.as_ref().unwrap_or(activation).flat(x),
+                None => activation.flat(x),
             }),
             (layer @ (Layer::MaxPool { .. } | Layer::AvgPool { .. }), Flow::Maps(x)) => Flow::Maps(pooled(layer, x)),
             (Layer::Dropout { rate }, Flow::Maps(x)) => Flow::Maps(DropoutConfig::new(*rate).init().forward(x)),
@@ -105,9 +105,8 @@ impl Net {
 
 /// A pooling of maps.
 fn pooled(layer: &Layer, x: Tensor<4>) -> Tensor<4> {
-    let Some(Window { size, stride, padding }) = Window::of(layer) else { return x };
-    let padding = PaddingConfig2d::Explicit(padding.rows, padding.columns, padding.rows, padding.columns);
-    let (size, stride) = (size.array(), stride.array());
+    let Some(window) = Window::of(layer) else { return x };
+    let (size, stride, padding) = (window.size.array(), window.stride.array(), window.around());
     if matches!(layer, Layer::MaxPool { .. }) {
         MaxPool2dConfig::new(size).with_strides(stride).with_padding(padding).init().forward(x)
     } else {

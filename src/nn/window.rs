@@ -1,6 +1,7 @@
 //! The window that a convolution or a pooling moves over a plane.
 
 use super::Layer;
+use burn::nn::PaddingConfig2d;
 use serde::{Deserialize, Serialize};
 
 /// A number for rows and one for columns. JSON has one number where both are the same, else `[rows,
@@ -87,6 +88,12 @@ impl Window {
             }
             _ => None,
         }
+    }
+
+    /// The rows and columns around the plane, as burn takes them.
+    pub(super) fn around(self) -> PaddingConfig2d {
+        let Sides { rows, columns } = self.padding;
+        PaddingConfig2d::Explicit(rows, columns, rows, columns)
     }
 
     /// Height and width of what it gives from a plane, if it fits at least once.

@@ -28,7 +28,7 @@ pub fn cut_and_fold(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
         }
         let constants = constants(&whole, &group)?;
         let activation = match &net.arch.layers[group.seen[0]] {
-            Layer::Activation { of } => Some(of.as_ref().unwrap_or(&net.arch.activation)),
+            Layer::Activation { .. } => Some(net.arch.activation_behind(group.seen[0])),
             _ => None,
         };
         let constant = |c: usize| activation.map_or(constants[c], |f| f.value(constants[c]));

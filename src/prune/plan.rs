@@ -175,10 +175,9 @@ impl Plan {
             }
             _ => {}
         }
-        let same = Shares::Same;
         let sized = match self.rule {
             Rule::Ratio(_) => true,
-            Rule::Target { shares, .. } | Rule::Latency { shares, .. } => shares == same,
+            Rule::Target { shares, .. } | Rule::Latency { shares, .. } => shares == Shares::Same,
             _ => false,
         };
         if matches!(self.criterion, Criterion::Topological(_)) && !sized {

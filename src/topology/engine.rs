@@ -270,7 +270,7 @@ impl Engine {
         }
         let prepared = prepare(cloud, options)?;
         let (ready, factor) = prepared.as_ref().map_or((cloud, 1.0), |p| (&p.cloud, p.factor));
-        let of_keys = if let Cloud::Points(_) = ready { options.metric } else { Metric::Precomputed };
+        let of_keys = cpu::Source::Cloud(ready).metric(options.metric);
         let value = |key: u32| of_keys.distance(key) / factor;
         let length = |birth: u32, death: Option<u32>| death.map_or(f32::INFINITY, value) - value(birth);
         let threshold = options.threshold.map(|t| t * factor);
@@ -296,7 +296,7 @@ impl Engine {
         }
         let prepared = prepare(cloud, options)?;
         let (ready, factor) = prepared.as_ref().map_or((cloud, 1.0), |p| (&p.cloud, p.factor));
-        let of_keys = if let Cloud::Points(_) = ready { options.metric } else { Metric::Precomputed };
+        let of_keys = cpu::Source::Cloud(ready).metric(options.metric);
         let threshold = options.threshold.map(|t| t * factor);
         let found = cpu::named_pairs(&cpu::Source::Cloud(ready), options.metric, threshold, options.max_dim, task)?;
         // What is beyond 32 bits is refused there.

@@ -75,8 +75,7 @@ impl Engine {
         options.check()?;
         let points = options.max_points.map_or(cloud.len(), |most| most.min(cloud.len()));
         let native = cpu::bytes(points, options.max_dim);
-        let on_device = self.on_device(points);
-        let (bytes, limit, free) = match on_device {
+        let (bytes, limit, free) = match self.on_device(points) {
             // Above dimension 1 the host has its part.
             Some((bytes, limit)) => (bytes + if options.max_dim > 1 { native } else { 0 }, limit, None),
             None => {

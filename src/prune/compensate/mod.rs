@@ -198,7 +198,8 @@ fn compensate_on(
         let reads = |g: &&Group| choices.contains_key(&g.leader()) && g.readers.iter().any(|r| r.layer() == at);
         let to_choose = groups.iter().find(reads).and_then(|g| Some((g, choices.get(&g.leader())?)));
         differs |= to_choose.is_some() || inputs(&whole) != inputs(&cut);
-        if !differs || inputs(&cut).is_none() {
+        // One of which a single channel is left is in one part, too.
+        if !differs || inputs(&whole).is_none() || inputs(&cut).is_none() {
             states.each(|both| Both { whole: whole.advance(both.whole), cut: cut.advance(both.cut) });
             continue;
         }
@@ -555,6 +556,23 @@ mod tests {
         let ((kept, a), (again, b)) = (with(MOST_BYTES), with(0));
         assert_eq!(logits(&kept, &samples), logits(&again, &samples));
         assert_eq!(a, b);
+    }
+
+    /// A depthwise convolution stays as it is, also where one channel of it is left.
+    #[test]
+    fn one_channel_of_a_depthwise_convolution() {
+        let compute = Compute::cpu();
+        let samples = waves(24);
+        let shape = [samples.shape[0], samples.shape[1], samples.shape[2]];
+        let relu = Activation::parse("relu").unwrap();
+        let arch = zoo::named("mobilenet:0.06", shape, 3, relu).unwrap();
+        let net = uneven(&arch, 3);
+        let keep: Keep = arch.groups().unwrap().iter().map(|g| (g.leader(), vec![0])).collect();
+        let small = cut(&net, &keep, &compute.device).unwrap();
+        let options = Compensation { images: 24, ..Compensation::default() };
+        let (fitted, report) = compensate(&net, &small, &keep, &samples, &compute, &options, &mut Unwatched).unwrap();
+        assert!(logits(&fitted, &samples).iter().all(|x| x.is_finite()));
+        assert!(report.iter().all(|r| !r.layer.contains("depthwise")) && !report.is_empty(), "{report:?}");
     }
 
     #[test]

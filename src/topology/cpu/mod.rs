@@ -89,7 +89,7 @@ impl Source<'_> {
 
     /// What the keys mean, given the metric for points: matrices and graphs bring their own
     /// lengths.
-    fn metric(&self, of_points: Metric) -> Metric {
+    pub fn metric(&self, of_points: Metric) -> Metric {
         match self {
             Source::Cloud(Cloud::Points(_)) | Source::View(..) => of_points,
             Source::Cloud(_) => Metric::Precomputed,
