@@ -13,9 +13,10 @@ use burn::tensor::{Tensor, TensorData};
 use lacuna::data::images::{ImageSet, read_folder};
 use lacuna::gpu::AdapterChoice;
 use lacuna::nn::{Activation, Compute, Flow, Net, bridge, zoo};
+use lacuna::progress::Unwatched;
 use lacuna::prune::{TopologicalOptions, Topology};
 use lacuna::report::Table;
-use lacuna::topology::{Batch, Cloud, CloudView, EngineKind, Options, PointCloud};
+use lacuna::topology::{Cloud, CloudView, EngineKind, Options, PointCloud};
 use lacuna::{Error, Result};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -144,7 +145,7 @@ fn stages_of(maps: Tensor<4>, compute: &Compute) -> Result<Vec<(String, f64)>> {
         Ok(PointCloud::new(samples, plane, rows)?.into())
     };
     let clouds = (0..channels).map(cloud).collect::<Result<Vec<Cloud>>>()?;
-    Ok(compute.engine.timed(&clouds, &Options { profile: true, ..Options::default() })?.1)
+    compute.engine.each(&clouds, &Options::default().profile(true), &mut Unwatched, &mut |_, _| {})
 }
 
 /// Seconds of the engine for all filters of a layer, and of Ripser, multiplied up from some.
@@ -154,12 +155,7 @@ fn layer(maps: Tensor<4>, compute: &Compute, of: usize) -> Result<[f64; 2]> {
     let numbers = bridge::read(maps.clone())?;
     let views = CloudView::of_channels(samples, channels, plane);
     let start = Instant::now();
-    let ours = if bridge::is_wgpu(&compute.device) {
-        let buffer = bridge::buffer_of(maps)?;
-        compute.engine.barcodes_of(Batch::Device(buffer.numbers(), &views), &Options::default())?
-    } else {
-        compute.engine.barcodes_of(Batch::Host(&numbers, &views), &Options::default())?
-    };
+    let ours = compute.engine.barcodes(bridge::EngineNumbers::of(maps)?.views(&views), &Options::default())?;
     let engine = start.elapsed().as_secs_f64();
     let some: Vec<usize> = (0..of.min(channels)).map(|i| i * channels / of.min(channels)).collect();
     let start = Instant::now();

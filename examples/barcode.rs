@@ -15,7 +15,7 @@ fn main() -> lacuna::Result<()> {
     let cloud = PointCloud::new(60, 2, data)?;
 
     let engine = Engine::auto()?;
-    let barcode = engine.barcode(&cloud.into(), &Options::default())?;
+    let barcode = engine.barcode(cloud, &Options::default())?;
     for (dim, bars) in barcode.bars.iter().enumerate() {
         let long = bars.iter().filter(|bar| bar.length() > 0.3);
         for bar in long {

@@ -1,7 +1,7 @@
 //! Many clouds in one array of numbers, computed in one call: `cargo run --release --example batch`.
 #![allow(clippy::print_stdout, reason = "an example shows what it found")]
 
-use lacuna::topology::{Bar, Batch, CloudView, Engine, Options};
+use lacuna::topology::{Bar, CloudView, Engine, Input, Options};
 
 fn main() -> lacuna::Result<()> {
     // 64 ellipses of 50 points each, from round to flat. Their numbers lie one after the other.
@@ -18,7 +18,7 @@ fn main() -> lacuna::Result<()> {
     let views: Vec<CloudView> =
         (0..clouds).map(|c| CloudView { len: points, features: 2, offset: 2 * points * c, stride: 2 }).collect();
 
-    let barcodes = Engine::auto()?.barcodes_of(Batch::Host(&numbers, &views), &Options::default())?;
+    let barcodes = Engine::auto()?.barcodes(Input::views(&numbers, views), &Options::default())?;
     for (cloud, barcode) in barcodes.iter().enumerate().step_by(8) {
         let longest = barcode.bars[1].iter().map(Bar::length).fold(0.0, f32::max);
         println!("ellipse {cloud}: the longest loop lives for {longest:.3}");

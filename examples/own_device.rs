@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout, reason = "an example shows what it found")]
 
 use lacuna::gpu::{Gpu, wgpu};
-use lacuna::topology::{Batch, CloudView, DeviceNumbers, Engine, Options};
+use lacuna::topology::{CloudView, DeviceNumbers, Engine, Input, Options};
 use wgpu::util::DeviceExt;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = Engine::on(Gpu::from_wgpu(adapter, device, queue)?);
     let numbers = DeviceNumbers { buffer: &buffer, offset: 0, bytes: 32 };
     let view = CloudView { len: 4, features: 2, offset: 0, stride: 2 };
-    let barcodes = engine.barcodes_of(Batch::Device(numbers, &[view]), &Options::default())?;
-    println!("{}: Betti numbers at 1.2: {:?}", engine.info().adapter, barcodes[0].betti_numbers(1.2));
+    let barcode = engine.barcode(Input::on_device(numbers, vec![view]), &Options::default())?;
+    println!("{}: Betti numbers at 1.2: {:?}", engine.info().adapter, barcode.betti_numbers(1.2));
     Ok(())
 }

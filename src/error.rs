@@ -58,6 +58,15 @@ pub enum Error {
     /// Stopped by the user; what was finished has been kept.
     #[error("{0}")]
     Interrupted(String),
+    /// Another error, and the settings that the caller can change against it.
+    #[error("{error}")]
+    Settings {
+        /// What is wrong.
+        error: Box<Error>,
+        /// Names of settings as `ratio`, or a name and a value as `shares same`. A program shows
+        /// them as its own options.
+        settings: &'static [&'static str],
+    },
     /// A promise of ours that did not hold.
     #[error("internal error: {0} (please report this)")]
     Internal(String),
@@ -67,6 +76,17 @@ impl Error {
     /// An [`Error::Input`] from anything printable.
     pub fn input(message: impl Into<String>) -> Self {
         Error::Input(message.into())
+    }
+
+    /// An [`Error::Input`] with the settings that can be changed against it.
+    pub fn setting(message: impl Into<String>, settings: &'static [&'static str]) -> Self {
+        Error::input(message).settings(settings)
+    }
+
+    /// The same error with the settings that can be changed against it.
+    #[must_use]
+    pub fn settings(self, settings: &'static [&'static str]) -> Self {
+        Error::Settings { error: Box::new(self), settings }
     }
 
     /// An [`Error::Input`] about a word that is none of those that are known, with the one that was
@@ -112,6 +132,7 @@ impl Error {
                 _ => 1,
             },
             Error::Interrupted(_) => 130,
+            Error::Settings { error, .. } => error.exit_code(),
             Error::Device(_) | Error::Internal(_) => 1,
         }
     }

@@ -1,7 +1,7 @@
 //! How long work tells how far it is, and hears that it should stop.
 
 /// Watches long work. The library calls it; the command line shows it.
-pub trait Watch {
+pub trait Watch: Send {
     /// `done` of `total` steps of what `what` names.
     fn at(&mut self, what: &str, done: u64, total: u64);
     /// Something worth a line of its own.

@@ -9,7 +9,7 @@ use lacuna::gpu::{AdapterChoice, read_back_bytes};
 use lacuna::nn::{Activation, Arch, Compute, Net, bridge};
 use lacuna::progress::Unwatched;
 use lacuna::prune::{BettiOptions, Criterion, Scoring};
-use lacuna::topology::{Batch, CloudView, EngineKind, Options};
+use lacuna::topology::{CloudView, EngineKind, Input, Options};
 use lacuna::train::{Optimiser, Settings, Trainer};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -73,11 +73,11 @@ fn activations_reach_the_engine_without_the_host() {
     let views = CloudView::of_channels(samples, channels, side * side);
     let before = read_back_bytes();
     let memory = bridge::buffer_of(tensor).unwrap();
-    let got = compute.engine.barcodes_of(Batch::Device(memory.numbers(), &views), &Options::default()).unwrap();
+    let got = compute.engine.barcodes(Input::on_device(memory.numbers(), &views), &Options::default()).unwrap();
     let read = read_back_bytes() - before;
     assert!(read < 4 * numbers.len() as u64 / 20, "{read} bytes came back, the tensor has {}", 4 * numbers.len());
     assert!(read > 0, "the bars do come back");
-    assert_eq!(got, compute.engine.barcodes_of(Batch::Host(&numbers, &views), &Options::default()).unwrap());
+    assert_eq!(got, compute.engine.barcodes(Input::views(&numbers, &views), &Options::default()).unwrap());
 }
 
 /// A small network whose filters are scored on both engines from the same weights.

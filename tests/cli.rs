@@ -370,7 +370,7 @@ mod networks {
         assert!(killed.success());
         let rest: Vec<String> = lines.collect();
         assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
-        assert!(rest.iter().any(|l| l.contains("saved, go on with --resume")), "{rest:?}");
+        assert!(rest.iter().any(|l| l.contains("saved, to be resumed from there (see --resume)")), "{rest:?}");
         let done = fs::read_to_string(out.join("metrics.jsonl")).unwrap().lines().count();
         assert!(out.join("checkpoint/state.json").is_file());
         let total = (done + 1).to_string();
@@ -556,7 +556,8 @@ fn files_are_read_as_they_are_meant() {
     let matrix = f.write("d.csv", format!("0,1,{r},1\n1,0,1,{r}\n{r},1,0,1\n1,{r},1,0\n"));
     let o = run(&["barcode", &matrix, "--engine", "cpu", "--output-format", "csv"]);
     assert_eq!(stdout(&o), want);
-    assert!(String::from_utf8_lossy(&o.stderr).contains("read as distances (--format points"));
+    let said = String::from_utf8_lossy(&o.stderr);
+    assert!(said.contains("read as distances") && said.contains("--format points"), "{said}");
     assert_ne!(bars(&[&matrix, "--format", "points"]), want);
     refused(&run(&["barcode", &matrix, "--metric", "cosine"]), 2, &["--format points"]);
     // Columns by name below a line of words, far from the origin.
@@ -635,7 +636,7 @@ fn a_run_is_kept_on_sigterm_and_from_others() {
     let ended = first.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(130), "{said}");
-    assert!(said.contains("saved, go on with --resume"), "{said}");
+    assert!(said.contains("saved, to be resumed from there (see --resume)"), "{said}");
     assert_eq!(f.names(), ["run"], "no lock is left");
     // A flipped bit in the checkpoint is noticed.
     let model = f.path("run").join("checkpoint").join("optimiser.bpk");

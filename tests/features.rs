@@ -8,9 +8,8 @@ mod common;
 use common::{cloud_of, gpu_engine};
 use lacuna::Error;
 use lacuna::gpu::{AdapterChoice, Gpu};
-use lacuna::topology::{Cloud, Engine, Metric, Options, PointCloud, Task, knn_hops};
-use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use lacuna::progress::{Unwatched, Watch};
+use lacuna::topology::{Cloud, Engine, Metric, Options, PointCloud, knn_hops};
 
 fn length(p: &PointCloud, i: u32, j: u32) -> f32 {
     let pairs = p.point(i as usize).iter().zip(p.point(j as usize));
@@ -45,11 +44,11 @@ fn cycles_are_born_and_die_with_their_bars() {
     let mut seen = 0;
     for seed in 0..40 {
         let p = cloud_of(seed, 15, 2);
-        let cloud = Cloud::from(p.clone());
         for threshold in [None, Some(0.6)] {
-            let options = Options { threshold, ..Options::default() };
-            let bars = Engine::cpu().barcode(&cloud, &options).unwrap().bars[1].clone();
-            let cycles = Engine::cpu().cycles(&cloud, &options, 100, &Task::unwatched()).unwrap();
+            let options = Options::default().threshold(threshold);
+            let found = Engine::cpu().barcode(&p, &options.cycles(100)).unwrap();
+            assert_eq!(found.bars, Engine::cpu().barcode(&p, &options).unwrap().bars);
+            let (bars, cycles) = (&found.bars[1], found.cycles.unwrap());
             assert_eq!(cycles.len(), bars.len());
             assert!(cycles.is_sorted_by(|a, b| {
                 a.death.unwrap_or(f32::INFINITY) - a.birth >= b.death.unwrap_or(f32::INFINITY) - b.birth
@@ -83,79 +82,79 @@ fn bars_know_their_edges() {
             p = PointCloud::new(30, 3, coarse).unwrap();
         }
         for threshold in [None, Some(0.7)] {
-            let options = Options { max_dim: 2, threshold, ..Options::default() };
-            let cloud = Cloud::from(p.clone());
-            let found = Engine::cpu().bars_with_edges(&cloud, &options, &Task::unwatched()).unwrap();
-            let bars: Vec<Vec<_>> = found.iter().map(|dim| dim.iter().map(|b| b.bar).collect()).collect();
-            assert_eq!(bars, Engine::cpu().barcode(&cloud, &options).unwrap().bars);
+            let options = Options::default().max_dim(2).threshold(threshold);
+            // The GPU engine asks the native one.
+            let engine = if seed == 0 { gpu_engine() } else { Engine::cpu() };
+            let found = engine.answer(&p, &options.edges(true), &mut Unwatched).unwrap();
+            assert_eq!(found.engine.kind, "cpu");
+            let (bars, edges) = (found.barcode.bars, found.barcode.edges.unwrap());
+            assert_eq!(bars, Engine::cpu().barcode(&p, &options).unwrap().bars);
+            assert!(edges.iter().map(Vec::len).eq(bars.iter().map(Vec::len)));
             let of = |edge: [u32; 2]| length(&p, edge[0], edge[1]);
-            for (dim, bars) in found.iter().enumerate() {
-                for b in bars {
+            for (dim, (bars, edges)) in bars.iter().zip(&edges).enumerate() {
+                for (bar, b) in bars.iter().zip(edges) {
                     assert_eq!(b.birth.len(), if dim == 0 { 1 } else { 2 });
                     if let [i, j] = b.birth[..] {
-                        assert!(i < j && of([i, j]) == b.bar.birth);
+                        assert!(i < j && of([i, j]) == bar.birth);
                     }
-                    assert_eq!(b.death.map_or(f32::INFINITY, of), b.bar.death);
+                    assert_eq!(b.death.map_or(f32::INFINITY, of), bar.death);
                 }
             }
-            let mut vertices: Vec<u32> = found[0].iter().map(|b| b.birth[0]).collect();
+            let mut vertices: Vec<u32> = edges[0].iter().map(|b| b.birth[0]).collect();
             vertices.sort_unstable();
             vertices.dedup();
-            assert_eq!(vertices.len(), found[0].len());
+            assert_eq!(vertices.len(), edges[0].len());
             assert!(seed % 2 == 1 || vertices.len() == 30);
         }
     }
-    let cloud = Cloud::from(cloud_of(0, 9, 2));
-    for options in [Options { max_dim: 3, ..Options::default() }, Options { max_points: Some(5), ..Options::default() }] {
-        assert_eq!(Engine::cpu().bars_with_edges(&cloud, &options, &Task::unwatched()).unwrap_err().exit_code(), 2);
+    for options in [Options::default().max_dim(3), Options::default().max_points(5)] {
+        assert_eq!(Engine::cpu().barcode(cloud_of(0, 9, 2), &options.edges(true)).unwrap_err().exit_code(), 2);
     }
 }
 
 #[test]
 fn betti_numbers_are_those_of_the_barcode() {
     let clouds: Vec<Cloud> = (0..6).map(|s| cloud_of(s, 40, 3).into()).collect();
-    let options = Options { max_dim: 2, ..Options::default() };
+    let options = Options::default().max_dim(2);
     for engine in [Engine::cpu(), gpu_engine()] {
         let barcodes = engine.barcodes(&clouds, &options).unwrap();
         for scale in [0.0, 0.2, 0.35, 0.5, 0.8, 3.0] {
-            let numbers = engine.betti_numbers(&clouds, scale, &options, &Task::unwatched()).unwrap();
+            let numbers = engine.betti_numbers(&clouds, scale, &options, &mut Unwatched).unwrap();
             let want: Vec<Vec<usize>> = barcodes.iter().map(|b| b.betti_numbers(scale)).collect();
             assert_eq!(numbers, want, "at {scale}");
         }
-        assert_eq!(engine.betti_numbers(&clouds, -1.0, &options, &Task::unwatched()).unwrap_err().exit_code(), 2);
+        assert_eq!(engine.betti_numbers(&clouds, -1.0, &options, &mut Unwatched).unwrap_err().exit_code(), 2);
     }
 }
 
 #[test]
 fn hops_are_a_metric_of_both_engines() {
     let p = cloud_of(3, 120, 3);
-    let options = Options { metric: Metric::KnnHops, k: 5, max_dim: 2, ..Options::default() };
-    let cpu = Engine::cpu().barcode(&p.clone().into(), &options).unwrap();
-    assert_eq!(cpu, gpu_engine().barcode(&p.clone().into(), &options).unwrap());
+    let options = Options::default().hops(5).max_dim(2);
+    let cpu = Engine::cpu().barcode(&p, &options).unwrap();
+    assert_eq!(cpu, gpu_engine().barcode(&p, &options).unwrap());
     assert_eq!(cpu.metric.name(), "knn-hops");
-    let graph =
-        Engine::cpu().barcode(&knn_hops(&p, 5, None).unwrap().into(), &Options { max_dim: 2, ..Options::default() }).unwrap();
+    let graph = Engine::cpu().barcode(knn_hops(&p, 5, None).unwrap(), &Options::default().max_dim(2)).unwrap();
     assert_eq!(cpu.bars, graph.bars);
     // A threshold needs only the pairs up to there.
-    let near = Options { threshold: Some(2.0), ..options };
-    let numbers = Engine::cpu().betti_numbers(&[p.clone().into()], 2.0, &options, &Task::unwatched()).unwrap();
-    assert_eq!(numbers[0], Engine::cpu().barcode(&p.into(), &near).unwrap().betti_numbers(2.0));
+    let near = options.threshold(2.0);
+    let numbers = Engine::cpu().betti_numbers(&p, 2.0, &options, &mut Unwatched).unwrap();
+    assert_eq!(numbers[0], Engine::cpu().barcode(p, &near).unwrap().betti_numbers(2.0));
 }
 
 #[test]
 fn samples_are_said_to_be_samples() {
     let p = cloud_of(4, 200, 3);
-    let options = Options { max_points: Some(50), ..Options::default() };
+    let options = Options::default().max_points(50);
     for engine in [Engine::cpu(), gpu_engine()] {
-        let barcode = engine.barcode(&p.clone().into(), &options).unwrap();
+        let barcode = engine.barcode(&p, &options).unwrap();
         assert_eq!((barcode.n, barcode.sampled_from, barcode.bars[0].len()), (50, Some(200), 50));
-        let all = engine.barcode(&p.clone().into(), &Options { max_points: Some(200), ..options }).unwrap();
+        let all = engine.barcode(&p, &options.max_points(200)).unwrap();
         assert_eq!((all.n, all.sampled_from), (200, None));
     }
     // The sample is spread out: its shortest merge is longer than that of the whole cloud.
     let engine = Engine::cpu();
-    let (some, all) =
-        (engine.barcode(&p.clone().into(), &options).unwrap(), engine.barcode(&p.into(), &Options::default()).unwrap());
+    let (some, all) = (engine.barcode(&p, &options).unwrap(), engine.barcode(p, &Options::default()).unwrap());
     assert!(some.bars[0][0].death > 3.0 * all.bars[0][0].death);
 }
 
@@ -167,7 +166,7 @@ fn a_lost_device_keeps_what_was_finished() {
     let clouds: Vec<Cloud> = (0..40).map(|s| cloud_of(s, 60, 3).into()).collect();
     let mut kept = Vec::new();
     let e = engine
-        .each(&clouds, &Options::default(), &Task::unwatched(), &mut |i, barcode| {
+        .each(&clouds, &Options::default(), &mut Unwatched, &mut |i, barcode| {
             assert_eq!(i, kept.len());
             kept.push(barcode);
             if kept.len() == 7 {
@@ -201,11 +200,11 @@ fn large_and_small_clouds_share_a_batch() {
 fn extreme_magnitudes_are_sampled_like_ordinary_ones() {
     let p = cloud_of(2, 60, 3);
     for metric in [Metric::Euclidean, Metric::KnnHops] {
-        let options = Options { metric, k: 6, max_points: Some(30), ..Options::default() };
-        let plain = Engine::cpu().barcode(&p.clone().into(), &options).unwrap();
+        let options = Options::default().metric(metric).k(6).max_points(30);
+        let plain = Engine::cpu().barcode(&p, &options).unwrap();
         for exponent in [-80, 90] {
             let data = p.data().iter().map(|x| x * 2f32.powi(exponent)).collect();
-            let far = Engine::cpu().barcode(&PointCloud::new(60, 3, data).unwrap().into(), &options).unwrap();
+            let far = Engine::cpu().barcode(PointCloud::new(60, 3, data).unwrap(), &options).unwrap();
             let unscale = if metric == Metric::KnnHops { 1.0 } else { 2f32.powi(-exponent) };
             let bars = |b: &lacuna::topology::Bar| (b.birth * unscale, b.death * unscale);
             for (got, want) in far.bars.iter().zip(&plain.bars) {
@@ -221,7 +220,7 @@ fn very_many_small_clouds_are_cut_into_batches() {
     let clouds: Vec<Cloud> = (0..70_000).map(|s| cloud_of(s, 4 + s as usize % 3, 2).into()).collect();
     let (mut seen, mut bars) = (0, 0);
     let gpu = gpu_engine();
-    gpu.each(&clouds, &Options::default(), &Task::unwatched(), &mut |i, barcode| {
+    gpu.each(&clouds, &Options::default(), &mut Unwatched, &mut |i, barcode| {
         seen += 1;
         bars += barcode.bars[1].len();
         assert_eq!((barcode.n, barcode.bars[0].len()), (clouds[i].len(), clouds[i].len()));
@@ -231,20 +230,33 @@ fn very_many_small_clouds_are_cut_into_batches() {
     assert_eq!((seen, bars), (70_000, want));
 }
 
+/// Wants to stop after so many reports.
+struct StopAt {
+    reports: usize,
+    after: usize,
+}
+
+impl Watch for StopAt {
+    fn at(&mut self, _what: &str, done: u64, total: u64) {
+        assert!(done <= total);
+        self.reports += 1;
+    }
+
+    fn note(&mut self, _line: &str) {}
+
+    fn stopped(&self) -> bool {
+        self.reports >= self.after
+    }
+}
+
 #[test]
-fn a_task_reports_and_can_be_stopped() {
+fn work_reports_and_can_be_stopped() {
     let clouds: Vec<Cloud> = (0..600).map(|s| cloud_of(s, 20, 2).into()).collect();
     for engine in [Engine::cpu(), gpu_engine().with_tiny_pools()] {
-        let reports = AtomicUsize::new(0);
-        let report = |_: &str, done: u64, total: u64| {
-            assert!(done <= total);
-            reports.fetch_add(1, Ordering::SeqCst) < 1
-        };
-        let kept = Cell::new(0);
-        let stopped = engine.each(&clouds, &Options::default(), &Task::watched(&report), &mut |_, _| kept.set(kept.get() + 1));
+        let (mut twice, mut kept) = (StopAt { reports: 0, after: 2 }, 0);
+        let stopped = engine.each(&clouds, &Options::default(), &mut twice, &mut |_, _| kept += 1);
         assert!(matches!(stopped, Err(Error::Interrupted(_))), "{stopped:?}");
-        assert!(kept.get() < 600);
-        assert!(reports.load(Ordering::SeqCst) >= 2);
+        assert!(kept < 600 && twice.reports == 2);
     }
 }
 
@@ -255,7 +267,7 @@ fn an_estimate_is_of_the_right_order() {
     let estimate = engine.estimate(&cloud, &Options::default()).unwrap();
     assert!(estimate.points == 2500 && (256..=2500).contains(&estimate.timed) && estimate.fits);
     assert!(estimate.seconds.unwrap()[0] > 0.0 && estimate.bytes > 4 * 2500 * 2500);
-    let small = engine.estimate(&cloud, &Options { max_points: Some(100), ..Options::default() }).unwrap();
+    let small = engine.estimate(&cloud, &Options::default().max_points(100)).unwrap();
     assert_eq!(small.points, 100);
     assert!(small.bytes < estimate.bytes);
 }

@@ -2,7 +2,7 @@
 //! example works.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
-use lacuna::topology::{Cloud, CloudView, DistanceMatrix, Engine, Options, PointCloud, SparseGraph};
+use lacuna::topology::{Cloud, CloudView, DistanceMatrix, Engine, Input, Options, PointCloud, SparseGraph};
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -48,7 +48,7 @@ fn one_square_in_every_kind_of_input() {
     }
     let view = |offset| CloudView { len: 4, features: 2, offset, stride: 2 };
     let twice = [points.clone(), points].concat();
-    let both = engine.barcodes_of(lacuna::topology::Batch::Host(&twice, &[view(0), view(8)]), &Options::default()).unwrap();
+    let both = engine.barcodes(Input::views(&twice, vec![view(0), view(8)]), &Options::default()).unwrap();
     assert_eq!(both[0], both[1]);
     assert_eq!(both[0].betti_numbers(1.2), [1, 1]);
 }

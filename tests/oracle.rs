@@ -35,7 +35,7 @@ fn golden_cases_as_one_batch() {
     for engine in [Engine::cpu(), gpu_engine(), gpu_engine().with_tiny_pools()] {
         let cases = golden_cases();
         // Everything that shares its options goes in one call, whatever its size.
-        for options in [Options::default(), Options { max_dim: 2, ..Options::default() }] {
+        for options in [Options::default(), Options::default().max_dim(2)] {
             let alike: Vec<_> = cases.iter().filter(|c| c.options == options).collect();
             assert!(alike.len() > 10);
             let clouds: Vec<Cloud> = alike.iter().map(|c| c.cloud.clone()).collect();

@@ -5,7 +5,8 @@
 mod common;
 
 use common::{cloud_of, gpu_engine};
-use lacuna::topology::{Bar, Barcode, Batch, Cloud, CloudView, DistanceMatrix, Engine, Metric, Options, PointCloud, SparseGraph};
+use lacuna::progress::Unwatched;
+use lacuna::topology::{Bar, Barcode, Cloud, CloudView, DistanceMatrix, Engine, Input, Metric, Options, PointCloud, SparseGraph};
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -76,7 +77,7 @@ proptest! {
     #[test]
     fn engines_equal_each_other_and_ripser(d in tied_matrix(), threshold in proptest::option::of(1u8..8)) {
         let threshold = threshold.map(f32::from);
-        let options = Options { threshold, ..Options::default() };
+        let options = Options::default().threshold(threshold);
         let cloud = Cloud::from(d.clone());
         let cpu = Engine::cpu().barcode(&cloud, &options).unwrap();
         prop_assert_eq!(&cpu, &gpu_engine().barcode(&cloud, &options).unwrap());
@@ -90,8 +91,8 @@ proptest! {
             p.point(i).iter().zip(p.point(j)).fold(0.0f32, |s, (a, b)| s + (a - b) * (a - b)).sqrt()
         });
         for engine in engines() {
-            let options = Options { max_dim: 0, ..Options::default() };
-            let bars = &engine.barcode(&p.clone().into(), &options).unwrap().bars[0];
+            let options = Options::default().max_dim(0);
+            let bars = &engine.barcode(&p, &options).unwrap().bars[0];
             prop_assert_eq!(bars.iter().filter(|b| b.death.is_infinite()).count(), 1);
             let deaths: Vec<f32> = bars.iter().map(|b| b.death).filter(|d| d.is_finite()).collect();
             let want: Vec<f32> = tree.iter().copied().filter(|&d| d > 0.0).collect();
@@ -111,7 +112,7 @@ proptest! {
         let shuffled = PointCloud::new(p.len(), p.features(), shuffled).unwrap();
         for engine in engines() {
             let options = Options::default();
-            close(&engine.barcode(&p.clone().into(), &options).unwrap(), &engine.barcode(&shuffled.clone().into(), &options).unwrap(), 1e-6);
+            close(&engine.barcode(&p, &options).unwrap(), &engine.barcode(&shuffled, &options).unwrap(), 1e-6);
         }
     }
 
@@ -128,7 +129,7 @@ proptest! {
         let moved = PointCloud::new(p.len(), p.features(), moved).unwrap();
         for engine in engines() {
             let options = Options::default();
-            close(&engine.barcode(&p.clone().into(), &options).unwrap(), &engine.barcode(&moved.clone().into(), &options).unwrap(), 1e-5);
+            close(&engine.barcode(&p, &options).unwrap(), &engine.barcode(&moved, &options).unwrap(), 1e-5);
         }
     }
 
@@ -177,15 +178,15 @@ fn larger_clouds_agree_with_ripser_on_both_engines() {
         let matrix = lower_of(&p);
         let want = ripser_bars(&matrix, None);
         let (cpu, gpu) = (Engine::cpu(), gpu_engine());
-        let from_matrix = cpu.barcode(&matrix.clone().into(), &Options::default()).unwrap();
-        assert_eq!(from_matrix, gpu.barcode(&matrix.into(), &Options::default()).unwrap());
+        let from_matrix = cpu.barcode(&matrix, &Options::default()).unwrap();
+        assert_eq!(from_matrix, gpu.barcode(matrix, &Options::default()).unwrap());
         assert_eq!(from_matrix.bars, want, "{n} points in R^{d}");
         // Where the columns' memory runs out the host finishes, and the answer says so.
-        let (tiny, seconds) = gpu_engine().with_tiny_pools().timed(&[p.clone().into()], &Options::default()).unwrap();
-        assert_eq!(common::disagreement(&want, &tiny[0], 1e-6), None);
-        assert!(seconds.iter().any(|(name, _)| name == lacuna::topology::FINISHED_ON_HOST));
+        let tiny = gpu_engine().with_tiny_pools().answer(&p, &Options::default(), &mut Unwatched).unwrap();
+        assert_eq!(common::disagreement(&want, &tiny.barcode, 1e-6), None);
+        assert!(tiny.seconds.iter().any(|(name, _)| name == lacuna::topology::FINISHED_ON_HOST));
         for engine in [cpu, gpu] {
-            let got = engine.barcode(&p.clone().into(), &Options::default()).unwrap();
+            let got = engine.barcode(&p, &Options::default()).unwrap();
             assert_eq!(common::disagreement(&want, &got, 1e-6), None);
         }
     }
@@ -195,9 +196,9 @@ fn larger_clouds_agree_with_ripser_on_both_engines() {
 fn every_metric_agrees_across_engines() {
     let p = cloud_of(5, 90, 7);
     for metric in Metric::OF_POINTS {
-        let options = Options { metric, ..Options::default() };
-        let cpu = Engine::cpu().barcode(&p.clone().into(), &options).unwrap();
-        let gpu = gpu_engine().barcode(&p.clone().into(), &options).unwrap();
+        let options = Options::default().metric(metric);
+        let cpu = Engine::cpu().barcode(&p, &options).unwrap();
+        let gpu = gpu_engine().barcode(&p, &options).unwrap();
         assert!(cpu.bars[1].len() > 5);
         assert_eq!(common::disagreement(&cpu.bars, &gpu, 2e-6), None, "{}", metric.name());
     }
@@ -209,13 +210,13 @@ fn channels_of_a_tensor_are_clouds() {
     let data = cloud_of(11, samples * channels, plane);
     let views = CloudView::of_channels(samples, channels, plane);
     for engine in engines() {
-        let got = engine.barcodes_of(Batch::Host(data.data(), &views), &Options::default()).unwrap();
+        let got = engine.barcodes(Input::views(data.data(), &views), &Options::default()).unwrap();
         for (c, got) in got.iter().enumerate() {
             let points = (0..samples).flat_map(|s| data.point(s * channels + c).to_vec()).collect();
             let alone = PointCloud::new(samples, plane, points).unwrap();
-            assert_eq!(got, &engine.barcode(&alone.into(), &Options::default()).unwrap());
+            assert_eq!(got, &engine.barcode(alone, &Options::default()).unwrap());
         }
         let beyond = [CloudView { len: 2, features: 9, offset: samples * channels * plane - 10, stride: 9 }];
-        assert_eq!(engine.barcodes_of(Batch::Host(data.data(), &beyond), &Options::default()).unwrap_err().exit_code(), 2);
+        assert_eq!(engine.barcodes(Input::views(data.data(), &beyond[..]), &Options::default()).unwrap_err().exit_code(), 2);
     }
 }

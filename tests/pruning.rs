@@ -14,8 +14,8 @@ use lacuna::gpu::AdapterChoice;
 use lacuna::nn::{Activation, Arch, Compute, Net, zoo};
 use lacuna::progress::Unwatched;
 use lacuna::prune::{
-    Budget, Compensation, Criterion, Curve, Plan, ReconstructionOptions, Recover, Rule, Schedule, Scoring, Shares, prune_run,
-    sensitivity, shrink,
+    Budget, CRITERIA, Compensation, Criterion, Curve, Plan, ReconstructionOptions, Recover, Rule, Schedule, Scoring, Shares,
+    prune_run, sensitivity, shrink,
 };
 use lacuna::topology::EngineKind;
 use lacuna::train::{Config, ModelKind, Optimiser, Run, Settings, Trainer, accuracy};
@@ -54,7 +54,7 @@ fn criteria_agree_on_both_devices() {
     let (cpu, gpu) = (Compute::cpu(), Compute::new(EngineKind::Gpu, &AdapterChoice::Best).unwrap());
     let data = small_images();
     let arch = zoo::named("resnet20:0.25", [1, 28, 28], 10, Activation::parse("relu").unwrap()).unwrap();
-    for name in Criterion::NAMES {
+    for name in CRITERIA.map(|c| c.name) {
         // Chance takes its own course where the last digits of a margin decide.
         if name == "energy" {
             continue;
@@ -169,7 +169,7 @@ fn a_compensated_network_keeps_its_answers() {
     trainer.epoch(&data.train, &mut Unwatched).unwrap();
     assert!(right(&trainer.network()) > right(&fitted.net) - 0.03);
     let untaught = Trainer::new(fitted.net, settings, &compute.device).epoch(&data.train, &mut Unwatched).unwrap_err();
-    assert!(untaught.to_string().contains("prune --resume"), "{untaught}");
+    assert!(untaught.to_string().contains("resume the pruning"), "{untaught}");
 }
 
 /// Budgets are kept, shared either way, in one step or several, and a target that cannot be reached
@@ -220,7 +220,7 @@ fn every_criterion_cuts_what_it_should() {
     let dir = tempfile::tempdir().unwrap();
     let run = trained(&dir.path().join("r"));
     let (data, net) = (small_images(), run.network(&compute).unwrap());
-    for name in Criterion::NAMES {
+    for name in CRITERIA.map(|c| c.name) {
         let plan = Plan::ratio(Criterion::named(name, 64, 0).unwrap(), 0.5);
         let cut = shrink(&net, &data, &plan, &run.config.settings, &compute, &mut Unwatched, &mut ()).unwrap();
         assert_eq!(cut.layers.iter().map(|l| l.kept.len()).collect::<Vec<_>>(), [3, 4], "{name}");

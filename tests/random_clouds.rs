@@ -84,7 +84,7 @@ fn both_engines_equal_ripser() {
         let clouds: Vec<Cloud> = matrices.iter().cloned().map(Cloud::from).collect();
         let threshold = [None, None, Some(0.5), Some(2.0), None][batch];
         let max_dim = [1, 2, 2, 3, 3][batch];
-        let options = Options { max_dim, threshold, ..Options::default() };
+        let options = Options::default().max_dim(max_dim).threshold(threshold);
         let cpu: Vec<Barcode> = Engine::cpu().barcodes(&clouds, &options).unwrap();
         assert_eq!(cpu, gpu.barcodes(&clouds, &options).unwrap());
         for (at, (cpu, d)) in cpu.iter().zip(&matrices).enumerate() {
@@ -102,7 +102,7 @@ fn long_reductions_are_not_cut_short() {
     for (clouds, n, features) in [(9, 300, 16), (1, 1100, 16), (2, 700, 30)] {
         let mut cloud = || PointCloud::new(n, features, (0..n * features).map(|_| rng.random()).collect()).unwrap();
         let clouds: Vec<Cloud> = (0..clouds).map(|_| cloud().into()).collect();
-        let options = Options { max_dim: 1, ..Options::default() };
+        let options = Options::default().max_dim(1);
         let (cpu, gpu) = (Engine::cpu().barcodes(&clouds, &options).unwrap(), gpu.barcodes(&clouds, &options).unwrap());
         for (cpu, gpu) in cpu.iter().zip(&gpu) {
             assert!(cpu.bars[1].iter().all(|b| b.death < f32::INFINITY));

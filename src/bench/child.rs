@@ -96,7 +96,7 @@ pub fn measure_ours(request: &Request) -> Result<Measured> {
     let kind = if request.engine == "gpu" { EngineKind::Gpu } else { EngineKind::Cpu };
     let engine = Engine::new(kind, &AdapterChoice::Best)?;
     let numbers = request.numbers()?;
-    let options = Options { max_dim: request.max_dim, threshold: request.threshold, ..Options::default() };
+    let options = Options::default().max_dim(request.max_dim).threshold(request.threshold);
     let clouds: Vec<Cloud> = match request.kind {
         Kind::Points => vec![PointCloud::new(request.shape[0], request.shape[1], numbers)?.into()],
         Kind::Distances => vec![DistanceMatrix::from_square(request.shape[0], &numbers)?.into()],

@@ -2,15 +2,14 @@
 
 use super::engine::EngineArgs;
 use super::input::InputArgs;
+use super::progress::Progress;
 use super::{print, print_json};
 use clap::{Args, ValueEnum};
 use lacuna::data::{barcode_csv, barcode_npy, barcode_pers, files};
 use lacuna::report::{CycleMap, Persistence, Picture, check_plot_name};
-use lacuna::topology::{Answer, BarEdges, Barcode, Cloud, Cycle, Estimate, FINISHED_ON_HOST};
+use lacuna::topology::{Answer, Cloud, Estimate, FINISHED_ON_HOST};
 use lacuna::{Error, Result};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
 
 /// How the answer is written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -78,28 +77,6 @@ fn told(estimate: &Estimate, max_dim: usize) -> String {
     }
 }
 
-/// An answer with its cycles.
-#[derive(serde::Serialize)]
-struct WithCycles<'a> {
-    #[serde(flatten)]
-    answer: &'a Answer,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cycles: Option<Vec<Cycle>>,
-    /// By dimension, in the order of the bars: the vertex or the edge of the birth, and the edge of
-    /// the death.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    edges: Option<WrittenEdges>,
-}
-
-/// By dimension: the vertex or the ends of the edge at a birth, and the ends of the edge at a death.
-type WrittenEdges = BTreeMap<usize, Vec<(Vec<u32>, Option<[u32; 2]>)>>;
-
-/// What [`WithCycles`] writes of bars and their edges.
-fn written(bars: Vec<Vec<BarEdges>>) -> WrittenEdges {
-    let of_dimension = |bars: Vec<BarEdges>| bars.into_iter().map(|b| (b.birth, b.death)).collect();
-    bars.into_iter().map(of_dimension).enumerate().collect()
-}
-
 impl BarcodeCommand {
     fn format(&self) -> OutputFormat {
         let ending = self.out.as_ref().and_then(|p| p.extension()).and_then(|e| e.to_str());
@@ -127,8 +104,7 @@ impl BarcodeCommand {
         if outputs.len() < given {
             return Err(Error::input("two of --out, --plot and --plot-cycles name the same file"));
         }
-        let mut options = self.input.options()?;
-        options.profile = self.profile;
+        let options = self.input.options()?.profile(self.profile).cycles(self.cycles.unwrap_or(0)).edges(self.edges);
         let cloud = self.input.cloud(quiet)?;
         let points = match &cloud {
             Cloud::Points(points) if (2..=3).contains(&points.features()) => Some(points),
@@ -156,28 +132,7 @@ impl BarcodeCommand {
         {
             super::say(&format!("estimate: {}", told(&estimate, options.max_dim)));
         }
-        let (answer, cycles, edges) = super::progress::watched(quiet, |task| {
-            // First what may refuse.
-            let cycles = self.cycles.map(|k| engine.cycles(&cloud, &options, k, task)).transpose()?;
-            let start = Instant::now();
-            let edges = self.edges.then(|| engine.bars_with_edges(&cloud, &options, task)).transpose()?;
-            let answer = match &edges {
-                // The native engine need not compute the same again.
-                Some(bars) if engine.info().kind == "cpu" => Answer {
-                    barcode: Barcode {
-                        n: cloud.len(),
-                        metric: options.metric_of(&cloud),
-                        threshold: options.threshold,
-                        sampled_from: None,
-                        bars: bars.iter().map(|bars| bars.iter().map(|b| b.bar).collect()).collect(),
-                    },
-                    engine: engine.info(),
-                    seconds: vec![("total".into(), start.elapsed().as_secs_f64())],
-                },
-                _ => engine.answer_watched(&cloud, &options, task)?,
-            };
-            Ok::<_, Error>((answer, cycles, edges.map(written)))
-        })?;
+        let answer = engine.answer(&cloud, &options, &mut Progress::new(quiet))?;
         if !quiet && answer.seconds.iter().any(|(stage, _)| stage == FINISHED_ON_HOST) {
             super::say(match options.max_dim {
                 0 | 1 => "note: the columns outgrew the memory set aside for them on the device, and the host finished them",
@@ -188,22 +143,21 @@ impl BarcodeCommand {
         if self.profile {
             super::print_stages(&answer.seconds);
         }
-        if let (Some(path), Some(points), Some(cycles)) = (&self.plot_cycles, points, &cycles) {
+        if let (Some(path), Some(points), Some(cycles)) = (&self.plot_cycles, points, &answer.barcode.cycles) {
             CycleMap { title: self.input.name(), points, cycles }.save(path)?;
         }
-        self.write(&WithCycles { answer: &answer, cycles, edges })?;
+        self.write(&answer)?;
         match &self.plot {
             Some(path) => Persistence { title: self.input.name(), barcode: &answer.barcode }.save(path),
             None => Ok(()),
         }
     }
 
-    fn write(&self, all: &WithCycles<'_>) -> Result<()> {
-        let answer = all.answer;
+    fn write(&self, answer: &Answer) -> Result<()> {
         let text = match self.format() {
             OutputFormat::Json => match &self.out {
-                Some(path) => return files::write_json(path, all),
-                None => return print_json(all),
+                Some(path) => return files::write_json(path, answer),
+                None => return print_json(answer),
             },
             OutputFormat::Csv => barcode_csv(&answer.barcode),
             OutputFormat::Pers => barcode_pers(&answer.barcode),

@@ -5,6 +5,7 @@ use super::progress::Progress;
 use super::{print, print_json};
 use clap::Args;
 use lacuna::bench::{Case, Runner, Suite, all_cases, measure_ours, plot_scaling, scaling_cases, serve};
+use lacuna::progress::Unwatched;
 use lacuna::report::Table;
 use lacuna::topology::{Cloud, Engine, Options, PointCloud};
 use lacuna::{Error, Result};
@@ -101,7 +102,7 @@ impl Bench {
         if asked.gpu().is_some() {
             engines.push(asked);
         }
-        let options = Options { profile: self.profile, ..Options::default() };
+        let options = Options::default().profile(self.profile);
         let mut rows = Vec::new();
         for engine in &engines {
             let mut times = Vec::new();
@@ -109,7 +110,8 @@ impl Bench {
             // The first run builds pipelines and warms caches.
             for run in 0..=self.runs {
                 let start = Instant::now();
-                let (barcodes, seconds) = engine.timed(&clouds, &options)?;
+                let mut barcodes = Vec::with_capacity(clouds.len());
+                let seconds = engine.each(&clouds, &options, &mut Unwatched, &mut |_, barcode| barcodes.push(barcode))?;
                 if self.profile && run == 1 && engine.gpu().is_some() {
                     super::print_stages(&seconds);
                 }

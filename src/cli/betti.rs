@@ -3,6 +3,7 @@
 use super::engine::EngineArgs;
 use super::input::InputArgs;
 use super::list::Numbers;
+use super::progress::Progress;
 use super::{print, print_json};
 use clap::Args;
 use lacuna::report::{Lines, Panels, Picture, check_plot_name};
@@ -60,18 +61,17 @@ impl Betti {
         let cloud = self.input.cloud(quiet)?;
         let engine = self.engine.engine(quiet)?;
         if let Some(scale) = self.scale.as_ref().and_then(|s| if let [one] = s.0[..] { Some(one as f32) } else { None }) {
-            let one = std::slice::from_ref(&cloud);
-            let numbers = super::progress::watched(quiet, |task| engine.betti_numbers(one, scale, &options, task))?.remove(0);
+            let numbers = engine.betti_numbers(&cloud, scale, &options, &mut Progress::new(quiet))?.remove(0);
             if self.json {
                 let n = options.max_points.map_or(cloud.len(), |most| most.min(cloud.len()));
                 return print_json(
-                    &serde_json::json!({"n": n, "metric": options.metric_of(&cloud), "scale": scale, "betti": numbers}),
+                    &serde_json::json!({"n": n, "metric": cloud.metric(options.metric), "scale": scale, "betti": numbers}),
                 );
             }
             let words: Vec<String> = numbers.iter().map(usize::to_string).collect();
             return print(&(words.join(" ") + "\n"));
         }
-        let barcode = super::progress::watched(quiet, |task| engine.answer_watched(&cloud, &options, task))?.barcode;
+        let barcode = engine.answer(&cloud, &options, &mut Progress::new(quiet))?.barcode;
         if let Some(Numbers(scales)) = &self.scale {
             if let Some(most) = options.threshold
                 && let Some(bad) = scales.iter().find(|s| **s as f32 > most)

@@ -56,7 +56,7 @@ pub struct Experiment {
     out: Option<PathBuf>,
     /// Only these activations; the first is the one to compare with
     #[arg(long, value_delimiter = ';', value_name = "A;B;...")]
-    activations: Option<Vec<String>>,
+    activations: Option<Vec<Activation>>,
     /// Only tasks whose names hold one of these, as 'disks, 10x15;rings'
     #[arg(long, value_delimiter = ';', value_name = "TEXT;TEXT;...")]
     only: Option<Vec<String>>,
@@ -68,7 +68,7 @@ pub struct Experiment {
     rates: Option<Numbers>,
     /// Initialisations of the grid: own, edge (of chaos), glorot, or variances times fan-in
     #[arg(long, value_delimiter = ',')]
-    inits: Option<Vec<String>>,
+    inits: Option<Vec<Init>>,
     /// Steps, or epochs, after which a run is given up
     #[arg(long)]
     limit: Option<usize>,
@@ -244,25 +244,24 @@ impl Experiment {
         self.only.as_ref().is_none_or(|only| only.iter().any(|text| task.contains(text.trim_start())))
     }
 
-    fn inits(&self, default: Vec<Init>) -> Result<Vec<Init>> {
-        self.inits.as_ref().map_or(Ok(default), |inits| inits.iter().map(|i| Init::parse(i)).collect())
+    fn inits(&self, default: Vec<Init>) -> Vec<Init> {
+        self.inits.clone().unwrap_or(default)
     }
 
-    fn activations(&self, default: Vec<Activation>) -> Result<Vec<Activation>> {
-        let Some(names) = &self.activations else { return Ok(default) };
+    /// Each once.
+    fn activations(&self, default: &[Activation]) -> Vec<Activation> {
         let mut all: Vec<Activation> = Vec::new();
-        for name in names {
-            let activation = Activation::parse(name.trim())?;
-            if !all.contains(&activation) {
-                all.push(activation);
+        for activation in self.activations.as_deref().unwrap_or(default) {
+            if !all.contains(activation) {
+                all.push(activation.clone());
             }
         }
-        Ok(all)
+        all
     }
 
     fn convergence(&self, out: &Path) -> Result<Convergence> {
         let mut options = Convergence::new(out, self.quick)?;
-        options.activations = self.activations(options.activations)?;
+        options.activations = self.activations(&options.activations);
         options.tasks.retain(|t| self.is_wanted(&t.to_string()));
         if options.tasks.is_empty() {
             return Err(Error::input(
@@ -271,7 +270,7 @@ impl Experiment {
         }
         options.fresh = self.seeds.unwrap_or(options.fresh);
         options.rates = self.rates.clone().map_or(options.rates, |r| r.0);
-        options.inits = self.inits(options.inits)?;
+        options.inits = self.inits(options.inits);
         if let Some(limit) = self.limit {
             options.tasks.iter_mut().for_each(|t| t.steps = limit);
         }
@@ -332,13 +331,13 @@ impl Experiment {
     fn images(&self, out: &Path) -> Result<Images> {
         let folders = self.data_dir.iter().flat_map(|dir| SETS.map(|n| (n.to_string(), dir.join(n))));
         let mut options = Images::new(out, self.quick, folders.filter(|f| f.1.is_dir()).collect())?;
-        options.activations = self.activations(options.activations)?;
+        options.activations = self.activations(&options.activations);
         options.tasks.retain(|t| self.is_wanted(&t.to_string()));
         if options.tasks.is_empty() {
             return Err(Error::input("no task's name holds that (CIFAR-10 needs --data-dir)"));
         }
         options.seeds = self.seeds.unwrap_or(options.seeds);
-        options.inits = self.inits(options.inits)?;
+        options.inits = self.inits(options.inits);
         options.rates = self.rates.clone().map_or(options.rates, |r| r.0);
         for task in &mut options.tasks {
             task.epochs = self.limit.unwrap_or(task.epochs);

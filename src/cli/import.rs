@@ -31,7 +31,7 @@ pub struct Import {
     arch: Option<PathBuf>,
     /// Activation function of --model [default: relu]
     #[arg(long, conflicts_with = "arch")]
-    activation: Option<String>,
+    activation: Option<Activation>,
     /// Data that it was trained on, as `lacuna train` names them
     #[arg(long)]
     data: String,
@@ -68,7 +68,7 @@ impl Import {
         if let Some(by) = &by {
             data.normalise(&by.mean, &by.deviation)?;
         }
-        let activation = Activation::parse(self.activation.as_deref().unwrap_or("relu"))?;
+        let activation = self.activation.clone().map_or_else(|| "relu".parse(), Ok)?;
         let arch: Arch = match (&self.arch, &self.model) {
             (Some(path), _) => {
                 let arch: Arch = read_json(path)?;

@@ -1,10 +1,22 @@
 //! The input file and the options of the filtration, the same for `barcode` and `betti`.
 
+use super::choice::one_of;
 use clap::Args;
+use clap::builder::{PossibleValue, TypedValueParser};
 use lacuna::data::points::{InputFormat, ReadOptions, read_cloud};
 use lacuna::topology::{Cloud, Metric, Options};
 use lacuna::{Error, Result};
 use std::path::{Path, PathBuf};
+
+fn formats() -> impl TypedValueParser<Value = InputFormat> {
+    let shown = |name| PossibleValue::new(if name == "point-cloud" { "points" } else { name });
+    one_of(InputFormat::ALL.map(|(name, _)| if name == "point-cloud" { shown(name).alias("point-cloud") } else { shown(name) }))
+}
+
+fn metrics() -> impl TypedValueParser<Value = Metric> {
+    let known = Metric::OF_POINTS.into_iter().chain([Metric::KnnHops]);
+    one_of(known.map(|m| PossibleValue::new(m.name()).aliases(m.synonyms().iter().copied())))
+}
 
 /// A file and how to filter it.
 #[derive(Clone, Debug, Args)]
@@ -12,11 +24,10 @@ pub struct InputArgs {
     /// Points, distances or edges: text (csv), .npy or .npz (a sparse matrix of SciPy too); - reads
     /// the standard input
     file: PathBuf,
-    /// What the numbers mean: points, distance, lower-distance, upper-distance, sparse or binary
-    /// [default: by the file's name; else distances for a square, symmetric table with a diagonal
-    /// of zeros, and points for every other]
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<String>,
+    /// What the numbers mean [default: by the file's name; else distances for a square, symmetric
+    /// table with a diagonal of zeros, and points for every other]
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    format: Option<InputFormat>,
     /// Columns of the table that are read, by name or number from 0 on, as x,y or 0,2..5 [default:
     /// all]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
@@ -27,10 +38,10 @@ pub struct InputArgs {
     /// Which array of an archive (.npz) that holds several
     #[arg(long, value_name = "NAME")]
     array: Option<String>,
-    /// Metric on points: euclidean (or l2), sqeuclidean, cityblock (or manhattan, l1), chebyshev
-    /// (or max), cosine, correlation or knn-hops [default: euclidean]
-    #[arg(long)]
-    metric: Option<String>,
+    /// Metric on points; l2 is euclidean, l1 and manhattan are cityblock, max is chebyshev [default:
+    /// euclidean]
+    #[arg(long, value_parser = metrics())]
+    metric: Option<Metric>,
     /// Nearest neighbours in the graph of knn-hops, the point itself among them [default: 14]
     #[arg(long)]
     k: Option<usize>,
@@ -49,8 +60,8 @@ impl InputArgs {
     /// Reads the file, and says what was assumed unless quiet.
     pub fn cloud(&self, quiet: bool) -> Result<Cloud> {
         let read = ReadOptions {
-            format: self.format.as_deref().map(InputFormat::parse).transpose()?,
-            metric: self.metric()?,
+            format: self.format,
+            metric: self.metric(),
             columns: self.columns.clone(),
             skip: self.skip,
             array: self.array.clone(),
@@ -62,12 +73,15 @@ impl InputArgs {
         }
         if !quiet {
             found.notes.iter().for_each(|note| super::say(&format!("note: {}: {note}", self.file.display())));
+            if self.format.is_none() && !found.notes.is_empty() && matches!(found.cloud, Cloud::Distances(_)) {
+                super::say("note: --format points would read coordinates");
+            }
         }
         Ok(found.cloud)
     }
 
-    fn metric(&self) -> Result<Metric> {
-        self.metric.as_deref().map_or(Ok(Metric::Euclidean), Metric::parse)
+    fn metric(&self) -> Metric {
+        self.metric.unwrap_or_default()
     }
 
     /// An error if an output would replace the input.
@@ -83,17 +97,11 @@ impl InputArgs {
 
     /// The options of the filtration.
     pub fn options(&self) -> Result<Options> {
-        if self.k.is_some() && self.metric()? != Metric::KnnHops {
+        if self.k.is_some() && self.metric() != Metric::KnnHops {
             return Err(Error::input("--k is for --metric knn-hops"));
         }
-        Ok(Options {
-            max_dim: self.dim,
-            metric: self.metric()?,
-            k: self.k.unwrap_or(Options::default().k),
-            threshold: self.threshold,
-            max_points: self.max_points,
-            ..Options::default()
-        })
+        let options = Options::default().max_dim(self.dim).metric(self.metric());
+        Ok(options.k(self.k.unwrap_or(options.k)).threshold(self.threshold).max_points(self.max_points))
     }
 
     /// The file's name, for titles.

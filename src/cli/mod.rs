@@ -6,6 +6,7 @@ mod barcode;
 mod bench;
 mod betti;
 #[cfg(feature = "nn")]
+mod choice;
 mod compare;
 #[cfg(feature = "nn")]
 mod cost;
@@ -155,6 +156,10 @@ fn advice(e: &Error) -> String {
             format!("; --max-points {most} takes a sample of them, and --engine cpu needs no adapter")
         }
         Error::NoAdapter(_) | Error::Device(_) => "; --engine cpu needs no adapter".into(),
+        Error::Settings { error, settings } => {
+            let options: Vec<String> = settings.iter().map(|s| format!("--{s}")).collect();
+            format!("{} (see {})", advice(error), options.join(", "))
+        }
         _ => String::new(),
     }
 }

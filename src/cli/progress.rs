@@ -4,7 +4,6 @@
 use super::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use lacuna::progress::Watch;
-use lacuna::topology::Task;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -94,17 +93,6 @@ impl Watch for Progress {
     fn stopped(&self) -> bool {
         STOP.load(Ordering::SeqCst)
     }
-}
-
-/// Runs a computation of the engine that shows its progress and stops at Ctrl-C.
-pub fn watched<R>(quiet: bool, work: impl FnOnce(&Task<'_>) -> R) -> R {
-    let progress = std::sync::Mutex::new(Progress::new(quiet));
-    let report = |what: &str, done: u64, total: u64| {
-        let mut progress = progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        progress.at(what, done, total);
-        !progress.stopped()
-    };
-    work(&Task::watched(&report))
 }
 
 impl Drop for Progress {

@@ -1,14 +1,16 @@
 //! `lacuna prune`
 
+use super::choice::one_of;
 use super::engine::EngineArgs;
 use super::list::Numbers;
 use super::progress::Progress;
 use super::{print, print_json};
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use lacuna::data::lock_folder;
 use lacuna::prune::{
-    Aim, BettiDimension, Budget, Cloud, Compensation, Criterion, Curve, FilterPoints, Limits, Plan, Reading, Recover, Recovery,
-    Rule, Scale, Schedule, Sensitivity, Shares, prune_run, resume_prune, sensitivity,
+    Aim, BettiDimension, Budget, CRITERIA, Cloud, Compensation, Criterion, CriterionRecord, Curve, FilterPoints, Limits, Plan,
+    Reading, Recover, Recovery, Rule, Scale, Schedule, Sensitivity, Shares, prune_run, resume_prune, sensitivity,
 };
 use lacuna::report::Picture;
 use lacuna::train::Run;
@@ -22,6 +24,33 @@ enum Dimension {
     #[value(name = "1")]
     One,
     Sum,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ReadBy {
+    /// Its maps behind the activation
+    After,
+    /// Its maps before the activation
+    Before,
+    /// The maps of all other filters of its layer
+    Others,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PointsBy {
+    /// A point for each filter: its weights
+    Weights,
+    /// A point for each filter: the direction of its weights
+    Directions,
+    /// A point for each filter: its maps of some samples
+    Maps,
+    /// A point for each sample: what the next layers give once they are refitted
+    Refitted,
+}
+
+/// The names of all criteria, each with what it is.
+fn criteria() -> PossibleValuesParser {
+    PossibleValuesParser::new(CRITERIA.iter().map(|c| PossibleValue::new(c.name).help(c.about)))
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -60,10 +89,9 @@ pub struct CriterionArgs {
     /// typical filter [default: the median]
     #[arg(long, conflicts_with_all = ["scale", "hops"], value_name = "Q")]
     quantile: Option<f64>,
-    /// What a filter's points are: its maps after or before the activation, or the maps of all
-    /// others of its layer
-    #[arg(long)]
-    reading: Option<String>,
+    /// What a filter's points are [default: after]
+    #[arg(long, value_enum)]
+    reading: Option<ReadBy>,
     /// Betti numbers by steps in the graph of K nearest neighbours
     #[arg(long, value_name = "K")]
     hops: Option<usize>,
@@ -76,17 +104,16 @@ pub struct CriterionArgs {
     /// Generations of a search [default: 30 per layer, of energy 50]
     #[arg(long)]
     generations: Option<usize>,
-    /// Points of the topological search: filters by their weights, directions or maps, or samples
-    /// by what the next layers give once they are refitted (refitted) [default: weights]
-    #[arg(long)]
-    points: Option<String>,
+    /// Points of the topological search [default: weights]
+    #[arg(long, value_enum)]
+    points: Option<PointsBy>,
     /// What `barcode` keeps of the samples' answers: their barcode of components (barcode) or of
     /// loops (loops), the edges where classes merge (seams), or the logits themselves (logits), the
     /// control without topology. Or what it keeps of inner layers: the barcode of components in
     /// each layer that reads the filters (layers), or the layer's outputs themselves (outputs), the
     /// control of that [default: barcode]
-    #[arg(long)]
-    aim: Option<String>,
+    #[arg(long, value_parser = one_of::<Aim>(Aim::ALL.map(|(name, _)| name)))]
+    aim: Option<Aim>,
     /// With --by barcode and a compensation, choose filters that one layer alone reads when the
     /// compensation comes to that layer
     #[arg(long)]
@@ -94,66 +121,57 @@ pub struct CriterionArgs {
 }
 
 impl CriterionArgs {
-    /// Every option: whether it is given, its name, and which criteria take it.
-    fn options(&self) -> [(bool, &'static str, &'static [&'static str]); 12] {
-        const LOOK_AND_MAPS: &[&str] = &[
-            "topological",
-            "betti",
-            "holes",
-            "apoz",
-            "mean-activation",
-            "selectivity",
-            "taylor",
-            "effect",
-            "barcode",
-            "samples-h0",
-            "samples-h1",
-            "functionality",
+    /// The settings that are given.
+    fn given(&self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            (self.samples.is_some(), "samples"),
+            (self.betti.is_some(), "betti"),
+            (self.scale.is_some(), "scale"),
+            (self.quantile.is_some(), "quantile"),
+            (self.reading.is_some(), "reading"),
+            (self.hops.is_some(), "hops"),
+            (self.per_class, "per-class"),
+            (self.population.is_some(), "population"),
+            (self.generations.is_some(), "generations"),
+            (self.points.is_some(), "points"),
+            (self.aim.is_some(), "aim"),
+            (self.joint, "joint"),
         ];
-        let looking =
-            if matches!(self.points.as_deref(), Some("maps" | "refitted")) { LOOK_AND_MAPS } else { &LOOK_AND_MAPS[1..] };
-        [
-            (self.samples.is_some(), "--samples", looking),
-            (self.betti.is_some(), "--betti", &["betti"]),
-            (self.scale.is_some(), "--scale", &["betti"]),
-            (self.quantile.is_some(), "--quantile", &["betti"]),
-            (self.reading.is_some(), "--reading", &["betti"]),
-            (self.hops.is_some(), "--hops", &["betti"]),
-            (self.per_class, "--per-class", &["betti"]),
-            (self.population.is_some(), "--population", &["topological", "energy"]),
-            (self.generations.is_some(), "--generations", &["topological", "energy"]),
-            (self.points.is_some(), "--points", &["topological"]),
-            (self.aim.is_some(), "--aim", &["barcode"]),
-            (self.joint, "--joint", &["barcode"]),
-        ]
+        all.into_iter().filter(|(given, _)| *given).map(|(_, name)| name)
+    }
+
+    /// Whether a criterion takes a setting.
+    fn takes(&self, criterion: &str, setting: &str) -> bool {
+        let looks = matches!(self.points, Some(PointsBy::Maps | PointsBy::Refitted)) && criterion == "topological";
+        let record = CriterionRecord::of(criterion);
+        record.is_some_and(|r| r.settings.contains(&setting)) || setting == "samples" && looks
     }
 
     /// An error for an option that none of the criteria takes.
     pub fn check_for(&self, names: &[String]) -> Result<()> {
-        let taken = |by: &[&str]| names.iter().any(|n| by.contains(&n.split(':').next().unwrap_or(n)));
-        match self.options().iter().find(|(given, _, by)| *given && !taken(by)) {
-            Some((_, option, _)) => Err(Error::input(format!("{option} applies to none of the criteria"))),
+        let base = |name: &String| name.split(':').next().unwrap_or(name).to_string();
+        match self.given().find(|setting| !names.iter().any(|n| self.takes(&base(n), setting))) {
+            Some(setting) => Err(Error::input(format!("--{setting} applies to none of the criteria"))),
             None => Ok(()),
         }
     }
 
     /// As [`CriterionArgs::criterion`], where options for other criteria are passed over.
     pub fn for_one_of_many(&self, name: &str, most: usize) -> Result<Criterion> {
-        let options = self.options();
-        let takes = |option: &str| options.iter().any(|(_, o, by)| *o == option && by.contains(&name));
+        let takes = |setting: &str| self.takes(name, setting);
         let some = Self {
-            samples: self.samples.filter(|_| takes("--samples")),
-            betti: self.betti.filter(|_| takes("--betti")),
-            scale: self.scale.filter(|_| takes("--scale")),
-            quantile: self.quantile.filter(|_| takes("--quantile")),
-            reading: self.reading.clone().filter(|_| takes("--reading")),
-            hops: self.hops.filter(|_| takes("--hops")),
-            per_class: self.per_class && takes("--per-class"),
-            population: self.population.filter(|_| takes("--population")),
-            generations: self.generations.filter(|_| takes("--generations")),
-            points: self.points.clone().filter(|_| takes("--points")),
-            aim: self.aim.clone().filter(|_| takes("--aim")),
-            joint: self.joint && takes("--joint"),
+            samples: self.samples.filter(|_| takes("samples")),
+            betti: self.betti.filter(|_| takes("betti")),
+            scale: self.scale.filter(|_| takes("scale")),
+            quantile: self.quantile.filter(|_| takes("quantile")),
+            reading: self.reading.filter(|_| takes("reading")),
+            hops: self.hops.filter(|_| takes("hops")),
+            per_class: self.per_class && takes("per-class"),
+            population: self.population.filter(|_| takes("population")),
+            generations: self.generations.filter(|_| takes("generations")),
+            points: self.points.filter(|_| takes("points")),
+            aim: self.aim.filter(|_| takes("aim")),
+            joint: self.joint && takes("joint"),
         };
         some.criterion(name, 0, most)
     }
@@ -164,8 +182,8 @@ impl CriterionArgs {
         if let (Criterion::SamplesBarcode(options), Some(samples)) = (&mut criterion, self.samples) {
             options.samples = samples;
         }
-        if let Some((_, option, _)) = self.options().iter().find(|(given, _, by)| *given && !by.contains(&name)) {
-            return Err(Error::input(format!("{option} does not apply to --by {name}")));
+        if let Some(setting) = self.given().find(|setting| !self.takes(name, setting)) {
+            return Err(Error::input(format!("--{setting} does not apply to --by {name}")));
         }
         match &mut criterion {
             Criterion::Betti(options) => {
@@ -179,11 +197,10 @@ impl CriterionArgs {
                     Some(s) => Scale::Given(s),
                     None => self.quantile.map_or(Scale::LayerMedian, Scale::Quantile),
                 };
-                options.reading = match self.reading.as_deref() {
-                    None | Some("after") => Reading::After,
-                    Some("before") => Reading::Before,
-                    Some("others") => Reading::Others,
-                    Some(other) => return Err(Error::input(format!("--reading '{other}': use after, before or others"))),
+                options.reading = match self.reading {
+                    None | Some(ReadBy::After) => Reading::After,
+                    Some(ReadBy::Before) => Reading::Before,
+                    Some(ReadBy::Others) => Reading::Others,
                 };
                 options.cloud = self.hops.map_or(Cloud::Euclidean, |k| Cloud::Hops { k });
                 options.per_class = self.per_class;
@@ -191,23 +208,17 @@ impl CriterionArgs {
             Criterion::Topological(options) => {
                 options.population = self.population.unwrap_or(options.population);
                 options.generations = self.generations.unwrap_or(options.generations);
-                options.points = match self.points.as_deref() {
-                    None | Some("weights") => FilterPoints::Weights,
-                    Some("directions") => FilterPoints::Directions,
-                    Some("maps") => FilterPoints::Maps { samples: self.samples.unwrap_or(most.min(512)) },
-                    Some("refitted") => {
-                        FilterPoints::Refitted { samples: self.samples.unwrap_or(most.min(FilterPoints::REFITTED)) }
-                    }
-                    Some(other) => {
-                        return Err(Error::input(format!("--points '{other}': use weights, directions, maps or refitted")));
-                    }
+                let samples = |usual: usize| self.samples.unwrap_or(most.min(usual));
+                options.points = match self.points {
+                    None | Some(PointsBy::Weights) => FilterPoints::Weights,
+                    Some(PointsBy::Directions) => FilterPoints::Directions,
+                    Some(PointsBy::Maps) => FilterPoints::Maps { samples: samples(512) },
+                    Some(PointsBy::Refitted) => FilterPoints::Refitted { samples: samples(FilterPoints::REFITTED) },
                 };
             }
             Criterion::Barcode(options) => {
                 options.joint = self.joint;
-                if let Some(name) = &self.aim {
-                    options.aim = Aim::named(name)?;
-                }
+                options.aim = self.aim.unwrap_or(options.aim);
             }
             Criterion::Energy(options) => {
                 options.population = self.population.unwrap_or(options.population);
@@ -354,10 +365,8 @@ pub struct Prune {
     /// Replace the run that is in --out
     #[arg(long, conflicts_with_all = ["resume", "sensitivity"])]
     force: bool,
-    /// What a filter is worth: effect, barcode, samples-h0, samples-h1, betti, holes, l1, l2, fpgm,
-    /// bn-scale, apoz, mean-activation, selectivity, taylor, functionality, topological, energy,
-    /// random
-    #[arg(long, default_value = "effect")]
+    /// What a filter is worth
+    #[arg(long, default_value = "effect", value_parser = criteria())]
     by: String,
     /// Remove filters whose score is above this [default for betti: 300]
     #[arg(long, conflicts_with_all = ["ratio", "below", "global"], allow_negative_numbers = true)]
@@ -416,7 +425,7 @@ pub struct Prune {
     seed: Option<u64>,
     /// In place of pruning: the accuracy when each layer alone loses a share, into sensitivity.csv
     /// and .svg
-    #[arg(long, conflicts_with_all = ["above", "below", "ratio", "global", "target", "recover", "recover_steps", "distill", "labels", "as_trained", "recover_rate", "resume"])]
+    #[arg(long, conflicts_with_all = ["above", "below", "ratio", "global", "target", "recover", "recover_steps", "RecoveryArgs", "resume"])]
     sensitivity: bool,
     /// Shares for --sensitivity, as 0.1..0.9 (steps of 0.1) or a list
     #[arg(long, requires = "sensitivity", value_name = "NUMBERS", default_value = "0.1..0.9")]
@@ -426,8 +435,8 @@ pub struct Prune {
     test: Option<usize>,
     /// Go on with a recovery that was interrupted, by its own options
     #[arg(long, conflicts_with_all = [
-        "by", "above", "below", "ratio", "global", "reverse", "round_to", "ignore", "layer_ratio", "min_filters", "inner", "schedule", "steps",
-        "between", "recover", "recover_steps", "distill", "labels", "as_trained", "recover_rate", "compensate", "ridge", "places", "target", "shares", "aim", "joint", "samples", "betti", "scale", "quantile", "reading", "hops", "per_class", "population", "generations", "points", "seed",
+        "CriterionArgs", "LimitArgs", "CompensateArgs", "RecoveryArgs", "by", "above", "below", "ratio", "global", "target", "shares",
+        "reverse", "round_to", "schedule", "steps", "between", "recover", "recover_steps", "seed",
     ])]
     resume: bool,
     /// Print prune.json instead of tables
@@ -486,9 +495,7 @@ impl Prune {
             (.., Some(ratio)) => Rule::Global(ratio),
             _ if target.is_some() => target.unwrap_or(Rule::Ratio(0.5)),
             _ => match (&criterion, self.schedule) {
-                (Criterion::Betti(_), When::OneShot | When::Soft) => Rule::Above(300.0),
-                (Criterion::BnScale, When::OneShot | When::Soft) => Rule::Below(1e-3),
-                (Criterion::Energy(_), When::OneShot | When::Soft) => Rule::Below(0.5),
+                (criterion, When::OneShot | When::Soft) => criterion.record().usual.unwrap_or(Rule::Ratio(0.5)),
                 _ => Rule::Ratio(0.5),
             },
         };

@@ -210,7 +210,7 @@ pub fn live(run: &Run, data: &DataSet, args: &ProcedureArgs, compute: &Compute, 
     });
     let net = net.map_err(|e| match e {
         Error::Interrupted(why) => {
-            Error::Interrupted(why.replace("with --resume", "with the same command and --live, or `train --resume --trace`"))
+            Error::Interrupted(format!("{why}: by `lacuna train --resume --trace`, or this command again"))
         }
         other => other,
     })?;

@@ -1,5 +1,6 @@
 //! `lacuna train`
 
+use super::choice::one_of;
 use super::engine::EngineArgs;
 use super::print;
 use super::progress::Progress;
@@ -77,24 +78,24 @@ pub struct Train {
     /// Activation function, as NAME or NAME:P1,P2; `lacuna activations` lists them [default: cabs
     /// for shapes; for a cnn of images fold:0.2,1, with --init edge; else relu]
     #[arg(long)]
-    activation: Option<String>,
+    activation: Option<Activation>,
     /// Learn the activation's parameters too, each layer's own
     #[arg(long)]
     learn_activation: bool,
     /// How weights are drawn: own (the activation's), edge (of chaos), glorot, or a variance times
     /// fan-in [default: own]
     #[arg(long)]
-    init: Option<String>,
-    /// adam, amsgrad, sgd, adagrad, adadelta or rmsprop
-    #[arg(long, default_value = "adam")]
-    optimiser: String,
+    init: Option<Init>,
+    /// How the gradient changes the weights
+    #[arg(long, default_value = "adam", value_parser = one_of::<OptimiserKind>(OptimiserKind::ALL.map(|o| o.1)))]
+    optimiser: OptimiserKind,
     /// Learning rate [default: 0.001; for sgd 0.05, adagrad 0.01, adadelta 1]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     lr: Option<f64>,
     /// The course of the learning rate: constant, step (a tenth from half of the steps on, a
     /// hundredth from three quarters on), cosine, or one-cycle
-    #[arg(long, default_value = "constant")]
-    schedule: String,
+    #[arg(long, default_value = "constant", value_parser = one_of::<RateSchedule>(RateSchedule::ALL.map(|s| s.0)))]
+    schedule: RateSchedule,
     /// Epochs over which the learning rate rises to its beginning
     #[arg(long, default_value_t = 0, value_name = "EPOCHS")]
     warm_up: usize,
@@ -145,11 +146,8 @@ pub fn normalisation(mean: &[f32], deviation: &[f32]) -> Option<Normalisation> {
 
 impl Train {
     fn settings(&self) -> Result<Settings> {
-        let known = OptimiserKind::ALL.iter().find(|(_, name, _)| *name == self.optimiser);
-        let &(kind, name, usual) = known.ok_or_else(|| {
-            let names: Vec<_> = OptimiserKind::ALL.iter().map(|o| o.1).collect();
-            Error::unknown("optimiser", &self.optimiser, &names)
-        })?;
+        let kind = self.optimiser;
+        let (name, usual) = kind.usual();
         if self.momentum.is_some() && kind != OptimiserKind::Sgd {
             return Err(Error::input(format!("--momentum is for sgd: {name} has its own")));
         }
@@ -164,9 +162,7 @@ impl Train {
         if epochs == 0 {
             return Err(Error::input("at least one epoch is needed"));
         }
-        let known = RateSchedule::ALL.iter().find(|(name, _)| *name == self.schedule);
-        let names = RateSchedule::ALL.map(|(name, _)| name);
-        let schedule = known.map(|s| s.1).ok_or_else(|| Error::unknown("schedule", &self.schedule, &names))?;
+        let schedule = self.schedule;
         if self.warm_up >= epochs {
             return Err(Error::input(format!("a warm-up of {} epochs leaves none of {epochs} to learn in", self.warm_up)));
         }
@@ -181,10 +177,10 @@ impl Train {
         let settings = self.settings()?;
         // Each where docs/activations.md found it the best.
         let (activation, init) = match (&self.activation, self.model_name()) {
-            (Some(given), _) => (given.as_str(), "own"),
-            (None, _) if is_generated(&self.data) => ("cabs", "own"),
-            (None, "cnn") => ("fold:0.2,1", "edge"),
-            (None, _) => ("relu", "own"),
+            (Some(given), _) => (given.clone(), Init::Own),
+            (None, _) if is_generated(&self.data) => ("cabs".parse()?, Init::Own),
+            (None, "cnn") => ("fold:0.2,1".parse()?, Init::Edge),
+            (None, _) => ("relu".parse()?, Init::Own),
         };
         // Another directory must not lead to other data.
         let data_dir = self.data_dir.as_ref().map(|d| std::fs::canonicalize(d).unwrap_or_else(|_| d.clone()));
@@ -198,8 +194,8 @@ impl Train {
         let absolute = |name: &str| std::fs::canonicalize(name).map_or(name.to_string(), |p| p.display().to_string());
         let label = self.label.as_deref().map(|l| if l.ends_with(".npy") { absolute(l) } else { l.to_string() });
         let data = if table { absolute(&self.data) } else { self.data.clone() };
-        let given = Config::new(&data, self.model_kind()?, Activation::parse(activation)?, settings);
-        let init = Init::parse(self.init.as_deref().unwrap_or(init))?;
+        let given = Config::new(&data, self.model_kind()?, activation, settings);
+        let init = self.init.unwrap_or(init);
         let normalisation = normalisation(&self.mean, &self.deviation);
         let (learn_activation, tensorboard) = (self.learn_activation, self.tensorboard);
         Config { label, data_dir, normalisation, init, learn_activation, tensorboard, ..given }.standardised()
@@ -330,7 +326,10 @@ impl Train {
         if self.trace {
             super::trace::live(&run, &data, &self.procedure, &compute, &mut progress)?;
         } else {
-            run.train(None, &data, &compute, &mut progress)?;
+            run.train(None, &data, &compute, &mut progress).map_err(|e| match e {
+                stopped @ Error::Interrupted(_) => stopped.settings(&["resume"]),
+                other => other,
+            })?;
         }
         drop(progress);
         let metrics = run.metrics()?;

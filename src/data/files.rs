@@ -74,6 +74,15 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_slice(&bytes).map_err(|e| Error::line(path, e.line(), e.to_string()))
 }
 
+/// The error of a folder that holds results of other options than those of now.
+#[cfg(feature = "nn")]
+pub(crate) fn other_options(what: &str, folder: &Path, before: &impl serde::Serialize, now: &impl serde::Serialize) -> Error {
+    let differ = differences(before, now);
+    let message =
+        format!("{} holds {what} with other options or of other weights ({differ}): use another folder", folder.display());
+    Error::setting(message, &["out"])
+}
+
 /// What differs between two values, for messages: `name: before, now NOW`, three of them at most.
 #[cfg(feature = "nn")]
 pub(crate) fn differences(before: &impl serde::Serialize, now: &impl serde::Serialize) -> String {

@@ -49,10 +49,8 @@ pub fn lock_folder(folder: &Path) -> Result<FolderLock> {
                 let _ = file.read_to_string(&mut owner);
                 let owner = owner.trim();
                 let by = if owner.is_empty() { "another process".into() } else { format!("process {owner}") };
-                return Err(Error::input(format!(
-                    "{} is being worked on by {by}: wait for it, or use another --out",
-                    folder.display()
-                )));
+                let message = format!("{} is being worked on by {by}: wait for it, or use another folder", folder.display());
+                return Err(Error::setting(message, &["out"]));
             }
             Err(TryLockError::Error(e)) => return Err(Error::io(&path, "lock")(e)),
         }

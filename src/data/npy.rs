@@ -182,7 +182,8 @@ pub(super) fn npz(path: &Path, bytes: &[u8], wanted: Option<&str>) -> Result<Arc
         (None, [one]) => one.clone(),
         (_, []) => return Err(bad("the archive holds no array".into())),
         (_, several) => {
-            return Err(bad(format!("the archive holds the arrays {}: name one with --array NAME", several.join(", "))));
+            let message = format!("the archive holds the arrays {}: name one of them", several.join(", "));
+            return Err(bad(message).settings(&["array"]));
         }
     };
     Ok(Archive::Array(npy_array(path, &unpack(&name)?)?))

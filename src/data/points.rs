@@ -25,6 +25,13 @@ pub enum InputFormat {
     Binary,
 }
 
+impl std::str::FromStr for InputFormat {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self> {
+        Self::parse(name)
+    }
+}
+
 impl InputFormat {
     /// All of them, with their names.
     pub const ALL: [(&'static str, InputFormat); 6] = [
@@ -171,7 +178,7 @@ pub fn parse_cloud(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<R
     }
     let cloud = match format {
         InputFormat::PointCloud if options.format.is_none() && is_distance_matrix(&rows) => {
-            notes.push("the table is square and symmetric and its diagonal is 0, so it is read as distances (--format points: as points)".into());
+            notes.push("the table is square and symmetric and its diagonal is 0, so it is read as distances".into());
             from_square(path, &rows)?
         }
         InputFormat::PointCloud => from_points(path, &rows, options.metric, &mut notes)?,
@@ -439,7 +446,7 @@ mod tests {
         assert_eq!(read.cloud, parse("1\n2 3\n", InputFormat::LowerDistance).unwrap());
         assert!(read.notes[0].contains("diagonal"));
         let e = parse("1\n2 3\n4 5 6\n", InputFormat::PointCloud).unwrap_err();
-        assert!(e.to_string().contains("--format lower-distance"), "{e}");
+        assert!(matches!(&e, Error::Settings { settings: ["format lower-distance"], .. }), "{e}");
     }
 
     /// Corners of a unit square where 32 bits have steps of 128: its digits stay, in every metric
@@ -505,7 +512,7 @@ mod tests {
         let one = npy("<f8", "(2, 2)", &f64s(&[1., 2., 3., 4.]));
         assert_eq!(bytes_as(&archive(&[("x", one.clone())]), InputFormat::PointCloud).unwrap(), want);
         let two = archive(&[("x", one.clone()), ("y", one)]);
-        assert!(bytes_as(&two, InputFormat::PointCloud).unwrap_err().to_string().contains("name one with --array NAME"));
+        assert!(bytes_as(&two, InputFormat::PointCloud).unwrap_err().to_string().contains("name one of them"));
         let named = ReadOptions { array: Some("y".into()), format: Some(InputFormat::PointCloud), ..ReadOptions::default() };
         assert_eq!(parse_cloud(Path::new("t.npz"), &two, &named).unwrap().cloud, want);
         let flat = npy("<f8", "(3,)", &f64s(&[1., 2., 3.]));

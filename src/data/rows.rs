@@ -48,9 +48,9 @@ impl Rows {
             None => Ok(width),
             Some(i) => {
                 let triangle = (0..self.len()).all(|i| self.row(i).len() == i + 1);
-                let hint =
-                    if triangle { "; for the lower triangle of a distance matrix give --format lower-distance" } else { "" };
-                Err(self.wrong(path, i, format!("{} numbers, but the rows before have {width}{hint}", self.row(i).len())))
+                let error = self.wrong(path, i, format!("{} numbers, but the rows before have {width}", self.row(i).len()));
+                // It may be the lower triangle of a distance matrix.
+                Err(if triangle { error.settings(&["format lower-distance"]) } else { error })
             }
         }
     }

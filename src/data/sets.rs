@@ -29,7 +29,7 @@ pub fn load_data(name: &str, folder: Option<&Path>, seed: u64) -> Result<DataSet
     let (shape, copies) = parts(name);
     if is_generated(name) {
         if folder.is_some() {
-            return Err(Error::input(format!("the {shape} are generated: drop --data-dir")));
+            return Err(Error::setting(format!("the {shape} are generated: they need no folder"), &["data-dir"]));
         }
         return generated(shape, copies, seed);
     }
@@ -52,14 +52,15 @@ pub fn load_data(name: &str, folder: Option<&Path>, seed: u64) -> Result<DataSet
         ("cat-vs-dog", Some(folder)) => images::read_folder(folder, ImageSet::Cifar10)?.of_classes("cat-vs-dog", &[3, 5]),
         ("images", Some(folder)) => image_folder::read_image_folder(folder, side),
         ("mnist" | "cifar-10" | "cat-vs-dog" | "images", None) => {
-            Err(Error::input(format!("{name} is not bundled: give its folder with --data-dir")))
+            Err(Error::setting(format!("{name} is not bundled: give the folder of its files"), &["data-dir"]))
         }
         _ => {
             let known: Vec<&str> = SETS.into_iter().chain(generate::SHAPES.iter().map(|s| s.name)).collect();
             let known = Error::unknown("data set", name, &known);
-            Err(Error::input(format!(
-                "{known}; a shape with a number of copies as in disks:75, or a table as FILE.csv with --label"
-            )))
+            let message = format!(
+                "{known}; a shape with a number of copies as in disks:75, or a table as FILE.csv and the column of its labels"
+            );
+            Err(Error::setting(message, &["label"]))
         }
     }
 }

@@ -26,9 +26,8 @@ pub(super) fn text_rows(path: &Path, bytes: &[u8], skip: usize, columns: &[Strin
         let fields = fields(content).map_err(wrong)?;
         if rows.starts.is_empty() && rows.header.is_none() && is_header(&fields) {
             if fields[0].is_empty() && columns.is_empty() {
-                return Err(wrong(
-                    "the first column has no name: if it numbers the rows, remove it, or name the others with --columns".into(),
-                ));
+                let message = "the first column has no name: if it numbers the rows, remove it, or choose the others";
+                return Err(wrong(message.into()).settings(&["columns"]));
             }
             rows.header = Some(fields);
             continue;

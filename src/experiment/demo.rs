@@ -55,7 +55,10 @@ pub fn demo(options: &DemoOptions, compute: &Compute, watch: &mut dyn Watch) -> 
     let marker = out.join(MARKER);
     for old in ["cnn", "cnn-pruned"].map(|n| out.join(n)).into_iter().filter(|p| p.exists()) {
         if !marker.is_file() {
-            return Err(Error::input(format!("{} is there and not an earlier demo's: use another --out", old.display())));
+            return Err(Error::setting(
+                format!("{} is there and not an earlier demo's: use another folder", old.display()),
+                &["out"],
+            ));
         }
         std::fs::remove_dir_all(&old).map_err(Error::io(&old, "remove"))?;
     }
@@ -73,7 +76,7 @@ fn tell(options: &DemoOptions, compute: &Compute, watch: &mut dyn Watch) -> Resu
     let points = outside(&disks)?;
     let rows: String = (0..points.len()).map(|i| points.point(i)).map(|p| format!("{},{}\n", p[0], p[1])).collect();
     write_text(&out.join("nine-holes.csv"), &rows)?;
-    let barcode = compute.engine.barcode(&points.into(), &Options::default())?;
+    let barcode = compute.engine.barcode(points, &Options::default())?;
     watch.note("1. Nine disks in the plane: inside has Betti numbers (9, 0), outside (1, 9)");
     let mut learners = Vec::new();
     for (name, rate) in RIVALS {

@@ -1,7 +1,7 @@
 //! Raw results as lines of JSON, written one by one, so that an experiment that was stopped goes on
 //! where it was.
 
-use crate::data::files::{create_folder, differences, read_json, write_json};
+use crate::data::files::{create_folder, other_options, read_json, write_json};
 use crate::error::{Error, Result};
 use crate::nn::Compute;
 use crate::topology::EngineInfo;
@@ -28,11 +28,8 @@ pub(super) fn same_engine(folder: &Path, compute: &Compute) -> Result<()> {
     if path.exists() {
         let before: EngineInfo = read_json(&path)?;
         if before.kind != info.kind {
-            return Err(Error::input(format!(
-                "{} holds results of the {} engine: use another --out",
-                folder.display(),
-                before.kind
-            )));
+            let message = format!("{} holds results of the {} engine: use another folder", folder.display(), before.kind);
+            return Err(Error::setting(message, &["out", "engine"]));
         }
         return Ok(());
     }
@@ -50,11 +47,7 @@ pub(super) fn same_subject(folder: &Path, subject: &impl Serialize) -> Result<()
     if path.exists() {
         let before: serde_json::Value = read_json(&path)?;
         if before != now {
-            return Err(Error::input(format!(
-                "{} holds results with other options or of other weights ({}): use another --out",
-                folder.display(),
-                differences(&before, &now)
-            )));
+            return Err(other_options("results", folder, &before, &now));
         }
         return Ok(());
     }

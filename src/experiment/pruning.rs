@@ -4,7 +4,7 @@ use super::compare::{Compare, CompareRow, Rival, compare};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Compute};
 use crate::progress::Watch;
-use crate::prune::{Compensation, Criterion, Recovery};
+use crate::prune::{CRITERIA, Compensation, Recovery};
 use crate::train::{Config, ModelKind, Optimiser, OptimiserKind, Run, Settings, load_data};
 use std::path::PathBuf;
 
@@ -47,7 +47,7 @@ pub(super) fn subject(options: &Pruning, compute: &Compute, watch: &mut dyn Watc
         let run = Run::open(&folder)?;
         if run.config.model != config(options)?.model {
             let what = if options.quick { "the full form's" } else { "another" };
-            return Err(Error::input(format!("{} holds {what} network: use another --out", folder.display())));
+            return Err(Error::setting(format!("{} holds {what} network: use another folder", folder.display()), &["out"]));
         }
         run
     } else {
@@ -73,9 +73,8 @@ fn config(options: &Pruning) -> Result<Config> {
         ("cifar-10", ModelKind::Zoo { name: "vgg16-bn".into() }, settings)
     };
     if !options.quick && options.data_dir.is_none() {
-        return Err(Error::input(
-            "the full form trains on CIFAR-10: give its folder with --data-dir, or a trained run with --run",
-        ));
+        let message = "the full form trains on CIFAR-10: give the folder of its data, or a trained run";
+        return Err(Error::setting(message, &["data-dir", "run"]));
     }
     let data_dir = options.data_dir.clone().filter(|_| !options.quick);
     Ok(Config { data_dir, ..Config::new(data, model, Activation::parse("relu")?, settings) })
@@ -118,7 +117,7 @@ pub fn topological_pruner(options: &Pruning, compute: &Compute, watch: &mut dyn 
 /// As [`compare`].
 pub fn pruning_comparison(options: &Pruning, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<CompareRow>> {
     let run = subject(options, compute, watch)?;
-    let mut names: Vec<&str> = Criterion::NAMES.to_vec();
+    let mut names: Vec<&str> = CRITERIA.iter().map(|c| c.name).collect();
     if run.arch.groups()?.iter().any(|g| g.norms.is_empty()) {
         names.retain(|n| *n != "bn-scale");
     }

@@ -23,6 +23,13 @@ pub enum Init {
     Variance(f64),
 }
 
+impl std::str::FromStr for Init {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(text)
+    }
+}
+
 impl Init {
     /// Reads `own`, `edge`, `glorot` or a number, the variance times fan-in.
     ///

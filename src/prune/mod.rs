@@ -28,8 +28,8 @@ pub use budget::{Budget, Shares};
 pub use compensate::{Compensation, Refit, compensate, cut_and_compensate};
 pub use cost::Cost;
 pub use criteria::{
-    Aim, BettiDimension, BettiOptions, Cloud, Criterion, FunctionalityOptions, Reading, ReconstructionOptions, SamplesOptions,
-    Scale, count_holes,
+    Aim, BettiDimension, BettiOptions, CRITERIA, Cloud, Criterion, CriterionRecord, FunctionalityOptions, Reading,
+    ReconstructionOptions, SamplesOptions, Scale, count_holes,
 };
 pub use fold::cut_and_fold;
 pub use outcome::{Outcome, Stage};

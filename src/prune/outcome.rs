@@ -71,7 +71,7 @@ impl Outcome {
         let mut said = format!("By {}, {rule}: {gone} of {all} filters removed.", self.plan.criterion.name());
         if gone == 0 {
             said += &format!(
-                " Nothing was removed: scores are from {low:.4} to {most:.4}, and every layer keeps {} of its filters at least (--min-filters).",
+                " Nothing was removed: scores are from {low:.4} to {most:.4}, and every layer keeps {} of its filters at least.",
                 self.plan.limits.minimum
             );
         }
@@ -95,7 +95,7 @@ impl Outcome {
         let few: Vec<&str> = self.refits.iter().filter(|r| r.rows < r.inputs).map(|r| r.layer.as_str()).collect();
         if !few.is_empty() {
             said += &format!(
-                " There were fewer rows than inputs for {}: there the ridge of {} decides; more images (--compensate) may help.",
+                " There were fewer rows than inputs for {}: there the ridge of {} decides; more images for the compensation may help.",
                 few.join(", "),
                 by.ridge
             );

@@ -156,15 +156,17 @@ impl Plan {
         };
         match self.rule {
             Rule::Above(_) if !self.criterion.high_goes() => {
-                return Err(Error::input(format!(
-                    "--above is a Betti number or another score of which the high go; with --by {name} give a --ratio"
-                )));
+                let message = format!("filters go above a score where high scores go; by {name} the low ones do: give a ratio");
+                return Err(Error::setting(message, &["ratio"]));
             }
             Rule::Below(_) if self.criterion.high_goes() => {
-                return Err(Error::input(format!("with --by {name} the high scores go: give --above or a --ratio")));
+                return Err(Error::setting(
+                    format!("by {name} the high scores go, not the low ones: give a score above which they do, or a ratio"),
+                    &["above", "ratio"],
+                ));
             }
             Rule::Above(limit) | Rule::Below(limit) if !limit.is_finite() => {
-                return Err(Error::input("--above and --below must be numbers"));
+                return Err(Error::setting("the score above or below which filters go must be a number", &["above", "below"]));
             }
             Rule::Ratio(r) | Rule::Global(r) => share(r)?,
             Rule::Target { share, .. } if !(share > 0.0 && share <= 1.0) => {
@@ -181,7 +183,7 @@ impl Plan {
             _ => false,
         };
         if matches!(self.criterion, Criterion::Topological(_)) && !sized {
-            return Err(Error::input("the topological search looks for sets of a given size: give a --ratio"));
+            return Err(Error::setting("the topological search looks for sets of a given size: give a ratio", &["ratio"]));
         }
         if let Some(by) = &self.compensate {
             by.check()?;
@@ -192,19 +194,22 @@ impl Plan {
             return Err(Error::input("the learning rate of the recovery must be a number above 0"));
         }
         if let (Recover::Steps { .. }, None) = (self.recover, self.recovery) {
-            return Err(Error::input("--recover-steps is for gentle recoveries: give --recover EPOCHS, or --distill"));
+            let message = "a number of steps is for gentle recoveries: give epochs, or let the whole network teach";
+            return Err(Error::setting(message, &["recover-steps", "recover", "distill"]));
         }
-        if self.reverse && matches!(self.criterion, Criterion::Topological(_) | Criterion::Energy(_)) {
+        if self.reverse && self.criterion.record().is_search {
             return Err(Error::input(format!("{name} finds a set, not an order: there is no reverse of it")));
         }
         if self.round_to == 0 || self.limits.minimum == 0 {
-            return Err(Error::input("--round-to and --min-filters must be at least 1"));
+            let message = "the number that filters are rounded to, and the least that a layer keeps, must be at least 1";
+            return Err(Error::setting(message, &["round-to", "min-filters"]));
         }
         for (_, r) in &self.limits.ratios {
             share(*r)?;
         }
         if self.rule.needs_effects() && !self.limits.ratios.is_empty() {
-            return Err(Error::input("--shares effect decides what each layer loses: drop --layer-ratio"));
+            let message = "shares by effect decide what each layer loses: no layer can have a ratio of its own";
+            return Err(Error::setting(message, &["layer-ratio", "shares"]));
         }
         let groups = arch.groups()?;
         if groups.is_empty() {
@@ -219,9 +224,8 @@ impl Plan {
         for (given, _) in &self.limits.ratios {
             let mut of_name = groups.iter().filter(|g| names_of(arch, g).iter().any(|n| is_under(n, given)));
             if !self.limits.coupled && of_name.all(Group::is_coupled) {
-                return Err(Error::input(format!(
-                    "--inner keeps '{given}' whole, which is coupled: it can have no --layer-ratio"
-                )));
+                let message = format!("'{given}' is coupled, and coupled layers stay whole: it can have no ratio of its own");
+                return Err(Error::setting(message, &["inner", "layer-ratio"]));
             }
         }
         self.schedule.check(&self.rule)
@@ -343,10 +347,8 @@ impl Plan {
     fn global(&self, share: f64, scores: &[LayerScores], worth: &impl Fn(f64) -> f64) -> Vec<usize> {
         let mut all: Vec<(f64, usize)> = Vec::new();
         for (g, layer) in scores.iter().enumerate() {
-            let alike =
-                matches!(self.criterion, Criterion::BnScale | Criterion::Apoz(_) | Criterion::Taylor(_) | Criterion::Effect(_));
             let mean = layer.scores.iter().map(|s| s.abs()).sum::<f64>() / layer.scores.len().max(1) as f64;
-            let mean = if alike { 1.0 } else { mean };
+            let mean = if self.criterion.record().alike { 1.0 } else { mean };
             all.extend(layer.scores.iter().map(|&s| (worth(s) / mean.max(f64::MIN_POSITIVE), g)));
         }
         all.sort_by(|a, b| a.0.total_cmp(&b.0));

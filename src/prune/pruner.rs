@@ -37,7 +37,7 @@ pub fn prune_run(
     refuse_taken(out)?;
     let partial = partial_folder(out);
     if std::fs::read_dir(out).is_ok_and(|mut files| files.next().is_some()) {
-        return Err(Error::input(format!("{} is not empty: use another --out", out.display())));
+        return Err(Error::setting(format!("{} is not empty: use another folder", out.display()), &["out"]));
     }
     let mut steps = Steps {
         folder: partial.clone(),

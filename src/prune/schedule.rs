@@ -47,14 +47,16 @@ impl Schedule {
         match self {
             Schedule::OneShot => Ok(()),
             _ if matches!(rule, Rule::Latency { .. }) => {
-                Err(Error::input("--target latency is for one cut: use --target macs with a schedule"))
+                let message = "a target of latency is for one cut: with a schedule give one of MACs";
+                Err(Error::setting(message, &["target macs", "schedule"]))
             }
             Schedule::Iterative { steps: 0, .. } | Schedule::Soft { epochs: 0 } => {
                 Err(Error::input("a schedule needs at least one step or epoch"))
             }
             Schedule::Iterative { steps, .. } if steps > 1000 => Err(Error::input("a schedule has at most 1000 steps")),
-            Schedule::Iterative { .. } if !matches!(rule, Rule::Ratio(_) | Rule::Target { .. }) => Err(Error::input(
-                "an iterative schedule needs a --ratio, the share that is gone after the last step, or a --target",
+            Schedule::Iterative { .. } if !matches!(rule, Rule::Ratio(_) | Rule::Target { .. }) => Err(Error::setting(
+                "an iterative schedule needs a ratio, the share that is gone after the last step, or a target",
+                &["ratio", "target"],
             )),
             _ => Ok(()),
         }

@@ -5,11 +5,11 @@ use super::plan::Plan;
 use super::shrink::score;
 use super::surgery::Keep;
 use crate::data::DataSet;
-use crate::data::files::{create_folder, differences, read_json, write_json, write_text};
+use crate::data::files::{create_folder, other_options, read_json, write_json, write_text};
 use crate::error::{Error, Result};
 use crate::nn::Compute;
 use crate::progress::{Unwatched, Watch};
-use crate::prune::{Criterion, Rule};
+use crate::prune::Rule;
 use crate::report::{Lines, Picture, Table};
 use crate::train::{Run, accuracy, refuse_run};
 use serde::{Deserialize, Serialize};
@@ -107,7 +107,7 @@ pub fn sensitivity(
     watch: &mut dyn Watch,
 ) -> Result<Sensitivity> {
     plan.check(&run.arch)?;
-    if matches!(plan.criterion, Criterion::Topological(_) | Criterion::Energy(_)) {
+    if plan.criterion.record().is_search {
         return Err(Error::input(format!(
             "{} finds a set for one share, not an order: it has no sensitivity",
             plan.criterion.name()
@@ -125,11 +125,8 @@ pub fn sensitivity(
         let weights = run.fingerprint()?;
         if old.plan != *plan || old.samples != data.test.len() || old.weights != weights {
             let told = |plan: &Plan, samples: usize, weights: &str| serde_json::json!({ "plan": plan, "samples": samples, "weights": weights });
-            return Err(Error::input(format!(
-                "{} holds an analysis with other options or of other weights ({}): use another --out",
-                out.display(),
-                differences(&told(&old.plan, old.samples, &old.weights), &told(plan, data.test.len(), &weights))
-            )));
+            let (before, now) = (told(&old.plan, old.samples, &old.weights), told(plan, data.test.len(), &weights));
+            return Err(other_options("an analysis", out, &before, &now));
         }
         watch.note(&format!("going on after {} points", old.points.len()));
         old

@@ -1,7 +1,10 @@
 //! What the engines answer: bars, Betti numbers, Betti curves.
 
 use crate::error::{Error, Result};
+use crate::topology::cycles::Cycle;
+use crate::topology::edges::BarEdges;
 use crate::topology::metric::Metric;
+use crate::topology::order::Key;
 
 /// A class that is born at one length and dies at another; `death` is infinite when it never dies.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -51,6 +54,12 @@ pub struct Barcode {
     pub sampled_from: Option<usize>,
     /// `bars[d]` are those of dimension `d`.
     pub bars: Vec<Vec<Bar>>,
+    /// The simplices that every bar lies between, in the order of the bars, if they were asked for
+    /// ([`crate::topology::Options::edges`]).
+    pub edges: Option<Vec<Vec<BarEdges>>>,
+    /// Cycles that stand for the longest bars of dimension 1, if they were asked for
+    /// ([`crate::topology::Options::cycles`]).
+    pub cycles: Option<Vec<Cycle>>,
 }
 
 impl Barcode {
@@ -139,16 +148,16 @@ pub struct Answer {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pairs {
     /// Keys of the minimum spanning forest's edges: the deaths of dimension 0.
-    pub merges: Vec<u32>,
+    pub merges: Vec<Key>,
     /// Keys of birth and death of every class of dimensions 1, 2, ...; `None` never dies.
-    pub classes: Vec<Vec<(u32, Option<u32>)>>,
+    pub classes: Vec<Vec<(Key, Option<Key>)>>,
 }
 
 impl Pairs {
     /// How many classes of every dimension never die: the Betti numbers at the threshold of the
     /// filtration.
     pub fn alive(&self, n: usize) -> Vec<usize> {
-        let of_dimension = |classes: &Vec<(u32, Option<u32>)>| classes.iter().filter(|c| c.1.is_none()).count();
+        let of_dimension = |classes: &Vec<(Key, Option<Key>)>| classes.iter().filter(|c| c.1.is_none()).count();
         std::iter::once(n - self.merges.len()).chain(self.classes.iter().map(of_dimension)).collect()
     }
 
@@ -159,9 +168,9 @@ impl Pairs {
     /// # Errors
     /// [`Error::Input`] when a distance is then beyond what 32 bits can hold.
     pub fn into_barcode(self, n: usize, metric: Metric, threshold: Option<f32>, unscale: f32) -> Result<Barcode> {
-        let value = |key: u32| metric.distance(key) * unscale;
+        let value = |key: Key| metric.distance(key) * unscale;
         let ends = self.classes.iter().flatten().flat_map(|&(birth, death)| [Some(birth), death]).flatten();
-        let lost = |key: u32| !value(key).is_finite() || (value(key) == 0.0 && key != 0);
+        let lost = |key: Key| !value(key).is_finite() || (value(key) == 0.0 && key != Key(0));
         if let Some(key) = self.merges.iter().copied().chain(ends).find(|&key| lost(key)) {
             let length = f64::from(metric.distance(key)) * f64::from(unscale);
             return Err(Error::input(format!(
@@ -172,7 +181,7 @@ impl Pairs {
         let mut zero: Vec<Bar> = self.merges.iter().map(|&k| Bar { birth: 0.0, death: value(k) }).collect();
         zero.extend((self.merges.len()..n).map(|_| Bar { birth: 0.0, death: f32::INFINITY }));
         let mut bars = vec![zero];
-        let death = |d: Option<u32>| d.map_or(f32::INFINITY, value);
+        let death = |d: Option<Key>| d.map_or(f32::INFINITY, value);
         for classes in &self.classes {
             bars.push(classes.iter().map(|&(b, d)| Bar { birth: value(b), death: death(d) }).collect());
         }
@@ -180,7 +189,7 @@ impl Pairs {
             dim.retain(|b| b.death > b.birth);
             dim.sort_by(|a, b| a.birth.total_cmp(&b.birth).then(a.death.total_cmp(&b.death)));
         }
-        Ok(Barcode { n, metric, threshold, sampled_from: None, bars })
+        Ok(Barcode { n, metric, threshold, sampled_from: None, bars, edges: None, cycles: None })
     }
 }
 
@@ -190,8 +199,8 @@ mod tests {
 
     fn sample() -> Barcode {
         let pairs = Pairs {
-            merges: vec![0, 1f32.to_bits()],
-            classes: vec![vec![(4f32.to_bits(), Some(9f32.to_bits())), (4f32.to_bits(), None)]],
+            merges: vec![Key(0), Key::of_length(1.0)],
+            classes: vec![vec![(Key::of_length(4.0), Some(Key::of_length(9.0))), (Key::of_length(4.0), None)]],
         };
         pairs.into_barcode(3, Metric::Euclidean, None, 1.0).unwrap()
     }

@@ -1,7 +1,8 @@
 //! What the engines are given: points, distances, or a weighted graph.
 
 use crate::error::{Error, Result};
-use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
+use crate::topology::metric::Metric;
+use crate::topology::source::Source;
 
 /// `len` points in `R^features`, row by row.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,6 +118,17 @@ impl PointCloud {
     pub fn point(&self, i: usize) -> &[f32] {
         &self.data[i * self.features..(i + 1) * self.features]
     }
+
+    /// All of it as a view of its numbers.
+    pub(super) fn view(&self) -> CloudView {
+        CloudView { len: self.len, features: self.features, offset: 0, stride: self.features }
+    }
+
+    /// The cloud with every coordinate changed to another finite one.
+    pub(super) fn map(mut self, change: impl Fn(f32) -> f32) -> Self {
+        self.data.iter_mut().for_each(|x| *x = change(*x));
+        self
+    }
 }
 
 /// Distances between `len` things: the strict lower triangle, row by row (`d(1,0), d(2,0), d(2,1),
@@ -195,6 +207,15 @@ impl DistanceMatrix {
     pub fn between(&self, i: usize, j: usize) -> f32 {
         let (i, j) = (i.max(j), i.min(j));
         if i == j { 0.0 } else { self.lower[i * (i - 1) / 2 + j] }
+    }
+
+    /// The distances between some of the things, which are numbered in this order.
+    ///
+    /// # Errors
+    /// As [`DistanceMatrix::from_lower`].
+    pub(super) fn among(&self, kept: &[usize]) -> Result<Self> {
+        let pairs = (1..kept.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+        Self::from_lower(kept.len(), pairs.map(|(i, j)| self.between(kept[i], kept[j])).collect())
     }
 
     /// The strict lower triangle, row by row.
@@ -284,30 +305,11 @@ impl Cloud {
             Cloud::Edges(g) => g.len(),
         }
     }
-}
 
-impl Cloud {
-    /// At most `most` of the points, evenly by their numbers, with what joins them.
-    pub(super) fn every_so_many(&self, most: usize) -> Cloud {
-        let n = self.len();
-        let most = most.clamp(1, n);
-        let kept: Vec<usize> = (0..most).map(|i| i * n / most).collect();
-        match self {
-            Cloud::Points(p) => {
-                let data = kept.iter().flat_map(|&i| p.point(i).to_vec()).collect();
-                Cloud::Points(PointCloud { len: most, features: p.features, data })
-            }
-            Cloud::Distances(d) => {
-                let pairs = (1..most).flat_map(|i| (0..i).map(move |j| (i, j)));
-                let lower = pairs.map(|(i, j)| d.between(kept[i], kept[j])).collect();
-                Cloud::Distances(DistanceMatrix { len: most, lower })
-            }
-            Cloud::Edges(g) => {
-                let number: std::collections::HashMap<u32, u32> = kept.iter().zip(0u32..).map(|(&v, i)| (v as u32, i)).collect();
-                let inside = |&(i, j, d): &(u32, u32, f32)| Some((*number.get(&i)?, *number.get(&j)?, d));
-                Cloud::Edges(SparseGraph { len: most, edges: g.edges.iter().filter_map(inside).collect() })
-            }
-        }
+    /// How its distances are made, given the metric for points: matrices and graphs bring their own
+    /// lengths.
+    pub fn metric(&self, of_points: Metric) -> Metric {
+        Source::from(self).metric(of_points)
     }
 }
 
@@ -362,12 +364,6 @@ impl CloudView {
     pub fn of_channels(samples: usize, channels: usize, plane: usize) -> Vec<CloudView> {
         (0..channels).map(|c| CloudView { len: samples, features: plane, offset: c * plane, stride: channels * plane }).collect()
     }
-}
-
-/// A length as the bits that the engines sort; an infinite one is no edge.
-pub(crate) fn key_of_length(d: f32) -> u32 {
-    let bits = d.to_bits();
-    if bits > MAX_KEY { NO_EDGE } else { bits }
 }
 
 /// Row and column of an entry of a strict lower triangle.

@@ -1,19 +1,26 @@
 //! The facade over both engines.
 
 use super::barcode::{Answer, Barcode, EngineInfo, Pairs, Seconds};
-use super::cloud::{Cloud, CloudView};
+#[cfg(feature = "gpu")]
+use super::cloud::CloudView;
 use super::cpu;
 use super::cycles::Cycle;
-use super::edges::BarEdges;
 #[cfg(feature = "gpu")]
-use super::gpu;
-use super::input::{Batch, Input};
+use super::gpu::{self, Ready};
+use super::input::Input;
+#[cfg(feature = "gpu")]
+use super::input::{DeviceNumbers, Kind, check_views};
 use super::metric::Metric;
-use super::options::{Options, Prepared, ordinary, prepare};
+use super::options::Options;
+use super::order::Key;
+use super::prepare::{Prepared, prepare, weight};
+use super::source::Source;
 use super::task::{Task, add_seconds};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{AdapterChoice, Gpu, adapters};
+use crate::progress::{Unwatched, Watch};
+use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -30,24 +37,12 @@ pub enum EngineKind {
     Cpu,
 }
 
-/// Numbers that are on a device already.
-#[cfg(feature = "gpu")]
-#[derive(Clone, Copy, Debug)]
-pub struct DeviceNumbers<'a> {
-    /// A storage buffer of f32 of the engine's own device.
-    pub buffer: &'a wgpu::Buffer,
-    /// First byte, a multiple of the device's `min_storage_buffer_offset_alignment`.
-    pub offset: u64,
-    /// Number of bytes.
-    pub bytes: u64,
-}
-
 /// Computes barcodes, natively or on a GPU.
 ///
 /// ```
 /// use lacuna::topology::{Engine, Options, PointCloud};
 /// let square = PointCloud::new(4, 2, vec![0., 0., 1., 0., 1., 1., 0., 1.])?;
-/// let barcode = Engine::cpu().barcode(&square.into(), &Options::default())?;
+/// let barcode = Engine::cpu().barcode(square, &Options::default())?;
 /// assert_eq!(barcode.bars[1].len(), 1); // one loop, from 1 to the square root of 2
 /// # Ok::<(), lacuna::Error>(())
 /// ```
@@ -170,74 +165,64 @@ impl Engine {
     /// The barcode of one cloud.
     ///
     /// # Errors
-    /// As [`Engine::barcodes`].
-    pub fn barcode(&self, cloud: &Cloud, options: &Options) -> Result<Barcode> {
-        let one = self.barcodes(std::slice::from_ref(cloud), options)?;
-        one.into_iter().next().ok_or_else(|| Error::Internal("an engine returned no barcode".into()))
+    /// As [`Engine::each`]; [`Error::Input`] too for any other number of clouds.
+    pub fn barcode<'a>(&self, input: impl Into<Input<'a>>, options: &Options) -> Result<Barcode> {
+        Ok(self.answer(input, options, &mut Unwatched)?.barcode)
     }
 
     /// The barcodes of many clouds in one call, in order. Sizes and kinds may differ.
     ///
     /// # Errors
-    /// [`Error::Input`] for bad options, [`Error::TooLarge`] for a cloud beyond the engine's limit,
-    /// [`Error::Device`] when the device fails.
-    pub fn barcodes(&self, clouds: &[Cloud], options: &Options) -> Result<Vec<Barcode>> {
-        Ok(self.timed(clouds, options)?.0)
+    /// As [`Engine::each`].
+    pub fn barcodes<'a>(&self, input: impl Into<Input<'a>>, options: &Options) -> Result<Vec<Barcode>> {
+        let mut barcodes = Vec::new();
+        self.each(input, options, &mut Unwatched, &mut |_, barcode| barcodes.push(barcode))?;
+        Ok(barcodes)
     }
 
-    /// The barcode of one cloud with engine and times.
+    /// The barcode of one cloud, with the engine that computed it and the time that it took, for
+    /// somebody who waits.
     ///
     /// # Errors
-    /// As [`Engine::barcodes`].
-    pub fn answer(&self, cloud: &Cloud, options: &Options) -> Result<Answer> {
-        self.answer_watched(cloud, options, &Task::unwatched())
-    }
-
-    /// [`Engine::answer`] for somebody who waits.
-    ///
-    /// # Errors
-    /// As [`Engine::barcodes`]; [`Error::Interrupted`] when the task is cancelled.
-    pub fn answer_watched(&self, cloud: &Cloud, options: &Options, task: &Task<'_>) -> Result<Answer> {
+    /// As [`Engine::each`]; [`Error::Input`] too for any other number of clouds.
+    pub fn answer<'a>(&self, input: impl Into<Input<'a>>, options: &Options, watch: &mut dyn Watch) -> Result<Answer> {
+        let input = input.into();
+        if input.len() != 1 {
+            return Err(Error::input(format!("one cloud is asked about, and {} are given", input.len())));
+        }
         let mut found = None;
-        let seconds = self.each(std::slice::from_ref(cloud), options, task, &mut |_, barcode| found = Some(barcode))?;
+        let seconds = self.each(input, options, watch, &mut |_, barcode| found = Some(barcode))?;
         let barcode = found.ok_or_else(|| Error::Internal("an engine returned no barcode".into()))?;
-        Ok(Answer { barcode, engine: self.info(), seconds })
-    }
-
-    /// [`Engine::barcodes`] with wall seconds by stage, when [`Options::profile`] is set (of the
-    /// GPU engine by kernel, if the adapter has timestamps); of a batch on the native engine the
-    /// seconds of all threads together.
-    ///
-    /// # Errors
-    /// As [`Engine::barcodes`].
-    pub fn timed(&self, clouds: &[Cloud], options: &Options) -> Result<(Vec<Barcode>, Seconds)> {
-        let mut barcodes = Vec::with_capacity(clouds.len());
-        let seconds = self.each(clouds, options, &Task::unwatched(), &mut |_, barcode| barcodes.push(barcode))?;
-        Ok((barcodes, seconds))
+        let engine = if options.names_simplices() { Self::cpu().info() } else { self.info() };
+        Ok(Answer { barcode, engine, seconds })
     }
 
     /// Computes the barcodes of many clouds and hands each over as soon as it is finished, in
     /// order, with its number. What has been handed over stays, whatever happens to the rest.
-    /// `task` hears how far it is, and can stop it.
+    /// `watch` hears how far it is, and can stop it.
+    ///
+    /// Returns wall seconds: in all, and with [`Options::profile`] by stage (of the GPU engine by
+    /// kernel, if the adapter has timestamps); of a batch on the native engine the stages' seconds
+    /// of all threads together.
     ///
     /// # Errors
-    /// As [`Engine::barcodes`]; [`Error::Interrupted`] when the task is cancelled.
-    pub fn each(
+    /// [`Error::Input`] for bad options, a view that is empty or ends beyond the numbers, numbers
+    /// that are not finite, or device numbers that are given to the native engine or would have to
+    /// come to the host; [`Error::TooManyPoints`] and [`Error::TooLarge`] for a cloud beyond the
+    /// engine's limit; [`Error::Device`] when the device fails; [`Error::Interrupted`] when the
+    /// watch wants to stop.
+    pub fn each<'a>(
         &self,
-        clouds: &[Cloud],
+        input: impl Into<Input<'a>>,
         options: &Options,
-        task: &Task<'_>,
+        watch: &mut dyn Watch,
         take: &mut dyn FnMut(usize, Barcode),
     ) -> Result<Seconds> {
         let mut failed = None;
-        let seconds = self.each_pairs(clouds, options, task, &mut |i, pairs, prepared| {
-            let (n, factor, sampled_from) =
-                prepared.map_or((clouds[i].len(), 1.0, None), |p| (p.cloud.len(), p.factor, p.sampled_from));
-            match pairs.into_barcode(n, options.metric_of(&clouds[i]), options.threshold, 1.0 / factor) {
-                Ok(barcode) if failed.is_none() => take(i, Barcode { sampled_from, ..barcode }),
-                Ok(_) => {}
-                Err(e) => failed = failed.take().or(Some(e)),
-            }
+        let seconds = self.pairs(input.into(), options, watch, &mut |i, of, pairs| match of.barcode(pairs, options) {
+            Ok(barcode) if failed.is_none() => take(i, barcode),
+            Ok(_) => {}
+            Err(e) => failed = failed.take().or(Some(e)),
         })?;
         failed.map_or(Ok(seconds), Err)
     }
@@ -247,153 +232,218 @@ impl Engine {
     /// are made.
     ///
     /// # Errors
-    /// As [`Engine::barcodes`]; [`Error::Input`] too for a scale that is not a number, negative, or
-    /// above the threshold.
-    pub fn betti_numbers(&self, clouds: &[Cloud], scale: f32, options: &Options, task: &Task<'_>) -> Result<Vec<Vec<usize>>> {
-        let options = at_scale(options, scale)?;
-        let mut numbers = Vec::with_capacity(clouds.len());
-        self.each_pairs(clouds, &options, task, &mut |i, pairs, prepared| {
-            numbers.push(pairs.alive(prepared.map_or(clouds[i].len(), |p| p.cloud.len())));
-        })?;
-        Ok(numbers)
-    }
-
-    /// Cycles that stand for the `k` longest bars of dimension 1, longest first. Computed by the
-    /// native engine, whichever this one is.
-    ///
-    /// # Errors
-    /// As [`Engine::barcodes`].
-    pub fn cycles(&self, cloud: &Cloud, options: &Options, k: usize, task: &Task<'_>) -> Result<Vec<Cycle>> {
-        options.check()?;
-        if options.max_points.is_some_and(|most| most < cloud.len()) {
-            return Err(Error::input("the points of a cycle would be those of a sample: take all points, or sample them before"));
-        }
-        let prepared = prepare(cloud, options)?;
-        let (ready, factor) = prepared.as_ref().map_or((cloud, 1.0), |p| (&p.cloud, p.factor));
-        let of_keys = cpu::Source::Cloud(ready).metric(options.metric);
-        let value = |key: u32| of_keys.distance(key) / factor;
-        let length = |birth: u32, death: Option<u32>| death.map_or(f32::INFINITY, value) - value(birth);
-        let threshold = options.threshold.map(|t| t * factor);
-        let found = cpu::cycles(&cpu::Source::Cloud(ready), options.metric, threshold, k, length, task)?;
-        let cycle = |(birth, death, edges): cpu::KeyedCycle| Cycle { birth: value(birth), death: death.map(value), edges };
-        Ok(found.into_iter().map(cycle).collect())
-    }
-
-    /// The bars of one cloud with the simplices that make them, dimension by dimension, in the order
-    /// of [`Engine::barcode`]: dimensions 0 to 2. Computed by the native engine, whichever this one
-    /// is.
-    ///
-    /// # Errors
-    /// As [`Engine::barcodes`]; [`Error::Input`] too for dimension 3, and for a cloud that would be
-    /// sampled.
-    pub fn bars_with_edges(&self, cloud: &Cloud, options: &Options, task: &Task<'_>) -> Result<Vec<Vec<BarEdges>>> {
-        options.check()?;
-        if options.max_dim > 2 {
-            return Err(Error::input("bars know their edges up to dimension 2"));
-        }
-        if options.max_points.is_some_and(|most| most < cloud.len()) {
-            return Err(Error::input("the edges would be those of a sample: take all points, or sample them before"));
-        }
-        let prepared = prepare(cloud, options)?;
-        let (ready, factor) = prepared.as_ref().map_or((cloud, 1.0), |p| (&p.cloud, p.factor));
-        let of_keys = cpu::Source::Cloud(ready).metric(options.metric);
-        let threshold = options.threshold.map(|t| t * factor);
-        let found = cpu::named_pairs(&cpu::Source::Cloud(ready), options.metric, threshold, options.max_dim, task)?;
-        // What is beyond 32 bits is refused there.
-        found.keys().into_barcode(ready.len(), of_keys, options.threshold, 1.0 / factor)?;
-        Ok(super::edges::bars(ready.len(), &found, of_keys, 1.0 / factor))
-    }
-
-    /// Pairs of every cloud as soon as they are known, with what was changed about the cloud
-    /// before.
-    fn each_pairs(
+    /// As [`Engine::each`]; [`Error::Input`] too for a scale that is not a number, negative, or
+    /// above the threshold, and where cycles or edges are asked for.
+    pub fn betti_numbers<'a>(
         &self,
-        clouds: &[Cloud],
+        input: impl Into<Input<'a>>,
+        scale: f32,
         options: &Options,
-        task: &Task<'_>,
-        take: &mut dyn FnMut(usize, Pairs, Option<&Prepared>),
-    ) -> Result<Seconds> {
-        options.check()?;
-        let prepared: Vec<Option<Prepared>> = clouds.iter().map(|c| prepare(c, options)).collect::<Result<_>>()?;
-        let ready: Vec<&Cloud> = clouds.iter().zip(&prepared).map(|(c, p)| p.as_ref().map_or(c, |p| &p.cloud)).collect();
-        let mut seconds = Seconds::new();
-        let mut start = 0;
-        while start < ready.len() {
-            // Clouds whose distances were multiplied by one factor share their threshold.
-            let factor = |i: usize| prepared[i].as_ref().map_or(1.0, |p: &Prepared| p.factor);
-            let end = (start..ready.len()).find(|&i| factor(i) != factor(start)).unwrap_or(ready.len());
-            let threshold = options.threshold.map(|t| t * factor(start));
-            let mut at = start;
-            let took = self.pairs(Input::Clouds(&ready[start..end]), options, threshold, task, &mut |pairs| {
-                take(at, pairs, prepared[at].as_ref());
-                at += 1;
-            })?;
-            took.iter().for_each(|(name, s)| add_seconds(&mut seconds, name, *s));
-            start = end;
-        }
-        Ok(seconds)
-    }
-
-    /// The barcodes of many clouds inside one array of numbers, on the host or on this engine's
-    /// device, in one call.
-    ///
-    /// Coordinates whose distances are beyond the numbers of 32 bits are refused here, not rescaled
-    /// as in [`Engine::barcodes`].
-    ///
-    /// # Errors
-    /// As [`Engine::barcodes`]; [`Error::Input`] too for a view that ends beyond the numbers,
-    /// numbers that are not finite, or device numbers given to the native engine.
-    pub fn barcodes_of(&self, batch: Batch<'_>, options: &Options) -> Result<Vec<Barcode>> {
-        let (input, views) = checked(batch, options)?;
-        let mut barcodes = Vec::with_capacity(views.len());
-        self.pairs(input, options, options.threshold, &Task::unwatched(), &mut |pairs: Pairs| {
-            let n = views[barcodes.len()].len;
-            barcodes.push(pairs.into_barcode(n, options.metric, options.threshold, 1.0));
-        })?;
-        barcodes.into_iter().collect()
-    }
-
-    /// [`Engine::betti_numbers`] of many clouds inside one array of numbers.
-    ///
-    /// # Errors
-    /// As [`Engine::barcodes_of`] and [`Engine::betti_numbers`].
-    pub fn betti_numbers_of(&self, batch: Batch<'_>, scale: f32, options: &Options) -> Result<Vec<Vec<usize>>> {
+        watch: &mut dyn Watch,
+    ) -> Result<Vec<Vec<usize>>> {
         let options = at_scale(options, scale)?;
-        let (input, views) = checked(batch, &options)?;
-        let mut numbers = Vec::with_capacity(views.len());
-        self.pairs(input, &options, options.threshold, &Task::unwatched(), &mut |pairs: Pairs| {
-            numbers.push(pairs.alive(views[numbers.len()].len));
+        let mut numbers = Vec::new();
+        self.pairs(input.into(), &options, watch, &mut |_, of, pairs| {
+            if let Found::Pairs(pairs) = pairs {
+                numbers.push(pairs.alive(of.points));
+            }
         })?;
         Ok(numbers)
     }
 
+    /// Hands over what was found out about every cloud, in order, with its number.
     fn pairs(
         &self,
         input: Input<'_>,
         options: &Options,
+        watch: &mut dyn Watch,
+        take: &mut dyn FnMut(usize, Of, Found),
+    ) -> Result<Seconds> {
+        options.check()?;
+        let (input, merged) = input.narrow(options.metric)?;
+        if merged > 0 {
+            watch.note(&format!("{merged} points became equal to others when they were rounded to 32 bits"));
+        }
+        let watch = Mutex::new(watch);
+        let report = |what: &str, done: u64, total: u64| {
+            let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+            watch.at(what, done, total);
+            !watch.stopped()
+        };
+        let task = Task::watched(&report);
+        #[cfg(feature = "gpu")]
+        if let Kind::Device(numbers, views) = &input.0 {
+            return self.pairs_on_device(*numbers, views, options, &task, take);
+        }
+        self.pairs_on_host(&input.sources()?, options, &task, take)
+    }
+
+    /// [`Engine::pairs`] of clouds on the host: they are made ready as many at a time as take little
+    /// memory beside what is computed.
+    fn pairs_on_host(
+        &self,
+        clouds: &[Source<'_>],
+        options: &Options,
+        task: &Task<'_>,
+        take: &mut dyn FnMut(usize, Of, Found),
+    ) -> Result<Seconds> {
+        let mut seconds = Seconds::new();
+        let mut start = 0;
+        while start < clouds.len() {
+            let mut room = NUMBERS_AT_ONCE;
+            let fits = |cloud: &&Source<'_>| {
+                let weight = weight(cloud, options);
+                let fits = weight <= room;
+                room = room.saturating_sub(weight);
+                fits
+            };
+            let end = start + clouds[start..].iter().take_while(fits).count().max(1);
+            let some = &clouds[start..end];
+            let ready: Vec<Prepared<'_>> = match some {
+                [one] => vec![prepare(*one, options)?],
+                some => some.par_iter().map(|c| prepare(*c, options)).collect::<Result<_>>()?,
+            };
+            // Clouds whose distances were multiplied by one factor share their threshold.
+            for some in ready.chunk_by(|a, b| a.factor == b.factor) {
+                let sources: Vec<Source<'_>> = some.iter().map(Prepared::source).collect();
+                let threshold = options.threshold.map(|t| t * some[0].factor);
+                let mut at = 0;
+                let took = self.pairs_of(&sources, options, threshold, &task.among(start, clouds.len()), &mut |found| {
+                    let Prepared { factor, sampled_from, metric, .. } = some[at];
+                    let of = Of { points: sources[at].len(), metric, factor, sampled_from };
+                    take(start + at, of, found);
+                    at += 1;
+                })?;
+                took.iter().for_each(|(name, s)| add_seconds(&mut seconds, name, *s));
+                start += some.len();
+            }
+        }
+        Ok(seconds)
+    }
+
+    /// The pairs of clouds that are ready, by the engine that can find what is asked for.
+    fn pairs_of(
+        &self,
+        clouds: &[Source<'_>],
+        options: &Options,
         threshold: Option<f32>,
         task: &Task<'_>,
-        take: &mut dyn FnMut(Pairs),
+        take: &mut dyn FnMut(Found),
     ) -> Result<Seconds> {
         #[cfg(feature = "gpu")]
-        if let Some(gpu) = &self.gpu {
-            return gpu::pairs(gpu, input, options, threshold, self.tuning, task, take);
+        if let Some(gpu) = self.gpu.as_ref().filter(|_| !options.names_simplices()) {
+            let numbers = Ready::Host(clouds);
+            return gpu::pairs(gpu, numbers, options, threshold, self.tuning, task, &mut |pairs| take(Found::Pairs(pairs)));
         }
-        let sources: Vec<cpu::Source<'_>> = match input {
-            Input::Clouds(clouds) => clouds.iter().map(|c| cpu::Source::Cloud(c)).collect(),
-            Input::Batch(Batch::Host(data, views)) => views.iter().map(|v| cpu::Source::View(data, *v)).collect(),
-            #[cfg(feature = "gpu")]
-            Input::Batch(Batch::Device(..)) => {
-                return Err(Error::input("the numbers are on a GPU: give them to the engine of that GPU"));
-            }
-        };
         let start = Instant::now();
         let stages = Mutex::new(Seconds::new());
         let task = if options.profile { task.timed(&stages) } else { *task };
-        cpu::pairs(&sources, options.metric, threshold, options.max_dim, &task, take)?;
+        let Options { metric, max_dim, .. } = *options;
+        let wanted = cpu::Wanted { metric, threshold, max_dim, task: &task };
+        if !options.names_simplices() {
+            cpu::pairs(clouds, wanted, &mut |pairs| take(Found::Pairs(pairs)))?;
+        } else if max_dim <= 2 {
+            cpu::named_pairs(clouds, wanted, options.cycles, &mut |pairs| take(Found::Named(pairs)))?;
+        } else {
+            // Cohomology, which finds dimension 3, knows no cycles. Beside it they cost nothing.
+            let mut cycles = Vec::with_capacity(clouds.len());
+            let first = cpu::Wanted { max_dim: 1, ..wanted };
+            cpu::named_pairs(clouds, first, options.cycles, &mut |pairs| cycles.push(pairs.cycles))?;
+            let mut cycles = cycles.into_iter();
+            cpu::pairs(clouds, wanted, &mut |pairs| take(Found::Cycles(pairs, cycles.next().unwrap_or_default())))?;
+        }
         let mut seconds = stages.into_inner().unwrap_or_else(PoisonError::into_inner);
         seconds.push(("total".into(), start.elapsed().as_secs_f64()));
         Ok(seconds)
+    }
+
+    /// [`Engine::pairs`] of clouds whose numbers are on the device and stay there.
+    #[cfg(feature = "gpu")]
+    fn pairs_on_device(
+        &self,
+        numbers: DeviceNumbers<'_>,
+        views: &[CloudView],
+        options: &Options,
+        task: &Task<'_>,
+        take: &mut dyn FnMut(usize, Of, Found),
+    ) -> Result<Seconds> {
+        let Some(gpu) = &self.gpu else {
+            return Err(Error::input("the numbers are on a GPU: give them to the engine of that GPU"));
+        };
+        check_views(views, (numbers.bytes / 4) as usize)?;
+        if let Some(bad) = views.iter().position(|v| v.end() > u32::MAX as usize) {
+            return Err(Error::input(format!(
+                "cloud {bad} of the batch reaches beyond the {} numbers that a shader can count",
+                u32::MAX
+            )));
+        }
+        let refused = if options.names_simplices() {
+            "cycles and edges are found on the host"
+        } else if options.metric == Metric::KnnHops {
+            "hops are counted on the host"
+        } else if options.max_points.is_some_and(|most| views.iter().any(|v| v.len > most)) {
+            "points are sampled on the host"
+        } else {
+            let mut i = 0;
+            return gpu::pairs(gpu, Ready::Device(numbers, views), options, options.threshold, self.tuning, task, &mut |pairs| {
+                let (points, metric) = (views[i].len, options.metric);
+                take(i, Of { points, metric, factor: 1.0, sampled_from: None }, Found::Pairs(pairs));
+                i += 1;
+            });
+        };
+        Err(Error::input(format!("{refused}, and these numbers are on a device: read them back first")))
+    }
+}
+
+/// Coordinates, and entries of tables, that may be copied at one time to make clouds ready.
+const NUMBERS_AT_ONCE: usize = 1 << 26;
+
+/// What an engine found out about a cloud.
+enum Found {
+    /// Births and deaths.
+    Pairs(Pairs),
+    /// The same with the edges that make them, and with cycles.
+    Named(cpu::NamedPairs),
+    /// The same with cycles alone.
+    Cycles(Pairs, Vec<cpu::KeyedCycle>),
+}
+
+/// Which cloud that was.
+struct Of {
+    /// Number of points that were looked at.
+    points: usize,
+    /// How its distances are made.
+    metric: Metric,
+    /// By what its distances were multiplied.
+    factor: f32,
+    /// Number of points before sampling.
+    sampled_from: Option<usize>,
+}
+
+impl Of {
+    /// Turns keys into distances.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when a distance is then beyond what 32 bits can hold.
+    fn barcode(&self, found: Found, options: &Options) -> Result<Barcode> {
+        let unscale = 1.0 / self.factor;
+        let (pairs, edges, cycles) = match found {
+            Found::Pairs(pairs) => (pairs, None, None),
+            Found::Cycles(pairs, cycles) => (pairs, None, Some(cycles)),
+            Found::Named(named) => {
+                let edges = options.edges.then(|| super::edges::of_bars(self.points, &named, self.metric, unscale));
+                (named.keys(), edges, (options.cycles > 0).then_some(named.cycles))
+            }
+        };
+        let value = |key: Key| self.metric.distance(key) * unscale;
+        let cycle = |(birth, death, edges): cpu::KeyedCycle| Cycle { birth: value(birth), death: death.map(value), edges };
+        let barcode = pairs.into_barcode(self.points, self.metric, options.threshold, unscale)?;
+        Ok(Barcode {
+            sampled_from: self.sampled_from,
+            edges,
+            cycles: cycles.map(|cycles| cycles.into_iter().map(cycle).collect()),
+            ..barcode
+        })
     }
 }
 
@@ -405,60 +455,26 @@ fn at_scale(options: &Options, scale: f32) -> Result<Options> {
     if options.threshold.is_some_and(|t| t < scale) {
         return Err(Error::input("the scale is above the threshold: edges between the two would be missing"));
     }
-    Ok(Options { threshold: Some(scale), ..*options })
-}
-
-/// Refuses options and views that make no sense.
-fn checked<'a>(batch: Batch<'a>, options: &Options) -> Result<(Input<'a>, &'a [CloudView])> {
-    options.check()?;
-    let (views, have) = (batch.views(), batch.numbers());
-    if let Some(most) = options.max_points.filter(|&most| views.iter().any(|v| v.len > most)) {
-        return Err(Error::input(format!("clouds of a batch are not sampled, and some have more than {most} points")));
+    if options.names_simplices() {
+        return Err(Error::input("cycles and edges belong to bars, and Betti numbers at one scale have none"));
     }
-    if let Some(bad) =
-        views.iter().position(|v| v.len == 0 || v.len > u32::MAX as usize || v.end() > have || v.end() > u32::MAX as usize)
-    {
-        return Err(Error::input(format!("cloud {bad} of the batch is empty or reaches beyond its {have} numbers")));
-    }
-    #[cfg_attr(not(feature = "gpu"), allow(irrefutable_let_patterns, reason = "without the feature there is no other place"))]
-    if let Batch::Host(data, _) = batch
-        && let Some(at) = data.iter().position(|x| !x.is_finite())
-    {
-        return Err(Error::input(format!("the batch holds {} at place {at}: every number must be finite", data[at])));
-    }
-    #[cfg_attr(not(feature = "gpu"), allow(irrefutable_let_patterns, reason = "without the feature there is no other place"))]
-    if let Batch::Host(data, views) = batch {
-        let largest = data.iter().fold(0.0f32, |m, x| m.max(x.abs()));
-        let features = views.iter().map(|v| v.features).max().unwrap_or(0);
-        let ordinary = ordinary(options.metric, features);
-        // Batches are not rescaled, but what is a little small still has its squares.
-        if largest >= ordinary.end || (largest > 0.0 && largest < 1e-5 * ordinary.start) {
-            return Err(Error::input(format!(
-                "the batch holds numbers up to {largest:e}, whose distances are beyond the numbers of 32 bits: multiply all by {}",
-                if largest > 1.0 { "1e-20" } else { "1e20" }
-            )));
-        }
-    }
-    if options.metric == Metric::KnnHops {
-        return Err(Error::input("hops are counted on the host: give the clouds one by one"));
-    }
-    Ok((Input::Batch(batch), views))
+    Ok(options.threshold(scale))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topology::PointCloud;
+    use crate::topology::{Cloud, CloudView, PointCloud};
 
     #[test]
     fn extreme_coordinates_neither_overflow_nor_vanish() {
-        let square = |s: f32| PointCloud::new(4, 2, vec![0., 0., s, 0., s, s, 0., s]).unwrap().into();
+        let square = |s: f32| PointCloud::new(4, 2, vec![0., 0., s, 0., s, s, 0., s]).unwrap();
         for s in [1e-30f32, 1e-18, 1.0, 1e18, 1e30] {
             let cosine = Options { metric: Metric::Cosine, threshold: Some(1.5), ..Options::default() };
-            let corner = PointCloud::new(2, 2, vec![s, 0., 0., s]).unwrap().into();
-            let b = Engine::cpu().barcode(&corner, &cosine).unwrap();
+            let corner = PointCloud::new(2, 2, vec![s, 0., 0., s]).unwrap();
+            let b = Engine::cpu().barcode(corner, &cosine).unwrap();
             assert_eq!((b.bars[0][0].death, b.bars[0].len()), (1.0, 2), "at {s}");
-            let b = Engine::cpu().barcode(&square(s), &Options::default()).unwrap();
+            let b = Engine::cpu().barcode(square(s), &Options::default()).unwrap();
             assert_eq!(b.bars[1].len(), 1, "at {s}");
             assert!((b.bars[1][0].birth / s - 1.0).abs() < 1e-5 && (b.bars[1][0].death / s - 2f32.sqrt()).abs() < 1e-5);
         }
@@ -488,7 +504,7 @@ mod tests {
             let mut refused = 0;
             for s in [1e-40f32, 1e-30, 1e-20, 1e-10, 1.0, 1e10, 1e20, 1e30, 3e38] {
                 let side = if metric == Metric::SqEuclidean { 4.0 * f64::from(s) * f64::from(s) } else { 2.0 * f64::from(s) };
-                match Engine::cpu().barcode(&square(s), &options) {
+                match Engine::cpu().barcode(square(s), &options) {
                     Ok(b) => {
                         let ends: Vec<f64> = b.bars[0].iter().map(|bar| f64::from(bar.death)).collect();
                         assert!(
@@ -504,14 +520,61 @@ mod tests {
                 }
             }
             assert!(refused < 6, "{metric:?}");
-            let sampled = Options { max_points: Some(1), ..options };
-            let two = CloudView { len: 2, features: 2, offset: 0, stride: 2 };
-            let refused = Engine::cpu().barcodes_of(Batch::Host(&[0.0, 1.0, 2.0, 3.0], &[two]), &sampled).unwrap_err();
-            assert!(refused.to_string().contains("not sampled"), "{refused}");
+            // The same of numbers that are borrowed.
             let data = [3e38f32, -3e38, 1e30, 1e30];
-            let view = CloudView { len: 2, features: 2, offset: 0, stride: 2 };
-            assert!(Engine::cpu().barcodes_of(Batch::Host(&data, &[view]), &options).is_err(), "{metric:?}");
+            let borrowed = Engine::cpu().barcode(Input::points(&data, 2).unwrap(), &options);
+            assert!(metric == Metric::Chebyshev || borrowed.is_err(), "{metric:?}: {borrowed:?}");
         }
+    }
+
+    /// Views are prepared as clouds of their own are: rescaled, sampled, turned into graphs of hops.
+    #[test]
+    fn views_are_made_ready_as_clouds_are() {
+        let numbers: Vec<f32> = (0..180).map(|i| ((i * 37 % 101) as f32).sin()).collect();
+        let views = [0, 60, 120].map(|offset| CloudView { len: 20, features: 3, offset, stride: 3 });
+        let cloud = |v: &CloudView, by: f32| -> Cloud {
+            PointCloud::new(20, 3, (0..20).flat_map(|i| v.point(&numbers, i)).map(|x| x * by).collect()).unwrap().into()
+        };
+        for by in [1.0, 1e25] {
+            let numbers: Vec<f32> = numbers.iter().map(|x| x * by).collect();
+            let clouds: Vec<Cloud> = views.iter().map(|v| cloud(v, by)).collect();
+            for options in [Options::default().max_dim(2), Options::default().max_points(7), Options::default().hops(4)] {
+                let views = Input::views(&numbers, &views[..]);
+                assert_eq!(Engine::cpu().barcodes(views, &options).unwrap(), Engine::cpu().barcodes(&clouds, &options).unwrap());
+            }
+        }
+        let mut bad = numbers.clone();
+        bad[70] = f32::NAN;
+        let e = Engine::cpu().barcodes(Input::views(&bad, &views[..]), &Options::default()).unwrap_err();
+        assert!(e.to_string().contains("point 3 has the coordinate NaN in column 1"), "{e}");
+        let beyond = CloudView { len: 61, ..views[0] };
+        assert_eq!(Engine::cpu().barcodes(Input::views(&bad, vec![beyond]), &Options::default()).unwrap_err().exit_code(), 2);
+        assert!(Engine::cpu().barcode(Input::views(&numbers, &views[..]), &Options::default()).is_err());
+    }
+
+    /// Cycles and edges come with the bars, in any dimension that knows them.
+    #[test]
+    fn one_request_for_bars_cycles_and_edges() {
+        let turn = |i: usize| i as f32 * std::f32::consts::TAU / 12.0;
+        let circle = PointCloud::new(12, 2, (0..12).flat_map(|i| [turn(i).cos(), turn(i).sin()]).collect()).unwrap();
+        for max_dim in 1..=3 {
+            let plain = Options::default().max_dim(max_dim);
+            let want = Engine::cpu().barcode(&circle, &plain).unwrap();
+            let found = Engine::cpu().barcode(&circle, &plain.cycles(2).edges(max_dim < 3)).unwrap();
+            assert_eq!(found.bars, want.bars);
+            let cycles = found.cycles.unwrap();
+            assert!(cycles.len() == 1 && cycles[0].edges.len() == 12 && cycles[0].birth == want.bars[1][0].birth);
+            assert_eq!(found.edges.is_some(), max_dim < 3);
+        }
+        let refused = [
+            Options::default().max_dim(3).edges(true),
+            Options::default().max_dim(0).cycles(1),
+            Options::default().cycles(1).max_points(5),
+        ];
+        for options in refused {
+            assert_eq!(Engine::cpu().barcode(&circle, &options).unwrap_err().exit_code(), 2);
+        }
+        assert!(Engine::cpu().betti_numbers(&circle, 1.0, &Options::default().edges(true), &mut Unwatched).is_err());
     }
 
     /// Directions that nearly agree: the cosine distance keeps its digits, as computed in 64 bits.
@@ -538,10 +601,10 @@ mod tests {
             };
             let lower: Vec<f32> = (1..40).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| exact(i, j) as f32).collect();
             let want = Engine::cpu()
-                .barcode(&crate::topology::DistanceMatrix::from_lower(40, lower).unwrap().into(), &Options::default())
+                .barcode(crate::topology::DistanceMatrix::from_lower(40, lower).unwrap(), &Options::default())
                 .unwrap();
             let (cloud, _) = PointCloud::from_f64(40, 3, &points, metric).unwrap();
-            let got = Engine::cpu().barcode(&cloud.into(), &Options { metric, ..Options::default() }).unwrap();
+            let got = Engine::cpu().barcode(cloud, &Options { metric, ..Options::default() }).unwrap();
             assert_eq!(got.bars[0].len(), want.bars[0].len());
             for (g, w) in got.bars[0].iter().zip(&want.bars[0]).filter(|(_, w)| w.death.is_finite()) {
                 assert!((g.death / w.death - 1.0).abs() < 0.01, "{metric:?}: {} for {}", g.death, w.death);

@@ -1,12 +1,14 @@
 //! What a computation will take, before it is begun.
 
-use super::cloud::Cloud;
 use super::cpu;
 use super::engine::Engine;
 #[cfg(feature = "gpu")]
 use super::gpu;
+use super::input::Input;
 use super::options::Options;
-use crate::error::Result;
+use super::source::Source;
+use crate::error::{Error, Result};
+use crate::progress::Unwatched;
 use std::time::Instant;
 
 /// How much memory and time a barcode will take.
@@ -70,9 +72,15 @@ impl Engine {
     /// measured, and are a bound. Takes one or two seconds, less where clouds are small.
     ///
     /// # Errors
-    /// As [`Engine::barcodes`], on the samples.
-    pub fn estimate(&self, cloud: &Cloud, options: &Options) -> Result<Estimate> {
+    /// As [`Engine::each`], on the samples; [`Error::Input`] too for any other number of clouds, and
+    /// for numbers on a device.
+    pub fn estimate<'a>(&self, input: impl Into<Input<'a>>, options: &Options) -> Result<Estimate> {
         options.check()?;
+        let (input, _) = input.into().narrow(options.metric)?;
+        let clouds = input.sources()?;
+        let [cloud] = clouds[..] else {
+            return Err(Error::input(format!("one cloud is asked about, and {} are given", clouds.len())));
+        };
         let points = options.max_points.map_or(cloud.len(), |most| most.min(cloud.len()));
         let native = cpu::bytes(points, options.max_dim);
         let (bytes, limit, free) = match self.on_device(points) {
@@ -91,7 +99,7 @@ impl Engine {
         let mut samples: Vec<Timed> = Vec::new();
         let mut size = SMALLEST.min(points);
         loop {
-            let timed = self.timed_sample(cloud, size, options)?;
+            let timed = self.timed_sample(&cloud, size, options)?;
             samples.push(timed);
             if size == points || 2 * size > LARGEST || timed.distances + timed.rest > LONG {
                 break;
@@ -130,8 +138,8 @@ impl Engine {
     }
 
     /// The shortest of some runs of a sample.
-    fn timed_sample(&self, cloud: &Cloud, most: usize, options: &Options) -> Result<Timed> {
-        let sample = cloud.every_so_many(most);
+    fn timed_sample(&self, cloud: &Source<'_>, most: usize, options: &Options) -> Result<Timed> {
+        let sample = cloud.every_so_many(most)?;
         let options = Options { max_points: None, profile: true, k: options.k.min(sample.len()), ..*options };
         let mut best: Option<Timed> = None;
         let begin = Instant::now();
@@ -140,7 +148,7 @@ impl Engine {
                 break;
             }
             let start = Instant::now();
-            let (_, stages) = self.timed(std::slice::from_ref(&sample), &options)?;
+            let stages = self.answer(&sample, &options, &mut Unwatched)?.seconds;
             let total = start.elapsed().as_secs_f64().max(1e-6);
             let distances =
                 stages.iter().filter(|(name, _)| name.starts_with("distances")).map(|(_, s)| s).sum::<f64>().min(total);
@@ -165,7 +173,7 @@ fn growth(samples: &[Timed]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topology::PointCloud;
+    use crate::topology::{Cloud, PointCloud};
 
     fn cloud(n: usize) -> Cloud {
         let at = |i: usize| ((i * 7919 % 10_007) as f32 * 0.37).sin();
@@ -174,19 +182,19 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_said_and_not_timed() {
-        let found = Engine::cpu().estimate(&cloud(70_000), &Options::default()).unwrap();
+        let found = Engine::cpu().estimate(cloud(70_000), &Options::default()).unwrap();
         assert!(!found.fits && found.seconds.is_none() && found.limit.unwrap().contains("65535"));
         let deep = Options { max_dim: 3, ..Options::default() };
-        assert!(!Engine::cpu().estimate(&cloud(5000), &deep).unwrap().fits);
+        assert!(!Engine::cpu().estimate(cloud(5000), &deep).unwrap().fits);
     }
 
     #[test]
     fn growth_is_never_below_the_square() {
-        let found = Engine::cpu().estimate(&cloud(6000), &Options::default()).unwrap();
+        let found = Engine::cpu().estimate(cloud(6000), &Options::default()).unwrap();
         let [seconds, least, most] = found.seconds.unwrap();
         assert!(found.fits && found.timed >= 256 && found.timed < 6000);
         assert!((2.0..=3.0).contains(&found.exponent) && least < seconds && seconds < most);
-        let small = Engine::cpu().estimate(&cloud(100), &Options::default()).unwrap();
+        let small = Engine::cpu().estimate(cloud(100), &Options::default()).unwrap();
         assert_eq!((small.timed, small.points), (100, 100));
     }
 }

@@ -1,8 +1,9 @@
 //! Barcodes as JSON, written and read back: `{"n": 3, "metric": "euclidean", "threshold": null,
 //! "max_dim": 1, "bars": {"0": [[0.0, null]], "1": []}}`. A bar is its birth and its death, `null`
-//! if it never dies.
+//! if it never dies. Where they were asked for, `"cycles"` lists those of the longest bars, and
+//! `"edges"` gives for every bar the vertex or the edge of its birth and the edge of its death.
 
-use super::{Answer, Bar, Barcode, EngineInfo, Metric, Seconds};
+use super::{Answer, Bar, BarEdges, Barcode, Cycle, EngineInfo, Metric, Seconds};
 use serde::de::Error as _;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -19,6 +20,24 @@ impl<'de> Deserialize<'de> for Bar {
         let (birth, death) = <(f32, Option<f32>)>::deserialize(d)?;
         Ok(Self { birth, death: death.unwrap_or(f32::INFINITY) })
     }
+}
+
+impl Serialize for BarEdges {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        (&self.birth, self.death).serialize(s)
+    }
+}
+
+impl<'de> Deserialize<'de> for BarEdges {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let (birth, death) = <(Vec<u32>, Option<[u32; 2]>)>::deserialize(d)?;
+        Ok(Self { birth, death })
+    }
+}
+
+/// One list for each dimension, under its number.
+fn by_dimension<T>(lists: &[Vec<T>]) -> BTreeMap<usize, &Vec<T>> {
+    lists.iter().enumerate().collect()
 }
 
 /// Entries by name, in their order.
@@ -41,8 +60,14 @@ fn entries<M: SerializeMap>(map: &mut M, barcode: &Barcode, engine: Option<&Engi
     if let Some(engine) = engine {
         map.serialize_entry("engine", engine)?;
     }
-    let bars: Vec<_> = barcode.bars.iter().enumerate().map(|(d, bars)| (d.to_string(), bars)).collect();
-    map.serialize_entry("bars", &Map(&bars))
+    map.serialize_entry("bars", &by_dimension(&barcode.bars))?;
+    if let Some(cycles) = &barcode.cycles {
+        map.serialize_entry("cycles", cycles)?;
+    }
+    if let Some(edges) = &barcode.edges {
+        map.serialize_entry("edges", &by_dimension(edges))?;
+    }
+    Ok(())
 }
 
 impl Serialize for Barcode {
@@ -73,6 +98,10 @@ struct Written {
     threshold: Option<f32>,
     bars: BTreeMap<usize, Vec<Bar>>,
     #[serde(default)]
+    cycles: Option<Vec<Cycle>>,
+    #[serde(default)]
+    edges: Option<BTreeMap<usize, Vec<BarEdges>>>,
+    #[serde(default)]
     engine: Option<EngineInfo>,
     #[serde(default)]
     seconds: BTreeMap<String, f64>,
@@ -83,11 +112,25 @@ impl Written {
         if self.bars.is_empty() || self.bars.keys().copied().ne(0..self.bars.len()) {
             return Err(E::custom("the bars must be of the dimensions 0, 1, ... up to some, none left out"));
         }
-        let bars = self.bars.into_values().collect();
-        let barcode =
-            Barcode { n: self.n, metric: self.metric, threshold: self.threshold, sampled_from: self.sampled_from, bars };
+        if self.edges.as_ref().is_some_and(|edges| !edges.iter().map(count).eq(self.bars.iter().map(count))) {
+            return Err(E::custom("the edges must be of the same dimensions as the bars, and as many in each"));
+        }
+        let barcode = Barcode {
+            n: self.n,
+            metric: self.metric,
+            threshold: self.threshold,
+            sampled_from: self.sampled_from,
+            bars: self.bars.into_values().collect(),
+            edges: self.edges.map(|edges| edges.into_values().collect()),
+            cycles: self.cycles,
+        };
         Ok((barcode, self.engine, self.seconds.into_iter().collect()))
     }
+}
+
+/// A dimension and how many bars it has.
+fn count<T>((dim, list): (&usize, &Vec<T>)) -> (usize, usize) {
+    (*dim, list.len())
 }
 
 impl<'de> Deserialize<'de> for Barcode {
@@ -114,7 +157,7 @@ mod tests {
             vec![Bar { birth: 0.0, death: 1.0 }, Bar { birth: 0.0, death: end }],
             vec![Bar { birth: 2.0, death: 3.0 }, Bar { birth: 2.0, death: end }],
         ];
-        Barcode { n: 3, metric: Metric::Euclidean, threshold: None, sampled_from: None, bars }
+        Barcode { n: 3, metric: Metric::Euclidean, threshold: None, sampled_from: None, bars, edges: None, cycles: None }
     }
 
     #[test]
@@ -136,6 +179,15 @@ mod tests {
         assert_eq!(serde_json::from_str::<Answer>(&text).unwrap(), answer);
         assert_eq!(serde_json::from_str::<Barcode>(&text).unwrap(), barcode);
         let alone = serde_json::to_string(&barcode).unwrap();
+        let edge = |death| BarEdges { birth: vec![0, 2], death };
+        let edges = Some(vec![vec![edge(Some([1, 2])), edge(None)]; 2]);
+        let cycles = Some(vec![Cycle { birth: 2.0, death: None, edges: vec![[0, 1], [1, 2]] }]);
+        let named = Barcode { edges, cycles, ..barcode.clone() };
+        let text = serde_json::to_string(&named).unwrap();
+        assert!(text.contains(r#""edges":{"0":[[[0,2],[1,2]],[[0,2],null]],"1""#), "{text}");
+        assert_eq!(serde_json::from_str::<Barcode>(&text).unwrap(), named);
+        let fewer = text.replace(r#",[[0,2],null]"#, "");
+        assert!(serde_json::from_str::<Barcode>(&fewer).unwrap_err().to_string().contains("as many"));
         assert_eq!(serde_json::from_str::<Barcode>(&alone).unwrap(), barcode);
         for bad in [r#"{"n":1,"metric":"euclidean","bars":{}}"#, r#"{"n":1,"metric":"euclidean","bars":{"1":[]}}"#] {
             assert!(serde_json::from_str::<Barcode>(bad).unwrap_err().to_string().contains("dimensions"));

@@ -1,5 +1,6 @@
 //! How far apart two points are, and the order-preserving key that the engines sort by.
 
+use super::order::Key;
 use crate::error::{Error, Result};
 
 /// A dissimilarity between points, or how the input already gives it.
@@ -46,12 +47,6 @@ impl std::fmt::Display for Metric {
     }
 }
 
-/// A length's bits; a pair of points that never gets an edge has this key, which is beyond any
-/// length.
-pub(crate) const NO_EDGE: u32 = u32::MAX;
-/// Key of the largest finite length.
-pub(crate) const MAX_KEY: u32 = 0x7F7F_FFFF;
-
 impl Metric {
     /// The metrics that are computed from the coordinates of two points.
     pub const OF_POINTS: [Metric; 6] =
@@ -72,19 +67,23 @@ impl Metric {
         }
     }
 
+    /// Other names that are understood.
+    pub fn synonyms(self) -> &'static [&'static str] {
+        match self {
+            Metric::Euclidean => &["l2"],
+            Metric::Cityblock => &["manhattan", "l1"],
+            Metric::Chebyshev => &["max", "linf"],
+            _ => &[],
+        }
+    }
+
     /// Finds a metric on points by its name.
     ///
     /// # Errors
     /// [`Error::Input`] with the known names.
     pub fn parse(name: &str) -> Result<Self> {
-        let name = match name {
-            "manhattan" | "l1" => "cityblock",
-            "l2" => "euclidean",
-            "max" | "linf" => "chebyshev",
-            other => other,
-        };
         let known = || Self::OF_POINTS.into_iter().chain([Metric::KnnHops]);
-        known().find(|m| m.name() == name).ok_or_else(|| {
+        known().find(|m| m.name() == name || m.synonyms().contains(&name)).ok_or_else(|| {
             let known: Vec<_> = known().map(Metric::name).collect();
             Error::unknown("metric", name, &known)
         })
@@ -114,27 +113,27 @@ impl Metric {
     }
 
     /// From the ordered value (as bits) back to a distance.
-    pub(crate) fn distance(self, key: u32) -> f32 {
-        let value = f32::from_bits(key);
+    pub(crate) fn distance(self, key: Key) -> f32 {
+        let value = key.length();
         if self == Metric::Euclidean { value.sqrt() } else { value }
     }
 
     /// The largest key whose distance is not above `threshold`: an edge as long as the threshold is
     /// in.
-    pub(crate) fn threshold_key(self, threshold: f32) -> u32 {
+    pub(crate) fn threshold_key(self, threshold: f32) -> Key {
         if threshold.is_nan() || threshold < 0.0 {
-            return 0;
+            return Key(0);
         }
         if self != Metric::Euclidean {
-            return (threshold + 0.0).to_bits().min(MAX_KEY); // -0.0 is 0.0
+            return Key((threshold + 0.0).to_bits()).min(Key::MAX); // -0.0 is 0.0
         }
         // The square may round either way; step to the last key whose root still fits.
-        let mut key = (threshold * threshold).to_bits().min(MAX_KEY);
-        while key < MAX_KEY && self.distance(key + 1) <= threshold {
-            key += 1;
+        let mut key = Key((threshold * threshold).to_bits()).min(Key::MAX);
+        while key < Key::MAX && self.distance(Key(key.0 + 1)) <= threshold {
+            key.0 += 1;
         }
-        while key > 0 && self.distance(key) > threshold {
-            key -= 1;
+        while key.0 > 0 && self.distance(key) > threshold {
+            key.0 -= 1;
         }
         key
     }
@@ -166,11 +165,11 @@ mod tests {
         for t in [0.0f32, 1e-12, 0.1, 0.35, 0.9, 1.0, 1.2, 3.0, 1234.567, 1e18] {
             let key = Metric::Euclidean.threshold_key(t);
             assert!(Metric::Euclidean.distance(key) <= t);
-            assert!(Metric::Euclidean.distance(key + 1) > t);
+            assert!(Metric::Euclidean.distance(Key(key.0 + 1)) > t);
         }
-        assert_eq!(Metric::Euclidean.threshold_key(f32::INFINITY), MAX_KEY);
-        assert_eq!(Metric::Cityblock.threshold_key(-0.0), 0);
-        assert_eq!(Metric::Cityblock.threshold_key(2.5), 2.5f32.to_bits());
+        assert_eq!(Metric::Euclidean.threshold_key(f32::INFINITY), Key::MAX);
+        assert_eq!(Metric::Cityblock.threshold_key(-0.0), Key(0));
+        assert_eq!(Metric::Cityblock.threshold_key(2.5), Key(2.5f32.to_bits()));
     }
 
     #[test]

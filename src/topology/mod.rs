@@ -28,7 +28,10 @@ mod input;
 mod json;
 mod metric;
 mod options;
+mod order;
+mod prepare;
 mod sampling;
+mod source;
 mod task;
 mod wasserstein;
 #[cfg(feature = "nn")]
@@ -45,11 +48,12 @@ pub use cycles::Cycle;
 pub use edges::BarEdges;
 pub use engine::Engine;
 #[cfg(feature = "gpu")]
-pub use engine::{DeviceNumbers, EngineKind};
+pub use engine::EngineKind;
 pub use estimate::Estimate;
 pub use hops::knn_hops;
-pub use input::Batch;
+#[cfg(feature = "gpu")]
+pub use input::DeviceNumbers;
+pub use input::Input;
 pub use metric::Metric;
 pub use options::Options;
-pub use task::Task;
 pub use wasserstein::wasserstein;

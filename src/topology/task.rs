@@ -7,40 +7,41 @@ use std::time::Instant;
 
 /// A computation that somebody may watch or cancel.
 #[derive(Clone, Copy)]
-pub struct Task<'a> {
+pub(crate) struct Task<'a> {
     report: Option<Report<'a>>,
     stages: Option<&'a Mutex<Seconds>>,
+    /// How many clouds were finished before those that are worked on, and how many there are.
+    clouds: (usize, usize),
 }
 
 /// Told what is being done, how many steps of how many are done; returns whether to go on.
 type Report<'a> = &'a (dyn Fn(&str, u64, u64) -> bool + Sync);
 
-impl std::fmt::Debug for Task<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Task").field("watched", &self.report.is_some()).field("timed", &self.stages.is_some()).finish()
-    }
-}
-
 impl<'a> Task<'a> {
     /// Nobody watches.
     pub fn unwatched() -> Self {
-        Self { report: None, stages: None }
+        Self { report: None, stages: None, clouds: (0, 1) }
     }
 
     /// `report` is called now and then, from any thread, with what is being done and how many steps
     /// of how many are done. When it returns `false` the computation ends with
     /// [`Error::Interrupted`].
     pub fn watched(report: &'a (dyn Fn(&str, u64, u64) -> bool + Sync)) -> Self {
-        Self { report: Some(report), stages: None }
+        Self { report: Some(report), stages: None, clouds: (0, 1) }
+    }
+
+    /// The same task for a part of all clouds: those that come after `before` of `total`.
+    pub fn among(self, before: usize, total: usize) -> Self {
+        Self { clouds: (before, total), ..self }
     }
 
     /// The same task, whose stages add their seconds here.
-    pub(crate) fn timed(self, stages: &'a Mutex<Seconds>) -> Self {
+    pub fn timed(self, stages: &'a Mutex<Seconds>) -> Self {
         Self { stages: Some(stages), ..self }
     }
 
     /// The same task without reports.
-    pub(crate) fn quiet(self) -> Self {
+    pub fn quiet(self) -> Self {
         Self { report: None, ..self }
     }
 
@@ -48,7 +49,7 @@ impl<'a> Task<'a> {
     ///
     /// # Errors
     /// [`Error::Interrupted`] when the watcher wants to stop.
-    pub(crate) fn at(&self, what: &str, done: u64, total: u64) -> Result<()> {
+    pub fn at(&self, what: &str, done: u64, total: u64) -> Result<()> {
         match self.report {
             Some(report) if !report(what, done, total) => {
                 Err(Error::Interrupted(format!("stopped at {what}: {done} of {total}")))
@@ -57,8 +58,16 @@ impl<'a> Task<'a> {
         }
     }
 
+    /// Reports that so many of the clouds that are worked on are finished.
+    ///
+    /// # Errors
+    /// As [`Task::at`].
+    pub fn clouds(&self, done: usize) -> Result<()> {
+        self.at("clouds", (self.clouds.0 + done) as u64, self.clouds.1 as u64)
+    }
+
     /// Does a stage, and takes its time if somebody wants to know.
-    pub(crate) fn stage<R>(&self, name: &str, work: impl FnOnce() -> R) -> R {
+    pub fn stage<R>(&self, name: &str, work: impl FnOnce() -> R) -> R {
         let Some(stages) = self.stages else { return work() };
         let start = Instant::now();
         let result = work();

@@ -3,16 +3,16 @@
 use crate::data::Samples;
 use crate::error::{Error, Result};
 use crate::nn::{Compute, Flow, Layer, Net, bridge};
-use crate::topology::{Batch, Cloud, CloudView, Options, PointCloud, knn_hops};
+use crate::progress::Unwatched;
+use crate::topology::{Cloud, CloudView, Options, PointCloud};
 use burn::tensor::{Tensor, TensorData};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// How points become a complex.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Measure {
-    /// Numbers of hops in the graph of the `k` nearest (the point itself among them), complex at 2
+    /// EngineNumbers of hops in the graph of the `k` nearest (the point itself among them), complex at 2
     /// hops: Naitzat's, which sees neither scale nor density.
     Hops {
         /// Nearest neighbours.
@@ -211,35 +211,32 @@ pub(super) fn flows(net: &Net, samples: &Samples, which: &[usize], compute: &Com
 
 fn by_hops(tensors: Vec<Tensor<2>>, k: usize, max_dim: usize, compute: &Compute) -> Result<Vec<(usize, Vec<usize>)>> {
     // The graph of nearest neighbours is made on the host.
-    let mut points = Vec::with_capacity(tensors.len());
+    let mut clouds = Vec::with_capacity(tensors.len());
     for tensor in tensors {
         let [_, features] = tensor.dims();
-        points.push(distinct(&bridge::read(tensor)?, features)?);
+        clouds.push(Cloud::from(distinct(&bridge::read(tensor)?, features)?));
     }
     // Where nearly all points have become one, fewer neighbours are left than asked for.
-    let graph = |p: &PointCloud| Ok(Cloud::Edges(knn_hops(p, k.min(p.len()), Some(2))?));
-    let clouds = points.par_iter().map(graph).collect::<Result<Vec<_>>>()?;
-    let options = Options { max_dim, threshold: Some(2.0), ..Options::default() };
-    let betti = compute.engine.betti_numbers(&clouds, 2.0, &options, &crate::topology::Task::unwatched())?;
-    Ok(points.iter().map(PointCloud::len).zip(betti).collect())
+    let k_of = |cloud: &Cloud| k.min(cloud.len());
+    let mut betti = Vec::with_capacity(clouds.len());
+    for some in clouds.chunk_by(|a, b| k_of(a) == k_of(b)) {
+        let options = Options::default().max_dim(max_dim).hops(k_of(&some[0]));
+        betti.extend(compute.engine.betti_numbers(some, 2.0, &options, &mut Unwatched)?);
+    }
+    Ok(clouds.iter().map(Cloud::len).zip(betti).collect())
 }
 
 fn by_length(tensors: Vec<Tensor<2>>, scale: f32, max_dim: usize, compute: &Compute) -> Result<Vec<(usize, Vec<usize>)>> {
-    let options = Options { max_dim, ..Options::default() };
+    let options = Options::default().max_dim(max_dim);
     let mut found = Vec::with_capacity(tensors.len());
     for tensor in tensors {
         let [len, features] = tensor.dims();
         let centred = tensor.clone() - tensor.clone().mean_dim(0);
         let spread = bridge::read(centred.powi_scalar(2).mean_dim(0).sum())?[0].sqrt();
         let views = [CloudView { len, features, offset: 0, stride: features }];
-        let scale = scale * spread;
-        let numbers = if bridge::is_wgpu(&compute.device) {
-            let buffer = bridge::buffer_of(tensor)?;
-            compute.engine.betti_numbers_of(Batch::Device(buffer.numbers(), &views), scale, &options)?
-        } else {
-            compute.engine.betti_numbers_of(Batch::Host(&bridge::read(tensor)?, &views), scale, &options)?
-        };
-        found.extend(numbers.into_iter().map(|betti| (len, betti)));
+        let numbers = bridge::EngineNumbers::of(tensor)?;
+        let betti = compute.engine.betti_numbers(numbers.views(&views), scale * spread, &options, &mut Unwatched)?;
+        found.extend(betti.into_iter().map(|betti| (len, betti)));
     }
     Ok(found)
 }

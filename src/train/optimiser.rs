@@ -32,6 +32,14 @@ pub enum OptimiserKind {
     Rmsprop,
 }
 
+impl std::str::FromStr for OptimiserKind {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self> {
+        let known = Self::ALL.iter().find(|(_, n, _)| *n == name).map(|(kind, ..)| *kind);
+        known.ok_or_else(|| Error::unknown("optimiser", name, &Self::ALL.map(|(_, n, _)| n)))
+    }
+}
+
 impl OptimiserKind {
     /// All of them, with their names and usual learning rates.
     pub const ALL: [(OptimiserKind, &'static str, f64); 6] = [

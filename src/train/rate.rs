@@ -1,5 +1,6 @@
 //! How the learning rate changes while a network learns.
 
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// The course of the learning rate over a training, after the warm-up.
@@ -17,6 +18,14 @@ pub enum RateSchedule {
     /// It rises from a 25th over three tenths of the steps and falls to nearly 0, both along half a
     /// cosine (Smith and Topin, arXiv 1708.07120).
     OneCycle,
+}
+
+impl std::str::FromStr for RateSchedule {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self> {
+        let known = Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, schedule)| *schedule);
+        known.ok_or_else(|| Error::unknown("schedule", name, &Self::ALL.map(|(n, _)| n)))
+    }
 }
 
 impl RateSchedule {

@@ -220,7 +220,7 @@ impl Run {
         }
         let empty = std::fs::read_dir(folder).map_err(Error::io(folder, "read"))?.next().is_none();
         if !empty && !folder.join("config.json").exists() {
-            return Err(Error::input(format!("{} holds no run: --force replaces runs only", folder.display())));
+            return Err(Error::input(format!("{} holds no run, and only runs are replaced", folder.display())));
         }
         std::fs::remove_dir_all(folder).map_err(Error::io(folder, "remove"))
     }
@@ -284,10 +284,8 @@ impl Run {
     pub fn network(&self, compute: &Compute) -> Result<Net> {
         let weights = self.folder.join("weights.safetensors");
         if !weights.exists() {
-            return Err(Error::file(
-                &self.folder,
-                "has no weights yet: no epoch is through; go on with `lacuna train --resume --out`",
-            ));
+            let message = "has no weights yet, for no epoch is through: resume its training";
+            return Err(Error::file(&self.folder, message).settings(&["resume"]));
         }
         Net::load(&self.arch, &weights, &compute.device)
     }
@@ -374,7 +372,7 @@ impl Run {
             let trained = trainer.epoch(train, watch);
             if let Err(Error::Interrupted(why)) = trained {
                 trainer.save_checkpoint(&self.folder, &metrics)?;
-                return Err(Error::Interrupted(format!("{why}; saved, go on with --resume")));
+                return Err(Error::Interrupted(format!("{why}; saved, to be resumed from there")));
             }
             let mut record = trained?;
             let net = trainer.network();
@@ -476,7 +474,7 @@ impl Run {
 /// [`Error::Input`].
 pub(crate) fn refuse_run(folder: &Path) -> Result<()> {
     if folder.join("config.json").exists() {
-        return Err(Error::input(format!("{} holds a run: use another --out for results", folder.display())));
+        return Err(Error::setting(format!("{} holds a run: use another folder for results", folder.display()), &["out"]));
     }
     Ok(())
 }
@@ -487,10 +485,8 @@ pub(crate) fn refuse_run(folder: &Path) -> Result<()> {
 /// [`Error::Input`].
 pub(crate) fn refuse_taken(folder: &Path) -> Result<()> {
     if folder.join("config.json").exists() {
-        return Err(Error::input(format!(
-            "{} holds a run already: use another --out, or --force to replace it (train and prune go on with --resume)",
-            folder.display()
-        )));
+        let message = format!("{} holds a run already: use another folder, replace the run, or resume it", folder.display());
+        return Err(Error::setting(message, &["out", "force", "resume"]));
     }
     Ok(())
 }
@@ -513,7 +509,10 @@ impl Watch for Patient<'_> {
 fn image(data: &DataSet) -> Result<[usize; 3]> {
     match *data.train.shape {
         [c, h, w] => Ok([c, h, w]),
-        _ => Err(Error::input(format!("the network needs images, {} are not: use --model mlp", data.name))),
+        _ => {
+            let message = format!("the network needs images, {} are not: use a perceptron", data.name);
+            Err(Error::setting(message, &["model mlp"]))
+        }
     }
 }
 

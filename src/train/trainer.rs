@@ -213,7 +213,7 @@ impl Trainer {
         }
         let Some(teacher) = &self.teacher else {
             return Err(Error::input(
-                "this run learns from the answers of the network that it was cut from: go on with `lacuna prune --resume`",
+                "this run learns from the answers of the network that it was cut from: resume the pruning, not the training",
             ));
         };
         let wanted = teacher.forward(x.inner()) / TEMPERATURE;

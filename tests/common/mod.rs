@@ -58,7 +58,7 @@ pub fn golden_cases() -> Vec<Case> {
         cases.push(Case {
             name,
             cloud,
-            options: Options { max_dim, metric, threshold, ..Options::default() },
+            options: Options::default().max_dim(max_dim).metric(metric).threshold(threshold),
             bars: bars.collect(),
             tolerance,
         });

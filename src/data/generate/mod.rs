@@ -232,7 +232,7 @@ fn normal(rng: &mut StdRng) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topology::{Cloud, Engine, Options, PointCloud, knn_hops};
+    use crate::topology::{Engine, Options, PointCloud, knn_hops};
 
     fn of_class(set: &DataSet, class: u8, most: usize) -> PointCloud {
         let which: Vec<usize> = set.train.of_class(class).into_iter().take(most).collect();
@@ -262,8 +262,8 @@ mod tests {
             let set = request.generate().unwrap();
             let points = of_class(&set, class, points);
             let graph = knn_hops(&points, k, Some(2)).unwrap();
-            let options = Options { max_dim: dims, threshold: Some(2.0), ..Options::default() };
-            let barcode = engine.barcode(&Cloud::Edges(graph), &options).unwrap();
+            let options = Options::default().max_dim(dims).threshold(2.0);
+            let barcode = engine.barcode(graph, &options).unwrap();
             let want = request.betti()[usize::from(class)];
             let got: Vec<usize> = (0..=dims).map(|d| barcode.betti(d, 2.0)).collect();
             assert_eq!(got, want[..=dims], "{name}, {copies:?} copies, class {class}, {} points", points.len());

@@ -36,6 +36,13 @@ pub struct Activation {
     numbers: Vec<f64>,
 }
 
+impl std::str::FromStr for Activation {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(text.trim())
+    }
+}
+
 impl Activation {
     /// Reads `name` or `name:p1,p2`; parameters that are left out have their defaults.
     ///

@@ -26,6 +26,13 @@ pub enum Aim {
     Outputs,
 }
 
+impl std::str::FromStr for Aim {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self> {
+        Self::named(name)
+    }
+}
+
 impl Aim {
     /// All of them by their names on the command line.
     pub const ALL: [(&'static str, Aim); 6] = [
@@ -127,7 +134,7 @@ fn spanning_tree<'a>(n: usize, row: &impl Fn(usize) -> &'a [f32]) -> Vec<(usize,
 /// length the first is taken.
 fn loop_edges<'a>(n: usize, row: &impl Fn(usize) -> &'a [f32], engine: &Engine) -> Result<Vec<(usize, usize)>> {
     let lower: Vec<f32> = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| distance(row(i), row(j))).collect();
-    let barcode = engine.barcode(&DistanceMatrix::from_lower(n, lower.clone())?.into(), &Options::default())?;
+    let barcode = engine.barcode(DistanceMatrix::from_lower(n, lower.clone())?, &Options::default())?;
     let mut by_length = std::collections::HashMap::new();
     let mut at = 0;
     for i in 0..n {
@@ -155,7 +162,7 @@ mod tests {
         let changed: Vec<f32> = logits.iter().zip(&change).map(|(l, c)| l + c).collect();
         let deaths = |logits: &[f32]| -> Vec<f64> {
             let cloud = crate::topology::PointCloud::new(n, classes, logits.to_vec()).unwrap();
-            let barcode = engine.barcode(&cloud.into(), &Options::default()).unwrap();
+            let barcode = engine.barcode(cloud, &Options::default()).unwrap();
             let mut deaths: Vec<f64> = barcode.bars[0].iter().map(|b| f64::from(b.death)).filter(|d| d.is_finite()).collect();
             deaths.sort_by(f64::total_cmp);
             deaths

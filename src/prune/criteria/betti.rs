@@ -34,9 +34,8 @@ use super::{LayerScores, SampleOptions, Scoring, maps_of};
 use crate::error::{Error, Result};
 use crate::nn::{Compute, Group, bridge};
 use crate::progress::Watch;
-use crate::topology::{Barcode, Batch, Cloud as Points, CloudView, DistanceMatrix, Options, PointCloud, Task, knn_hops};
+use crate::topology::{Barcode, Cloud as Points, CloudView, DistanceMatrix, Input, Options};
 use burn::tensor::Tensor;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Which Betti number counts.
@@ -209,85 +208,33 @@ fn of_maps(
     watch: &mut dyn Watch,
 ) -> Result<(Vec<f64>, Option<f64>)> {
     let max_dim = usize::from(options.dimension != BettiDimension::Zero);
-    let wanted = Options { max_dim, ..Options::default() };
+    let wanted = Options::default().max_dim(max_dim);
     let score = |n: &Vec<usize>| options.dimension.of(|dim| n[dim]);
+    let [samples, channels, height, width] = maps.dims();
+    let views = CloudView::of_channels(samples, channels, height * width);
     if let Cloud::Hops { k } = options.cloud {
-        let numbers = by_hops(maps, k, max_dim, compute, watch)?;
-        return Ok((numbers.iter().map(score).collect(), Some(2.0)));
+        // Hops are counted on the host.
+        let numbers = bridge::read(maps)?;
+        let betti = compute.engine.betti_numbers(Input::views(&numbers, &views), 2.0, &wanted.hops(k), watch)?;
+        return Ok((betti.iter().map(score).collect(), Some(2.0)));
     }
     match options.scale {
         // No bars are needed where the scale is known.
         Scale::Given(scale) => {
-            let numbers = of_channels(maps, compute, watch, |b| compute.engine.betti_numbers_of(b, scale, &wanted))?;
-            Ok((numbers.iter().map(score).collect(), Some(f64::from(scale))))
+            let betti = compute.engine.betti_numbers(bridge::EngineNumbers::of(maps)?.views(&views), scale, &wanted, watch)?;
+            Ok((betti.iter().map(score).collect(), Some(f64::from(scale))))
         }
         Scale::LayerMedian | Scale::Quantile(_) => {
             let quantile = if let Scale::Quantile(q) = options.scale { Some(q) } else { None };
             let spreads = spreads(maps.clone())?;
-            let barcodes = of_channels(maps, compute, watch, |b| compute.engine.barcodes_of(b, &wanted))?;
+            let mut barcodes = Vec::with_capacity(channels);
+            compute
+                .engine
+                .each(bridge::EngineNumbers::of(maps)?.views(&views), &wanted, watch, &mut |_, barcode| barcodes.push(barcode))?;
             let scores = of_layer(layer, &barcodes, &spreads, options.dimension, quantile)?;
             Ok((scores.scores, scores.scale))
         }
     }
-}
-
-/// Betti numbers of every channel's cloud by hops. The graphs are made on the host.
-fn by_hops(maps: Tensor<4>, k: usize, max_dim: usize, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<Vec<usize>>> {
-    let [samples, channels, height, width] = maps.dims();
-    let plane = height * width;
-    let numbers = bridge::read(maps)?;
-    let graph = |c: usize| {
-        let rows = (0..samples).flat_map(|s| &numbers[(s * channels + c) * plane..][..plane]).copied().collect();
-        Ok(Points::Edges(knn_hops(&PointCloud::new(samples, plane, rows)?, k, Some(2))?))
-    };
-    let wanted = Options { max_dim, threshold: Some(2.0), ..Options::default() };
-    let mut found = Vec::with_capacity(channels);
-    for some in (0..channels).collect::<Vec<_>>().chunks(32) {
-        if watch.stopped() {
-            return Err(Error::Interrupted("stopped while scoring filters".into()));
-        }
-        let clouds = some.par_iter().map(|&c| graph(c)).collect::<Result<Vec<_>>>()?;
-        found.extend(compute.engine.betti_numbers(&clouds, 2.0, &wanted, &Task::unwatched())?);
-        watch.at("scoring filters of a layer", found.len() as u64, channels as u64);
-    }
-    Ok(found)
-}
-
-/// Entries of the clouds' tables of distances that are worked on between two looks at the watch.
-const ENTRIES_AT_ONCE: usize = 1 << 27;
-
-/// What `find` gives for every channel's cloud: one call where the layer is not enormous.
-fn of_channels<T>(
-    maps: Tensor<4>,
-    compute: &Compute,
-    watch: &mut dyn Watch,
-    find: impl Fn(Batch<'_>) -> Result<Vec<T>>,
-) -> Result<Vec<T>> {
-    let [samples, channels, height, width] = maps.dims();
-    let views = CloudView::of_channels(samples, channels, height * width);
-    let memory = if bridge::is_wgpu(&compute.device) {
-        Memory::Device(Box::new(bridge::buffer_of(maps)?))
-    } else {
-        Memory::Host(bridge::read(maps)?)
-    };
-    let mut found = Vec::with_capacity(channels);
-    for some in views.chunks((ENTRIES_AT_ONCE / (samples * samples)).max(1)) {
-        if watch.stopped() {
-            return Err(Error::Interrupted("stopped while scoring filters".into()));
-        }
-        found.extend(find(match &memory {
-            Memory::Device(buffer) => Batch::Device(buffer.numbers(), some),
-            Memory::Host(numbers) => Batch::Host(numbers, some),
-        })?);
-        watch.at("scoring filters of a layer", found.len() as u64, channels as u64);
-    }
-    Ok(found)
-}
-
-/// Where a layer's activations lie.
-enum Memory {
-    Device(Box<bridge::TensorBuffer>),
-    Host(Vec<f32>),
 }
 
 /// Root mean square distance of each channel's points to their mean.
@@ -331,9 +278,10 @@ fn of_layer(
     });
     let scale = middle_of_gap(median(alive().map(merges).collect()), ends);
     if scale == 0.0 && quantile.is_none() && spreads.iter().any(|&s| s > 0.0) {
-        return Err(Error::input(format!(
-            "at layer {layer} most filters give half of the samples or more the same map, so no scale can be chosen: give one with --scale"
-        )));
+        let message = format!(
+            "at layer {layer} most filters give half of the samples or more the same map, so no scale can be chosen: give one"
+        );
+        return Err(Error::setting(message, &["scale"]));
     }
     let score = |(b, spread): (&Barcode, &f64)| dimension.of(|dim| b.betti(dim, (scale * spread) as f32));
     Ok(LayerScores { scale: Some(scale), ..LayerScores::new(layer, barcodes.iter().zip(spreads).map(score).collect()) })
@@ -363,27 +311,27 @@ fn others(scoring: &mut Scoring<'_>, options: &BettiOptions, which: &[usize]) ->
         return Err(Error::input("the output of all other filters is read with Euclidean distances, of all classes together"));
     }
     let max_dim = usize::from(options.dimension != BettiDimension::Zero);
-    let wanted = Options { max_dim, ..Options::default() };
+    let wanted = Options::default().max_dim(max_dim);
     let squares = super::samples_barcode::squares(scoring, which, false)?;
     let mut found = Vec::new();
     for (group, squares) in scoring.groups.iter().zip(squares) {
         let mut total = vec![0.0f64; squares.first().map_or(0, Vec::len)];
         squares.iter().for_each(|s| total.iter_mut().zip(s).for_each(|(t, &x)| *t += f64::from(x)));
-        let matrix = |without: Option<&Vec<f32>>| -> Result<Points> {
+        let matrix = |without: Option<&Vec<f32>>| -> Result<DistanceMatrix> {
             let root = |(i, &t): (usize, &f64)| (t - without.map_or(0.0, |w| f64::from(w[i]))).max(0.0).sqrt() as f32;
-            Ok(DistanceMatrix::from_lower(which.len(), total.iter().enumerate().map(root).collect())?.into())
+            DistanceMatrix::from_lower(which.len(), total.iter().enumerate().map(root).collect())
         };
         let engine = &scoring.compute.engine;
         let scale = match options.scale {
             Scale::Given(scale) => f64::from(scale),
             Scale::LayerMedian | Scale::Quantile(_) => {
-                let whole = engine.barcode(&matrix(None)?, &Options { max_dim: 0, ..Options::default() })?;
+                let whole = engine.barcode(matrix(None)?, &Options::default().max_dim(0))?;
                 let mut deaths: Vec<f64> = whole.bars[0].iter().map(|b| f64::from(b.death)).filter(|d| d.is_finite()).collect();
                 deaths.resize(which.len().saturating_sub(1), 0.0);
                 quantile_of(deaths, if let Scale::Quantile(q) = options.scale { q } else { 0.5 })
             }
         };
-        let clouds = squares.iter().map(|s| matrix(Some(s))).collect::<Result<Vec<_>>>()?;
+        let clouds = squares.iter().map(|s| matrix(Some(s)).map(Points::from)).collect::<Result<Vec<_>>>()?;
         let barcodes = engine.barcodes(&clouds, &wanted)?;
         let scores = barcodes.iter().map(|b| options.dimension.of(|dim| b.betti(dim, scale as f32))).collect();
         found.push(LayerScores { scale: Some(scale), ..LayerScores::new(group.leader(), scores) });
@@ -402,6 +350,7 @@ mod tests {
     use super::*;
     use crate::nn::{Activation, Arch, Flow, Net};
     use crate::prune::Criterion;
+    use crate::topology::{PointCloud, knn_hops};
     use burn::tensor::{Device, TensorData};
 
     /// The batch over channels is what one gets from each filter's cloud by hand.
@@ -420,7 +369,7 @@ mod tests {
         for filter in 0..4 {
             let points: Vec<f32> = maps.clone().slice_dim(1, filter..filter + 1).try_into_vec_as().unwrap();
             let cloud = PointCloud::new(30, 64, points).unwrap();
-            let barcode = compute.engine.barcode(&cloud.into(), &Options::default()).unwrap();
+            let barcode = compute.engine.barcode(cloud, &Options::default()).unwrap();
             let want = barcode.betti(0, 2.0) + barcode.betti(1, 2.0);
             assert_eq!(got[0].scores[filter], want as f64);
         }
@@ -436,7 +385,7 @@ mod tests {
             for (filter, want) in want.iter_mut().enumerate() {
                 let points: Vec<f32> = maps.clone().slice_dim(1, filter..filter + 1).try_into_vec_as().unwrap();
                 let graph = knn_hops(&PointCloud::new(rows.len(), 64, points).unwrap(), 5, Some(2)).unwrap();
-                let barcode = compute.engine.barcode(&graph.into(), &Options::default()).unwrap();
+                let barcode = compute.engine.barcode(graph, &Options::default()).unwrap();
                 *want += (barcode.betti(0, 2.0) + barcode.betti(1, 2.0)) as f64 / 3.0;
             }
         }
@@ -461,7 +410,7 @@ mod tests {
         let rest: Vec<f32> =
             Tensor::cat(vec![maps.clone().slice_dim(1, 0..2), maps.slice_dim(1, 3..4)], 1).try_into_vec_as().unwrap();
         let cloud = PointCloud::new(30, 192, rest).unwrap();
-        let barcode = compute.engine.barcode(&cloud.into(), &Options::default()).unwrap();
+        let barcode = compute.engine.barcode(cloud, &Options::default()).unwrap();
         assert!((barcode.betti(0, got.scale.unwrap() as f32) as f64 - got.scores[filter]).abs() <= 1.0);
         let bad = BettiOptions { samples: 40, cloud: Cloud::Hops { k: 30 }, per_class: true, ..BettiOptions::default() };
         assert!(scores(&Criterion::Betti(bad), &net, &samples, &compute).unwrap_err().to_string().contains("are possible"));

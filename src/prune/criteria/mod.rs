@@ -14,6 +14,7 @@ mod random;
 mod readers;
 mod reconstruction;
 mod samples_barcode;
+mod table;
 mod taps;
 mod taylor;
 
@@ -24,6 +25,7 @@ pub use holes::count_holes;
 pub use reconstruction::ReconstructionOptions;
 pub(super) use reconstruction::{Read, eliminate};
 pub use samples_barcode::SamplesOptions;
+pub use table::{CRITERIA, CriterionRecord};
 
 use super::scoring::{BATCH, LayerScores, SampleOptions, Scoring, maps_of};
 use super::search::{EnergyOptions, FilterPoints, TopologicalOptions, energy, topological};
@@ -108,27 +110,11 @@ impl Criterion {
         }
     }
 
-    /// Names of all criteria.
-    pub const NAMES: [&'static str; 18] = [
-        "betti",
-        "holes",
-        "l1",
-        "l2",
-        "fpgm",
-        "bn-scale",
-        "apoz",
-        "mean-activation",
-        "selectivity",
-        "taylor",
-        "effect",
-        "barcode",
-        "samples-h0",
-        "samples-h1",
-        "functionality",
-        "topological",
-        "energy",
-        "random",
-    ];
+    /// What is known of it.
+    pub fn record(&self) -> &'static CriterionRecord {
+        let name = self.name();
+        CRITERIA.iter().find(|r| r.name == name).unwrap_or(&CRITERIA[0])
+    }
 
     /// The criterion of a name, with the usual options and `samples` samples, its chance decided by
     /// `seed`.
@@ -136,33 +122,39 @@ impl Criterion {
     /// # Errors
     /// [`Error::Input`] with the names that there are.
     pub fn named(name: &str, samples: usize, seed: u64) -> Result<Self> {
-        let some = SampleOptions { samples, seed };
-        Ok(match name {
-            "betti" => Criterion::Betti(BettiOptions { samples, seed, ..BettiOptions::default() }),
-            "holes" => Criterion::Holes(some),
-            "l1" => Criterion::L1,
-            "l2" => Criterion::L2,
-            "fpgm" => Criterion::Fpgm,
-            "bn-scale" => Criterion::BnScale,
-            "apoz" => Criterion::Apoz(some),
-            "mean-activation" => Criterion::MeanActivation(some),
-            "selectivity" => Criterion::Selectivity(some),
-            "taylor" => Criterion::Taylor(some),
-            "effect" => Criterion::Effect(some),
-            "barcode" => Criterion::Barcode(ReconstructionOptions { samples, seed, ..ReconstructionOptions::default() }),
-            "samples-h0" | "samples-h1" => {
-                let most = SamplesOptions::default().samples;
-                let dimension = usize::from(name == "samples-h1");
-                Criterion::SamplesBarcode(SamplesOptions { samples: samples.min(most), dimension, seed })
+        let record = CriterionRecord::of(name).ok_or_else(|| Error::unknown("criterion", name, &CRITERIA.map(|r| r.name)))?;
+        Ok((record.make)(samples, seed))
+    }
+
+    /// Where its numbers of samples and its seed stand, if it has them.
+    fn chosen(&mut self) -> (Option<&mut usize>, Option<&mut u64>) {
+        match self {
+            Criterion::L1 | Criterion::L2 | Criterion::Fpgm | Criterion::BnScale => (None, None),
+            Criterion::Holes(o)
+            | Criterion::Apoz(o)
+            | Criterion::MeanActivation(o)
+            | Criterion::Selectivity(o)
+            | Criterion::Taylor(o)
+            | Criterion::Effect(o) => (Some(&mut o.samples), Some(&mut o.seed)),
+            Criterion::Betti(o) => (Some(&mut o.samples), Some(&mut o.seed)),
+            Criterion::Barcode(o) => (Some(&mut o.samples), Some(&mut o.seed)),
+            Criterion::SamplesBarcode(o) => (Some(&mut o.samples), Some(&mut o.seed)),
+            Criterion::Functionality(o) => (Some(&mut o.samples), Some(&mut o.seed)),
+            Criterion::Topological(o) => {
+                let samples = match &mut o.points {
+                    FilterPoints::Maps { samples } | FilterPoints::Refitted { samples } => Some(samples),
+                    FilterPoints::Weights | FilterPoints::Directions => None,
+                };
+                (samples, Some(&mut o.seed))
             }
-            "functionality" => {
-                Criterion::Functionality(FunctionalityOptions { samples, seed, ..FunctionalityOptions::default() })
-            }
-            "topological" => Criterion::Topological(TopologicalOptions { seed, ..TopologicalOptions::default() }),
-            "energy" => Criterion::Energy(EnergyOptions { seed, ..EnergyOptions::default() }),
-            "random" => Criterion::Random { seed },
-            _ => return Err(Error::unknown("criterion", name, &Self::NAMES)),
-        })
+            Criterion::Energy(o) => (None, Some(&mut o.seed)),
+            Criterion::Random { seed } => (None, Some(seed)),
+        }
+    }
+
+    /// How many training samples it looks at, if it looks at any.
+    pub fn samples(&self) -> Option<usize> {
+        self.clone().chosen().0.map(|samples| *samples)
     }
 
     /// Whether so many training samples are enough.
@@ -170,61 +162,31 @@ impl Criterion {
     /// # Errors
     /// [`Error::Input`] if not.
     pub fn check_samples(&self, most: usize) -> Result<()> {
-        let wanted = match self {
-            Criterion::Betti(BettiOptions { samples, .. })
-            | Criterion::Holes(SampleOptions { samples, .. })
-            | Criterion::Apoz(SampleOptions { samples, .. })
-            | Criterion::MeanActivation(SampleOptions { samples, .. })
-            | Criterion::Selectivity(SampleOptions { samples, .. })
-            | Criterion::Taylor(SampleOptions { samples, .. })
-            | Criterion::Effect(SampleOptions { samples, .. })
-            | Criterion::Barcode(ReconstructionOptions { samples, .. })
-            | Criterion::SamplesBarcode(SamplesOptions { samples, .. })
-            | Criterion::Functionality(FunctionalityOptions { samples, .. }) => *samples,
-            Criterion::Topological(TopologicalOptions { points, .. }) => match points {
-                FilterPoints::Maps { samples } | FilterPoints::Refitted { samples } => *samples,
-                FilterPoints::Weights | FilterPoints::Directions => return Ok(()),
-            },
-            _ => return Ok(()),
-        };
-        if wanted < 2 || wanted > most {
-            return Err(Error::input(format!(
-                "{} looks at {wanted} samples (--samples); between 2 and {most} can be had",
-                self.name()
-            )));
+        match self.samples() {
+            Some(wanted) if wanted < 2 || wanted > most => {
+                let message = format!("{} looks at {wanted} samples; between 2 and {most} can be had", self.name());
+                Err(Error::setting(message, &["samples"]))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The same with another seed, where it has one.
     pub fn seeded(mut self, by: u64) -> Self {
-        match &mut self {
-            Criterion::Betti(BettiOptions { seed, .. })
-            | Criterion::Holes(SampleOptions { seed, .. })
-            | Criterion::Apoz(SampleOptions { seed, .. })
-            | Criterion::MeanActivation(SampleOptions { seed, .. })
-            | Criterion::Selectivity(SampleOptions { seed, .. })
-            | Criterion::Taylor(SampleOptions { seed, .. })
-            | Criterion::Effect(SampleOptions { seed, .. })
-            | Criterion::Barcode(ReconstructionOptions { seed, .. })
-            | Criterion::SamplesBarcode(SamplesOptions { seed, .. })
-            | Criterion::Functionality(FunctionalityOptions { seed, .. })
-            | Criterion::Topological(TopologicalOptions { seed, .. })
-            | Criterion::Energy(EnergyOptions { seed, .. })
-            | Criterion::Random { seed } => *seed = by,
-            Criterion::L1 | Criterion::L2 | Criterion::Fpgm | Criterion::BnScale => {}
+        if let (_, Some(seed)) = self.chosen() {
+            *seed = by;
         }
         self
     }
 
     /// Whether a high score means that the filter goes.
     pub fn high_goes(&self) -> bool {
-        matches!(self, Criterion::Betti(_) | Criterion::Holes(_) | Criterion::Apoz(_))
+        self.record().high_goes
     }
 
     /// Whether chance has a part in the scores.
     pub fn is_seeded(&self) -> bool {
-        !matches!(self, Criterion::L1 | Criterion::L2 | Criterion::Fpgm | Criterion::BnScale)
+        self.clone().chosen().1.is_some()
     }
 
     /// Scores every filter of every group.

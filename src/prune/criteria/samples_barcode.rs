@@ -40,6 +40,13 @@ impl Default for SamplesOptions {
     }
 }
 
+impl SamplesOptions {
+    /// For bars of a dimension, with at most as many samples as are usual.
+    pub fn of(dimension: usize, samples: usize, seed: u64) -> Self {
+        Self { samples: samples.min(Self::default().samples), dimension, seed }
+    }
+}
+
 /// Scores of every group: how far the barcode is from the whole one's when a filter goes, and all
 /// that went before it.
 pub(super) fn score(scoring: &mut Scoring<'_>, options: &SamplesOptions) -> Result<Vec<LayerScores>> {
@@ -117,7 +124,7 @@ pub(super) fn squares(scoring: &mut Scoring<'_>, which: &[usize], coarse: bool) 
 
 /// Lengths of bars, the shortest first, over their sum.
 fn lengths(clouds: Vec<Vec<f32>>, n: usize, dimension: usize, engine: &Engine) -> Result<Vec<Vec<f64>>> {
-    let wanted = Options { max_dim: dimension, ..Options::default() };
+    let wanted = Options::default().max_dim(dimension);
     let clouds: Vec<Cloud> =
         clouds.into_par_iter().map(|lower| Ok(DistanceMatrix::from_lower(n, lower)?.into())).collect::<Result<_>>()?;
     let barcodes = engine.barcodes(&clouds, &wanted)?;

@@ -164,7 +164,7 @@ mod tests {
         assert_eq!((groups.len(), groups[0].filters()), (2, 4));
         let barcode = |kept: [bool; 4]| {
             let cloud = groups[0].cloud(&kept).unwrap();
-            Engine::cpu().barcode(&cloud, &Options { max_dim: 0, ..Options::default() }).unwrap()
+            Engine::cpu().barcode(&cloud, &Options::default().max_dim(0)).unwrap()
         };
         let sum =
             |kept: [bool; 4]| -> f64 { barcode(kept).bars[0].iter().map(|b| f64::from(b.death)).filter(|d| d.is_finite()).sum() };

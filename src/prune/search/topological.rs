@@ -185,7 +185,7 @@ impl<'a> Topology<'a> {
         options.check()?;
         let distances = distances(rows, width);
         let filters = rows.len() / width.max(1);
-        let wanted = Options { max_dim: options.max_dim, ..Options::default() };
+        let wanted = Options::default().max_dim(options.max_dim);
         let all: Cloud = DistanceMatrix::from_lower(filters, distances.clone())?.into();
         let whole = engine.barcode(&all, &wanted)?;
         let points = Points::Filters(distances);
@@ -196,7 +196,7 @@ impl<'a> Topology<'a> {
     fn of_samples(readers: Refitted, stays: usize, options: &TopologicalOptions, engine: &'a Engine) -> Result<Self> {
         options.check()?;
         let filters = readers.filters();
-        let wanted = Options { max_dim: options.max_dim, ..Options::default() };
+        let wanted = Options::default().max_dim(options.max_dim);
         let whole = engine.barcode(&readers.cloud(&vec![true; filters])?, &wanted)?;
         let points = Points::Samples(readers);
         Ok(Self { filters, stays, points, whole, wanted, population: options.population, engine })
@@ -321,7 +321,7 @@ mod tests {
         // The fitness is what one computes by hand.
         let points = |which: &[usize]| {
             let rows = which.iter().flat_map(|&f| rows[2 * f..2 * f + 2].to_vec()).collect();
-            engine.barcode(&crate::topology::PointCloud::new(which.len(), 2, rows).unwrap().into(), &Options::default()).unwrap()
+            engine.barcode(crate::topology::PointCloud::new(which.len(), 2, rows).unwrap(), &Options::default()).unwrap()
         };
         let (part, all) = (points(&kept), points(&(0..13).collect::<Vec<_>>()));
         let want: f64 = (0..2).map(|d| wasserstein(&part.bars[d], &all.bars[d], 2.0)).sum();

@@ -7,10 +7,11 @@
 //! simplex and its oldest cofacet that enter with the same edge, and are each other's first choice,
 //! are a pair of no length and are never stored (apparent pairs).
 
-use super::filtration::{Filtration, entry_of_rank, rank_of_entry};
+use super::filtration::Filtration;
 use super::links::Adjacency;
 use super::neighbours::union;
 use crate::error::{Error, Result};
+use crate::topology::order::{Key, entry_of_rank, rank_of_entry};
 use crate::topology::task::Task;
 use rayon::prelude::*;
 use std::cmp::Reverse;
@@ -21,7 +22,7 @@ use std::collections::{BinaryHeap, HashMap};
 type Simplex = (u32, u64);
 
 /// Keys of birth and death of the classes of one dimension; `None` never dies.
-pub(super) type Classes = Vec<(u32, Option<u32>)>;
+pub(super) type Classes = Vec<(Key, Option<Key>)>;
 
 /// Keys of birth and death of every class of dimensions 1 to `max_dim`. All edges of `f` must have
 /// ranks.
@@ -278,8 +279,9 @@ fn odd(mut simplices: Vec<Simplex>) -> Vec<Simplex> {
 mod tests {
     use super::*;
     use crate::topology::cloud::{Cloud, DistanceMatrix};
-    use crate::topology::cpu::{Source, edge_collapse::collapsed};
+    use crate::topology::cpu::edge_collapse::collapsed;
     use crate::topology::metric::Metric;
+    use crate::topology::source::Source;
     use proptest::prelude::*;
 
     fn bars(classes: &Classes) -> Classes {
@@ -295,7 +297,7 @@ mod tests {
         fn cohomology_equals_links(lower in prop::collection::vec(0u16..900, 120..=120), coarse in 1u16..450, collapse: bool) {
             let lower = lower.iter().map(|&d| f32::from(d / coarse)).collect();
             let cloud: Cloud = DistanceMatrix::from_lower(16, lower).unwrap().into();
-            let of = || Filtration::of(&Source::Cloud(&cloud), Metric::Precomputed, None, false);
+            let of = || Filtration::of(&Source::from(&cloud), Metric::Precomputed, None, false);
             let links = of().pairs(2, false, &Task::unwatched()).unwrap();
             let mut f = of();
             f.extend(i32::MAX, false);

@@ -6,12 +6,12 @@
 //! on sets of bits find. Links nearly always collapse to a point. What is left of the others is
 //! small: its loops come from the same method as those of a cloud.
 
-use super::filtration::{Filtration, ends_of, rank_of_entry};
+use super::filtration::Filtration;
 use super::links::Adjacency;
 use super::loops::Loops;
 use super::neighbours::{Forest, Near, nearest, relative_neighbours};
-use super::table::NO_PAIR;
 use crate::error::Result;
+use crate::topology::order::{EdgeName, NO_PAIR, rank_of_entry};
 use crate::topology::task::Task;
 
 /// A closed walk, as the pairs of points that are its edges.
@@ -148,7 +148,7 @@ pub(super) fn loops_of(f: &Filtration, points: &[u32], rank: u32) -> Result<Vec<
     let births = loops.forest.births();
     let tree = SpanningForest::new(k, &loops.forest);
     let of_points = |(i, j): (u32, u32)| (points[i as usize], points[j as usize]);
-    Ok(alive.map(|l| tree.cycle(births[l] as u32).into_iter().map(of_points).collect()).collect())
+    Ok(alive.map(|l| tree.cycle(births[l].name()).into_iter().map(of_points).collect()).collect())
 }
 
 /// The minimum spanning forest, to walk along.
@@ -161,7 +161,7 @@ impl SpanningForest {
     pub fn new(n: usize, forest: &Forest) -> Self {
         let mut neighbours = vec![Vec::new(); n];
         for (&e, _) in forest.edges.iter().zip(&forest.opens).filter(|(_, o)| o.is_none()) {
-            let (i, j) = ends_of(e as u32);
+            let (i, j) = e.name().ends();
             neighbours[i].push(j as u32);
             neighbours[j].push(i as u32);
         }
@@ -186,9 +186,10 @@ impl SpanningForest {
         Self { parent, depth }
     }
 
-    /// The edge `i << 16 | j`, and the way in the forest from one of its ends to the other.
-    pub fn cycle(&self, edge: u32) -> Walk {
-        let (mut a, mut b) = (edge >> 16, edge & 0xffff);
+    /// The edge, and the way in the forest from one of its ends to the other.
+    pub fn cycle(&self, edge: EdgeName) -> Walk {
+        let (i, j) = edge.ends();
+        let (mut a, mut b) = (i as u32, j as u32);
         let mut walk = vec![(a, b)];
         while a != b {
             if self.depth[a as usize] < self.depth[b as usize] {

@@ -1,8 +1,8 @@
 //! Pairwise distances as sortable keys: the twin of `shaders/distances.wgsl`.
 
-use super::table::NO_PAIR;
 use crate::simd::wide;
-use crate::topology::metric::{MAX_KEY, Metric, cosine_key, mean, over_length};
+use crate::topology::metric::{Metric, cosine_key, mean, over_length};
+use crate::topology::order::Key;
 use rayon::prelude::*;
 
 /// Fills the strict lower triangle of an `n x n` table with the keys of `point(i)` against
@@ -57,7 +57,7 @@ fn fill<'a>(table: &mut [i32], n: usize, metric: Metric, parallel: bool, point: 
                 sums.iter_mut().zip(&inverses).for_each(|(s, &b)| *s = cosine_key(*s, inverses[i], b));
             }
             // Whatever is beyond the largest finite length, NaN included, is no pair.
-            row[..i].iter_mut().for_each(|key| *key = if (*key as u32) > MAX_KEY { NO_PAIR } else { *key });
+            row[..i].iter_mut().for_each(|key| *key = Key(*key as u32).entry());
         });
     };
     if parallel {

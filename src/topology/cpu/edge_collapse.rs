@@ -5,9 +5,9 @@
 //! edge to the shortest (Glisse and Pritam, SoCG 2022). It pays before simplices of dimension 3 are
 //! listed; before links it never does, for they hold no simplices.
 
-use super::filtration::{Filtration, entry_of_rank, rank_of_entry};
-use super::table::NO_PAIR;
+use super::filtration::Filtration;
 use crate::error::Result;
+use crate::topology::order::{Entry, NO_PAIR, Rank, entry_of_rank, rank_of_entry};
 use crate::topology::task::Task;
 
 /// The same barcode from fewer edges. All edges of `f` must have ranks.
@@ -42,12 +42,12 @@ struct Scratch {
     /// Points of the lune by now.
     lune: Vec<u32>,
     /// Points that enter it later, and when.
-    later: Vec<(i32, u32)>,
+    later: Vec<(Entry, u32)>,
 }
 
 impl Scratch {
     /// When an edge of this rank has to enter at last: a rank, or never.
-    fn enters(&mut self, f: &Filtration, a: usize, b: usize, rank: u32) -> Option<u32> {
+    fn enters(&mut self, f: &Filtration, a: usize, b: usize, rank: Rank) -> Option<Rank> {
         let mut now = entry_of_rank(rank);
         self.lune.clear();
         self.later.clear();

@@ -11,6 +11,7 @@ use super::neighbours::{Forest, Near};
 use super::reduction::Columns;
 use crate::error::Result;
 use crate::simd::wide;
+use crate::topology::order::{Edge, Key, Rank};
 use crate::topology::task::Task;
 use rayon::prelude::*;
 use std::collections::BinaryHeap;
@@ -63,7 +64,7 @@ impl Loops {
         let mut adjacency = Adjacency::new(f.n);
         let mut scratch = Expansion::default();
         // The last loop is born before it dies.
-        task.stage("sort", || f.extend(births.last().map_or(0, |&e| (e >> 32) as i32), parallel));
+        task.stage("sort", || f.extend(births.last().map_or(0, |e| e.key().entry()), parallel));
         let mut end = f.edges.len();
         while voids || !me.columns.all_dead() {
             task.at("edges", u64::from(me.looked_at), (f.n * f.n / 2) as u64)?;
@@ -96,7 +97,7 @@ impl Loops {
         let first = self.roles.len();
         self.roles.resize_with(f.edges.len(), || AtomicU32::new(UNSEEN));
         for (&e, role) in f.edges[first..].iter().zip(&mut self.roles[first..]) {
-            if self.forest.edges.get(self.placed).is_some_and(|&next| next as u32 == e) {
+            if self.forest.edges.get(self.placed).is_some_and(|next| next.name() == e) {
                 *role.get_mut() = self.forest.opens[self.placed].map_or(MERGE, |l| LOOP + l);
                 self.placed += 1;
             }
@@ -147,9 +148,9 @@ impl Loops {
     }
 
     /// Keys of birth and death of every loop.
-    pub fn pairs(&self, f: &Filtration) -> Vec<(u32, Option<u32>)> {
+    pub fn pairs(&self, f: &Filtration) -> Vec<(Key, Option<Key>)> {
         let births = self.forest.births();
-        let of_loop = |(&birth, &killer): (&u64, &Option<u32>)| ((birth >> 32) as u32, killer.map(|r| f.keys[r as usize]));
+        let of_loop = |(birth, &killer): (&Edge, &Option<Rank>)| (birth.key(), killer.map(|r| f.keys[r as usize]));
         births.iter().zip(&self.columns.killer).map(of_loop).collect()
     }
 }
@@ -205,6 +206,6 @@ impl Expansion {
 pub(super) fn nearest_of_lune(f: &Filtration, x: usize, y: usize, rank: u32) -> u32 {
     let longer = || f.row(x).iter().zip(f.row(y)).map(|(&x, &y)| x.max(y));
     let least = longer().fold(i32::MAX, i32::min);
-    debug_assert!(least < super::filtration::entry_of_rank(rank), "the lune is empty");
+    debug_assert!(least < crate::topology::order::entry_of_rank(rank), "the lune is empty");
     longer().position(|l| l == least).unwrap_or(0) as u32
 }

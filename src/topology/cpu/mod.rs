@@ -31,13 +31,17 @@ mod voids;
 
 pub(crate) use cycles::KeyedCycle;
 pub(crate) use filtration::Filtration;
+pub(crate) use named::NamedPairs;
 #[cfg(feature = "gpu")]
 pub(crate) use table::key_table;
 
 use crate::error::{Error, Result};
 use crate::topology::barcode::Pairs;
-use crate::topology::cloud::{Cloud, CloudView};
 use crate::topology::metric::Metric;
+use crate::topology::order::Edge;
+#[cfg(feature = "gpu")]
+use crate::topology::order::{EdgeName, Key};
+use crate::topology::source::Source;
 use crate::topology::task::Task;
 use neighbours::Forest;
 use rayon::prelude::*;
@@ -51,50 +55,22 @@ const SIDE_BY_SIDE_BYTES: u64 = 4 << 30;
 /// Clouds of a batch between two reports.
 const AT_ONCE: usize = 256;
 
-/// Where a cloud's numbers are.
-#[derive(Clone, Copy)]
-pub(crate) enum Source<'a> {
-    /// A cloud of its own.
-    Cloud(&'a Cloud),
-    /// A view of shared numbers.
-    View(&'a [f32], CloudView),
-}
-
-impl Source<'_> {
-    /// Number of points.
-    pub fn len(&self) -> usize {
-        match self {
-            Source::Cloud(c) => c.len(),
-            Source::View(_, v) => v.len,
+/// [`check_size`], with advice that fits: a graph cannot be sampled.
+fn check_size_of(cloud: &Source<'_>, max_dim: usize) -> Result<()> {
+    check_size(cloud.len(), max_dim).map_err(|e| match (cloud, e) {
+        (Source::Edges(graph), Error::TooManyPoints { .. }) => {
+            let mut used: Vec<u32> = graph.edges().iter().flat_map(|&(i, j, _)| [i, j]).collect();
+            used.sort_unstable();
+            used.dedup();
+            Error::TooLarge(format!(
+                "a graph of {} vertices, of which {} have edges, needs a table of all pairs that does not fit: number the vertices anew without those \
+                 that have no edge (each is a component of its own)",
+                graph.len(),
+                used.len()
+            ))
         }
-    }
-
-    /// [`check_size`], with advice that fits: a graph cannot be sampled.
-    fn check_size(&self, max_dim: usize) -> Result<()> {
-        check_size(self.len(), max_dim).map_err(|e| match (self, e) {
-            (Source::Cloud(Cloud::Edges(graph)), Error::TooManyPoints { .. }) => {
-                let mut used: Vec<u32> = graph.edges().iter().flat_map(|&(i, j, _)| [i, j]).collect();
-                used.sort_unstable();
-                used.dedup();
-                Error::TooLarge(format!(
-                    "a graph of {} vertices, of which {} have edges, needs a table of all pairs that does not fit: number the vertices anew without those \
-                     that have no edge (each is a component of its own)",
-                    graph.len(),
-                    used.len()
-                ))
-            }
-            (_, e) => e,
-        })
-    }
-
-    /// What the keys mean, given the metric for points: matrices and graphs bring their own
-    /// lengths.
-    pub fn metric(&self, of_points: Metric) -> Metric {
-        match self {
-            Source::Cloud(Cloud::Points(_)) | Source::View(..) => of_points,
-            Source::Cloud(_) => Metric::Precomputed,
-        }
-    }
+        (_, e) => e,
+    })
 }
 
 impl Filtration {
@@ -104,12 +80,12 @@ impl Filtration {
     /// [`Error::Interrupted`] when the task is cancelled.
     pub(crate) fn pairs(mut self, max_dim: usize, parallel: bool, task: &Task<'_>) -> Result<Pairs> {
         if max_dim <= 2 {
-            return Ok(named::pairs(self, max_dim, parallel, task)?.keys());
+            return Ok(named::pairs(self, max_dim, named::Cycles::default(), parallel, task)?.keys());
         }
         let near = task.stage("nearest", || neighbours::nearest(&self, parallel));
         let graph = task.stage("relative neighbours", || neighbours::relative_neighbours(&self, &near, parallel));
         let forest = task.stage("forest", || Forest::new(self.n, graph));
-        let merges = forest.merges().map(|edge| (edge >> 32) as u32).collect();
+        let merges = forest.merges().map(Edge::key).collect();
         task.stage("sort", || self.extend(i32::MAX, parallel));
         let mut fewer = task.stage("edge collapse", || edge_collapse::collapsed(self, task))?;
         fewer.extend(i32::MAX, parallel);
@@ -118,14 +94,26 @@ impl Filtration {
     }
 }
 
-/// What a device has found out about the links of a cloud. Edges are named `i << 16 | j`, `i > j`.
+/// What a device has found out about the links of a cloud.
 #[cfg(feature = "gpu")]
 pub(crate) struct Half {
-    /// Critical triangles: the edge, the root that it is paired with, the root of this component,
-    /// whether it killed a loop.
-    pub critical: Vec<(u32, u32, u32, bool)>,
+    /// The critical triangles.
+    pub critical: Vec<FoundTriangle>,
     /// Edges whose links may hold loops.
-    pub open: Vec<u32>,
+    pub open: Vec<EdgeName>,
+}
+
+/// A critical triangle that a device has found.
+#[cfg(feature = "gpu")]
+pub(crate) struct FoundTriangle {
+    /// Its longest edge.
+    pub edge: EdgeName,
+    /// The root that the edge is paired with.
+    pub apex: u32,
+    /// The root of this component of the edge's link.
+    pub root: u32,
+    /// Whether it killed a loop.
+    pub killed: bool,
 }
 
 #[cfg(feature = "gpu")]
@@ -134,11 +122,14 @@ impl Half {
     ///
     /// # Errors
     /// [`Error::Interrupted`] when the task is cancelled.
-    pub fn voids(self, mut f: Filtration, parallel: bool, task: &Task<'_>) -> Result<Vec<(u32, Option<u32>)>> {
+    pub fn voids(self, mut f: Filtration, parallel: bool, task: &Task<'_>) -> Result<Vec<(Key, Option<Key>)>> {
         let near = neighbours::nearest(&f, parallel);
         f.extend(i32::MAX, parallel);
-        let rank = |name: u32| f.rank((name >> 16) as usize, (name & 0xffff) as usize);
-        let with_rank = |(name, apex, root, killed)| (links::Critical { rank: rank(name), apex, root }, killed);
+        let rank = |name: EdgeName| {
+            let (i, j) = name.ends();
+            f.rank(i, j)
+        };
+        let with_rank = |t: FoundTriangle| (links::Critical { rank: rank(t.edge), apex: t.apex, root: t.root }, t.killed);
         let mut critical: Vec<(links::Critical, bool)> = self.critical.into_iter().map(with_rank).collect();
         critical.sort_unstable_by_key(|(c, _)| (c.rank, c.root));
         let (critical, killed): (Vec<_>, Vec<_>) = critical.into_iter().unzip();
@@ -148,25 +139,59 @@ impl Half {
     }
 }
 
-/// Hands over the pairs of every cloud, in order, in dimensions 0 to `max_dim`.
+/// What is wanted of every cloud.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// For clouds of points.
+    pub metric: Metric,
+    /// Longest edge that enters.
+    pub threshold: Option<f32>,
+    /// Highest dimension, at most 3; at most 2 where edges are named.
+    pub max_dim: usize,
+    /// Hears how far it is, and can stop it.
+    pub task: &'a Task<'a>,
+}
+
+/// Hands over the pairs of every cloud, in order.
 ///
 /// # Errors
 /// [`Error::TooLarge`] for a cloud that does not fit, [`Error::Interrupted`] when the task is
 /// cancelled.
-pub(crate) fn pairs(
+pub(crate) fn pairs(clouds: &[Source<'_>], wanted: Wanted<'_>, take: &mut dyn FnMut(Pairs)) -> Result<()> {
+    each(clouds, wanted, |f, _, parallel, task| f.pairs(wanted.max_dim, parallel, task), take)
+}
+
+/// Hands over the pairs of every cloud, in order, with the edges that make them, in dimensions up to
+/// 2, and as many cycles of longest bars.
+///
+/// # Errors
+/// As [`pairs`].
+pub(crate) fn named_pairs(
     clouds: &[Source<'_>],
-    metric: Metric,
-    threshold: Option<f32>,
-    max_dim: usize,
-    task: &Task<'_>,
-    take: &mut dyn FnMut(Pairs),
+    wanted: Wanted<'_>,
+    cycles: usize,
+    take: &mut dyn FnMut(NamedPairs),
 ) -> Result<()> {
-    clouds.iter().try_for_each(|c| c.check_size(max_dim))?;
+    let one = |f: Filtration, metric, parallel, task: &Task<'_>| {
+        named::pairs(f, wanted.max_dim, named::Cycles { count: cycles, metric }, parallel, task)
+    };
+    each(clouds, wanted, one, take)
+}
+
+/// Hands over what `one` makes of the filtration of every cloud, in order.
+fn each<T: Send>(
+    clouds: &[Source<'_>],
+    wanted: Wanted<'_>,
+    one: impl Fn(Filtration, Metric, bool, &Task<'_>) -> Result<T> + Sync,
+    take: &mut dyn FnMut(T),
+) -> Result<()> {
+    let Wanted { metric, threshold, max_dim, task } = wanted;
+    clouds.iter().try_for_each(|c| check_size_of(c, max_dim))?;
     let threads = rayon::current_num_threads();
     let one = |cloud: &Source<'_>, parallel: bool, task: &Task<'_>| {
         let metric = cloud.metric(metric);
         let filtration = task.stage("distances", || Filtration::of(cloud, metric, threshold, parallel));
-        filtration.pairs(max_dim, parallel, task)
+        one(filtration, metric, parallel, task)
     };
     // Fewer clouds than threads leave cores idle unless each cloud uses all of them; large ones
     // side by side take too much memory.
@@ -182,45 +207,12 @@ pub(crate) fn pairs(
     let quiet = task.quiet();
     let mut done = 0;
     for some in clouds.chunks(AT_ONCE.max(8 * threads)) {
-        task.at("clouds", done, clouds.len() as u64)?;
-        let found: Result<Vec<Pairs>> = some.par_iter().map(|c| one(c, false, &quiet)).collect();
+        task.clouds(done)?;
+        let found: Result<Vec<T>> = some.par_iter().map(|c| one(c, false, &quiet)).collect();
         found?.into_iter().for_each(&mut *take);
-        done += some.len() as u64;
+        done += some.len();
     }
     Ok(())
-}
-
-/// The pairs of one cloud with the edges that make them, in dimensions 0 to `max_dim`, at most 2.
-///
-/// # Errors
-/// As [`pairs`].
-pub(crate) fn named_pairs(
-    cloud: &Source<'_>,
-    metric: Metric,
-    threshold: Option<f32>,
-    max_dim: usize,
-    task: &Task<'_>,
-) -> Result<named::NamedPairs> {
-    cloud.check_size(max_dim)?;
-    let parallel = rayon::current_num_threads() > 1;
-    named::pairs(Filtration::of(cloud, cloud.metric(metric), threshold, parallel), max_dim, parallel, task)
-}
-
-/// Representatives of the `k` longest bars of dimension 1; see [`cycles`].
-///
-/// # Errors
-/// As [`pairs`].
-pub(crate) fn cycles(
-    cloud: &Source<'_>,
-    metric: Metric,
-    threshold: Option<f32>,
-    k: usize,
-    length: impl Fn(u32, Option<u32>) -> f32,
-    task: &Task<'_>,
-) -> Result<Vec<KeyedCycle>> {
-    cloud.check_size(1)?;
-    let parallel = rayon::current_num_threads() > 1;
-    cycles::longest(Filtration::of(cloud, cloud.metric(metric), threshold, parallel), k, length, parallel, task)
 }
 
 /// Bytes that a cloud of `n` points takes at the peak, about: the table; sets of neighbours for

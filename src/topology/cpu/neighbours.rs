@@ -6,9 +6,9 @@
 //! ends, for whole rows of the table at once; only what is left looks at all points. Nothing here
 //! needs a rank, so nothing here needs the edges sorted.
 
-use super::filtration::{Filtration, ends_of};
-use super::table::NO_PAIR;
+use super::filtration::Filtration;
 use crate::simd::wide;
+use crate::topology::order::{Edge, EdgeName, Key, NO_PAIR};
 use rayon::prelude::*;
 
 /// Nearest neighbours that are kept for every point.
@@ -45,15 +45,15 @@ fn nearest_of_row(row: &[i32], i: u32) -> [u32; NEAR] {
     near.map(|(_, j)| j)
 }
 
-/// The edges with an empty lune as `key << 32 | i << 16 | j`, in filtration order. The table must
+/// The edges with an empty lune, in filtration order. The table must
 /// hold keys, not ranks.
-pub(super) fn relative_neighbours(f: &Filtration, near: &Near, parallel: bool) -> Vec<u64> {
+pub(super) fn relative_neighbours(f: &Filtration, near: &Near, parallel: bool) -> Vec<Edge> {
     let of_row = |best: &mut Vec<i32>, i: usize| {
         let mut found = Vec::new();
         wide(|| of_row(f, near, i, best, &mut found));
         found
     };
-    let mut graph: Vec<u64> = if parallel {
+    let mut graph: Vec<Edge> = if parallel {
         // Long rows first: they are the last in order.
         (0..f.n).into_par_iter().with_min_len(8).map_init(Vec::new, of_row).flatten_iter().collect()
     } else {
@@ -66,7 +66,7 @@ pub(super) fn relative_neighbours(f: &Filtration, near: &Near, parallel: bool) -
 
 /// The edges from `i` to lower points. `best` is working memory.
 #[inline(always)]
-fn of_row(f: &Filtration, near: &Near, i: usize, best: &mut Vec<i32>, found: &mut Vec<u64>) {
+fn of_row(f: &Filtration, near: &Near, i: usize, best: &mut Vec<i32>, found: &mut Vec<Edge>) {
     let row = &f.row(i)[..i];
     best.clear();
     best.resize(i, NO_PAIR);
@@ -87,7 +87,7 @@ fn of_row(f: &Filtration, near: &Near, i: usize, best: &mut Vec<i32>, found: &mu
             let key = row[j];
             let seen = near[j].iter().any(|&c| f.row(j)[c as usize].max(f.row(i)[c as usize]) < key);
             if !seen && lune_is_empty(f, i, j) {
-                found.push((key as u64) << 32 | (i << 16 | j) as u64);
+                found.push(Edge::new(Key(key as u32), EdgeName::new(i, j)));
             }
         }
     }
@@ -113,8 +113,8 @@ fn lune_is_empty(f: &Filtration, i: usize, j: usize) -> bool {
 
 /// What the edges of the relative neighbourhood graph do.
 pub(super) struct Forest {
-    /// The edges as `key << 32 | i << 16 | j`, in order.
-    pub edges: Vec<u64>,
+    /// The edges, in order.
+    pub edges: Vec<Edge>,
     /// For each of them the number of the loop that it opens; `None`: it merges two components.
     pub opens: Vec<Option<u32>>,
     /// Number of loops.
@@ -124,11 +124,11 @@ pub(super) struct Forest {
 impl Forest {
     /// Kruskal's algorithm. The minimum spanning forest is part of the relative neighbourhood
     /// graph.
-    pub fn new(n: usize, edges: Vec<u64>) -> Self {
+    pub fn new(n: usize, edges: Vec<Edge>) -> Self {
         let mut parent: Vec<u32> = (0..n as u32).collect();
         let mut loops = 0;
         let opens = edges.iter().map(|&e| {
-            if union(&mut parent, ends_of(e as u32)) {
+            if union(&mut parent, e.name().ends()) {
                 return None;
             }
             loops += 1;
@@ -139,12 +139,12 @@ impl Forest {
     }
 
     /// The edges that merge components, in order.
-    pub fn merges(&self) -> impl Iterator<Item = u64> + '_ {
+    pub fn merges(&self) -> impl Iterator<Item = Edge> + '_ {
         self.edges.iter().zip(&self.opens).filter(|(_, o)| o.is_none()).map(|(&e, _)| e)
     }
 
-    /// The loop-opening edges as `key << 32 | i << 16 | j`, in order.
-    pub fn births(&self) -> Vec<u64> {
+    /// The loop-opening edges, in order.
+    pub fn births(&self) -> Vec<Edge> {
         self.edges.iter().zip(&self.opens).filter(|(_, o)| o.is_some()).map(|(&e, _)| e).collect()
     }
 }
@@ -167,8 +167,8 @@ pub(super) fn union(parent: &mut [u32], (a, b): (usize, usize)) -> bool {
 mod tests {
     use super::*;
     use crate::topology::cloud::{Cloud, DistanceMatrix};
-    use crate::topology::cpu::Source;
     use crate::topology::metric::Metric;
+    use crate::topology::source::Source;
     use proptest::prelude::*;
 
     proptest! {
@@ -177,14 +177,14 @@ mod tests {
         fn the_graph_is_its_definition(lower in prop::collection::vec(0u16..5000, 630..=630), coarse in 1u16..2500, parallel: bool) {
             let lower = lower.iter().map(|&d| f32::from(d / coarse)).collect();
             let cloud: Cloud = DistanceMatrix::from_lower(36, lower).unwrap().into();
-            let f = Filtration::of(&Source::Cloud(&cloud), Metric::Precomputed, None, false);
+            let f = Filtration::of(&Source::from(&cloud), Metric::Precomputed, None, false);
             let order = |p: usize, q: usize| (f.row(p)[q], p.max(q), p.min(q));
             let mut want = Vec::new();
             for i in 1..36 {
                 for j in (0..i).filter(|&j| f.row(i)[j] <= f.limit) {
                     let other = |z: &usize| *z != i && *z != j;
                     if !(0..36).filter(other).any(|z| order(i, z) < order(i, j) && order(j, z) < order(i, j)) {
-                        want.push((f.row(i)[j] as u64) << 32 | (i << 16 | j) as u64);
+                        want.push(Edge::new(Key::of_entry(f.row(i)[j]), EdgeName::new(i, j)));
                     }
                 }
             }

@@ -5,23 +5,20 @@
 //! it becomes `rank - 2^31`, below all lengths. So a pair without a rank is longer than every pair
 //! with one, and the part of the filtration that nobody looks at is never sorted.
 
-use super::{Source, distances};
-use crate::topology::cloud::{Cloud, key_of_length};
-use crate::topology::metric::{MAX_KEY, Metric};
+use super::distances;
+use crate::topology::metric::Metric;
+use crate::topology::order::{Entry, Key, NO_PAIR};
+use crate::topology::source::Source;
 use rayon::prelude::*;
 
-/// Entry of a pair that never gets an edge, the diagonal included.
-pub(super) const NO_PAIR: i32 = i32::MAX;
-
 /// The symmetric table of keys of a cloud, row by row.
-pub(crate) fn key_table(cloud: &Source<'_>, metric: Metric, parallel: bool) -> Vec<i32> {
+pub(crate) fn key_table(cloud: &Source<'_>, metric: Metric, parallel: bool) -> Vec<Entry> {
     let n = cloud.len();
     let mut table = vec![NO_PAIR; n * n];
-    let entry = |d: f32| key_of_length(d).min(NO_PAIR as u32) as i32;
+    let entry = |d: f32| Key::of_length(d).entry();
     match cloud {
-        Source::Cloud(Cloud::Points(p)) => distances::lower_triangle(&mut table, n, metric, parallel, |i| p.point(i)),
-        Source::View(data, view) => distances::lower_triangle(&mut table, n, metric, parallel, |i| view.point(data, i)),
-        Source::Cloud(Cloud::Distances(d)) => {
+        Source::Points(data, view) => distances::lower_triangle(&mut table, n, metric, parallel, |i| view.point(data, i)),
+        Source::Distances(d) => {
             let mut lower = d.lower();
             for i in 1..n {
                 let (row, rest) = lower.split_at(i);
@@ -29,7 +26,7 @@ pub(crate) fn key_table(cloud: &Source<'_>, metric: Metric, parallel: bool) -> V
                 lower = rest;
             }
         }
-        Source::Cloud(Cloud::Edges(g)) => {
+        Source::Edges(g) => {
             for &(i, j, d) in g.edges() {
                 table[i as usize * n + j as usize] = entry(d);
             }
@@ -90,7 +87,7 @@ pub(super) fn enclosing_key(table: &[i32], n: usize, parallel: bool) -> i32 {
     } else {
         table.chunks(n).enumerate().map(farthest).min()
     };
-    least.unwrap_or(0).clamp(0, MAX_KEY as i32)
+    least.unwrap_or(0).clamp(0, Key::MAX.entry())
 }
 
 #[cfg(test)]

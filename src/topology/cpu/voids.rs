@@ -8,13 +8,16 @@
 //! one's other faces. This half of the method is our own.
 
 use super::collapse::{self, Walk};
-use super::filtration::{Filtration, entry_of_rank, rank_of_entry};
+use super::filtration::Filtration;
 use super::links::{Adjacency, Critical, in_parts};
 use super::loops::nearest_of_lune;
 use super::neighbours::Near;
 use super::reduction::Columns;
 use crate::error::Result;
 use crate::simd::wide;
+#[cfg(feature = "gpu")]
+use crate::topology::order::Key;
+use crate::topology::order::{entry_of_rank, rank_of_entry};
 use crate::topology::task::Task;
 use rayon::prelude::*;
 use std::collections::{BinaryHeap, HashMap};
@@ -44,7 +47,7 @@ pub(super) fn pairs(
     links: Links<'_>,
     parallel: bool,
     task: &Task<'_>,
-) -> Result<Vec<(u32, Option<u32>)>> {
+) -> Result<Vec<(Key, Option<Key>)>> {
     let key = |rank: u32| f.keys[rank as usize];
     Ok(ranks(f, near, links, parallel, task)?.into_iter().map(|(birth, death)| (key(birth), death.map(key))).collect())
 }

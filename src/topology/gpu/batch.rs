@@ -5,7 +5,7 @@ use super::layout::{CloudRecord, MOST_SAMPLED, NO_POINTS, SHARED, STATE_WORDS, S
 use crate::error::Result;
 use crate::gpu::{Gpu, Kernel, download, upload, zeroed};
 use crate::topology::cloud::CloudView;
-use crate::topology::metric::NO_EDGE;
+use crate::topology::order::Key;
 use std::sync::Arc;
 
 /// What a cloud's distances come from.
@@ -92,7 +92,7 @@ pub(super) struct Batch<'a> {
 impl<'a> Batch<'a> {
     /// Allocates for clouds of these shapes. `limits` are the keys of their thresholds; `tables`
     /// holds the key tables of those that have one, one after the other.
-    pub fn new(gpu: &'a Gpu, shapes: &[Shape], limits: &[u32], tables: &[Vec<u32>], tuning: Tuning) -> Result<Self> {
+    pub fn new(gpu: &'a Gpu, shapes: &[Shape], limits: &[Key], tables: &[Vec<Key>], tuning: Tuning) -> Result<Self> {
         let mut records = Vec::with_capacity(shapes.len());
         let mut end = CloudRecord::default();
         for shape in shapes {
@@ -122,7 +122,7 @@ impl<'a> Batch<'a> {
         let table = if tables.is_empty() {
             zeroed(gpu, "distance tables", end.table as usize)?
         } else {
-            let mut all = vec![NO_EDGE; end.table as usize];
+            let mut all = vec![Key::NO_EDGE; end.table as usize];
             let of_table = shapes.iter().zip(&records).filter(|(s, _)| matches!(s, Shape::Table(_)));
             for ((_, record), table) in of_table.zip(tables) {
                 let rows = all[record.table as usize..].chunks_mut(record.row as usize);
@@ -131,7 +131,7 @@ impl<'a> Batch<'a> {
             upload(gpu, "distance tables", &all)?
         };
         let sampled = sampled(records.iter().map(|r| r.n).max().unwrap_or(0));
-        let state: Vec<State> = limits.iter().map(|&limit| State { limit, ..State::default() }).collect();
+        let state: Vec<State> = limits.iter().map(|&Key(limit)| State { limit, ..State::default() }).collect();
         Ok(Self {
             gpu,
             clouds: upload(gpu, "cloud records", &records)?,

@@ -12,8 +12,8 @@ use super::batch::{Batch, all};
 use super::layout::{CloudRecord, LEVELS, State, UNEXPANDED};
 use crate::error::{Error, Result};
 use crate::gpu::{Recorder, Work, download, upload, zeroed};
-use crate::topology::cpu::Half;
-use crate::topology::metric::NO_EDGE;
+use crate::topology::cpu::{FoundTriangle, Half};
+use crate::topology::order::{EdgeName, Key};
 use crate::topology::task::Task;
 
 /// Words of scratch memory that a stage may take.
@@ -346,16 +346,18 @@ impl Columns {
         let columns: Vec<[u32; 4]> = download(gpu, &self.columns, 4 * r.columns as usize, 4 * state.columns as usize)?;
         let owners: Vec<u32> = download(gpu, &self.owners, r.loops as usize, r.births as usize)?;
         let mut killed = vec![false; columns.len()];
-        owners.into_iter().filter(|&o| o != NO_EDGE).for_each(|o| killed[o as usize] = true);
+        owners.into_iter().filter(|&o| o != Key::NO_EDGE.0).for_each(|o| killed[o as usize] = true);
         let open = self.open.as_ref().ok_or_else(|| Error::Internal("links were not collapsed".into()))?;
-        let open = download(gpu, open, r.roles as usize, state.open as usize)?;
-        let critical = columns.iter().zip(killed).map(|(&[_, name, apex, root], killed)| (name, apex, root, killed)).collect();
-        Ok(Half { critical, open })
+        let open: Vec<u32> = download(gpu, open, r.roles as usize, state.open as usize)?;
+        let triangle =
+            |(&[_, name, apex, root], killed): (&[u32; 4], bool)| FoundTriangle { edge: EdgeName(name), apex, root, killed };
+        Ok(Half { critical: columns.iter().zip(killed).map(triangle).collect(), open: open.into_iter().map(EdgeName).collect() })
     }
 
     /// Birth and death keys of all loops of all clouds.
-    pub fn bars(&self, batch: &Batch<'_>) -> Result<Vec<[u32; 2]>> {
+    pub fn bars(&self, batch: &Batch<'_>) -> Result<Vec<[Key; 2]>> {
         let loops: u32 = batch.records.iter().map(|r| r.births).sum();
-        download(batch.gpu, &self.bars, 0, 2 * loops as usize)
+        let ends: Vec<[u32; 2]> = download(batch.gpu, &self.bars, 0, 2 * loops as usize)?;
+        Ok(ends.into_iter().map(|ends| ends.map(Key)).collect())
     }
 }

@@ -118,8 +118,8 @@ mod tests {
             ("FAILED_NAN", FAILED_NAN),
             ("NO_POINTS", NO_POINTS),
             ("MOST_SAMPLED", MOST_SAMPLED),
-            ("NO_EDGE", crate::topology::metric::NO_EDGE),
-            ("MAX_KEY", crate::topology::metric::MAX_KEY),
+            ("NO_EDGE", crate::topology::order::Key::NO_EDGE.0),
+            ("MAX_KEY", crate::topology::order::Key::MAX.0),
         ];
         let others = others.map(|(name, value)| (name.to_string(), value));
         let numbers: Vec<(String, u32)> = places.chain(others).collect();

@@ -23,35 +23,43 @@ mod tests;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Recorder, download, upload};
 use crate::topology::barcode::{Pairs, Seconds};
-use crate::topology::cloud::{Cloud, CloudView};
-use crate::topology::cpu::{Filtration, Half, Source, check_size, key_table};
-use crate::topology::input::Input;
-use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
+use crate::topology::cloud::CloudView;
+use crate::topology::cpu::{Filtration, Half, check_size, key_table};
+use crate::topology::input::DeviceNumbers;
+use crate::topology::metric::Metric;
 use crate::topology::options::Options;
+use crate::topology::order::{Entry, Key};
+use crate::topology::source::Source;
 use crate::topology::task::Task;
-use crate::topology::{Batch as Numbers, DeviceNumbers};
 use batch::{Batch, Shape, bytes_of_buffers, bytes_per_cloud};
 use columns::Columns;
 use layout::FAILED_NAN;
 use std::time::Instant;
 
-impl Input<'_> {
+/// Clouds that are ready.
+#[derive(Clone, Copy)]
+pub(crate) enum Ready<'a> {
+    /// On the host.
+    Host(&'a [Source<'a>]),
+    /// Views of numbers on the engine's device.
+    Device(DeviceNumbers<'a>, &'a [CloudView]),
+}
+
+impl Ready<'_> {
     fn len(&self) -> usize {
         match self {
-            Input::Clouds(c) => c.len(),
-            Input::Batch(batch) => batch.views().len(),
+            Ready::Host(clouds) => clouds.len(),
+            Ready::Device(_, views) => views.len(),
         }
     }
 
     fn shape(&self, i: usize) -> Shape {
         match self {
-            Input::Clouds(c) => match c[i] {
-                Cloud::Points(p) => {
-                    Shape::Points(CloudView { len: p.len(), features: p.features(), offset: 0, stride: p.features() })
-                }
+            Ready::Host(clouds) => match clouds[i] {
+                Source::Points(_, view) => Shape::Points(view),
                 other => Shape::Table(other.len()),
             },
-            Input::Batch(batch) => Shape::Points(batch.views()[i]),
+            Ready::Device(_, views) => Shape::Points(views[i]),
         }
     }
 }
@@ -126,7 +134,7 @@ struct Wanted<'a> {
 /// [`Error::Interrupted`] when the task is cancelled.
 pub(crate) fn pairs(
     gpu: &Gpu,
-    input: Input<'_>,
+    input: Ready<'_>,
     options: &Options,
     threshold: Option<f32>,
     tuning: Tuning,
@@ -143,7 +151,7 @@ pub(crate) fn pairs(
     }
     let mut start = 0;
     while start < input.len() {
-        task.at("clouds", start as u64, input.len() as u64)?;
+        task.clouds(start)?;
         let end = start + how_many_fit(gpu, input, start, tuning)?;
         run_batch(gpu, input, start..end, wanted, &mut recorder, &mut outcome)?;
         outcome.pairs.drain(..).for_each(&mut *take);
@@ -157,9 +165,9 @@ pub(crate) fn pairs(
 
 /// How many clouds from `start` on fit the device together: at least one, or an error that names
 /// the limit.
-fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Result<usize> {
+fn how_many_fit(gpu: &Gpu, input: Ready<'_>, start: usize, tuning: Tuning) -> Result<usize> {
     let binding = gpu.max_binding();
-    if let Input::Batch(Numbers::Device(DeviceNumbers { bytes, .. }, _)) = input
+    if let Ready::Device(DeviceNumbers { bytes, .. }, _) = input
         && bytes > binding
     {
         return Err(Error::TooLarge(format!(
@@ -191,7 +199,7 @@ fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Re
                 gpu.record().name
             )));
         }
-        if let (Shape::Points(v), Input::Clouds(_) | Input::Batch(Numbers::Host(..))) = (shape, input) {
+        if let (Shape::Points(v), Ready::Host(..)) = (shape, input) {
             points += 4 * (v.len * v.features) as u64;
         }
         buffers.iter_mut().zip(bytes_of_buffers(shape.len(), tuning)).for_each(|(sum, own)| *sum += own);
@@ -210,7 +218,7 @@ fn how_many_fit(gpu: &Gpu, input: Input<'_>, start: usize, tuning: Tuning) -> Re
 
 fn run_batch(
     gpu: &Gpu,
-    input: Input<'_>,
+    input: Ready<'_>,
     range: std::ops::Range<usize>,
     wanted: Wanted<'_>,
     recorder: &mut Recorder<'_>,
@@ -220,12 +228,12 @@ fn run_batch(
     let first = range.start;
     let mut shapes: Vec<Shape> = range.clone().map(|i| input.shape(i)).collect();
     let of_cloud = |shape: &Shape| if let Shape::Table(_) = shape { Metric::Precomputed } else { metric };
-    let limits: Vec<u32> = shapes.iter().map(|s| threshold.map_or(MAX_KEY, |t| of_cloud(s).threshold_key(t))).collect();
+    let limits: Vec<Key> = shapes.iter().map(|s| threshold.map_or(Key::MAX, |t| of_cloud(s).threshold_key(t))).collect();
     let mut tables = Vec::new();
-    if let Input::Clouds(clouds) = input {
-        for cloud in clouds[range.clone()].iter().filter(|c| !matches!(c, Cloud::Points(_))) {
-            let table = key_table(&Source::Cloud(cloud), Metric::Precomputed, true);
-            tables.push(table.into_iter().map(|k| if k as u32 > MAX_KEY { NO_EDGE } else { k as u32 }).collect());
+    if let Ready::Host(clouds) = input {
+        for cloud in clouds[range.clone()].iter().filter(|c| c.features().is_none()) {
+            let table = key_table(cloud, Metric::Precomputed, true);
+            tables.push(table.into_iter().map(Key::of_entry).collect());
         }
     }
     let packed = pack_points(input, range, &mut shapes);
@@ -233,7 +241,7 @@ fn run_batch(
     drop(tables);
     if shapes.iter().any(|s| matches!(s, Shape::Points(_))) {
         match input {
-            Input::Batch(Numbers::Device(DeviceNumbers { buffer, offset, bytes }, _)) => {
+            Ready::Device(DeviceNumbers { buffer, offset, bytes }, _) => {
                 distances::record(&batch, recorder, (buffer, offset, bytes), metric)?;
             }
             _ => {
@@ -279,7 +287,7 @@ fn run_batch(
         }
         let r = batch.records[i];
         let loops = &bars[r.loops as usize..][..r.births as usize];
-        let loops: Vec<_> = loops.iter().map(|&[b, d]| (b, (d != NO_EDGE).then_some(d))).collect();
+        let loops: Vec<_> = loops.iter().map(|&[b, d]| (b, (d != Key::NO_EDGE).then_some(d))).collect();
         if max_dim > 1 {
             let half = columns.voids(&batch, i, &state[i])?;
             outcome.finish(&batch, i, &state[i], Some((Pairs { merges, classes: vec![loops] }, half)), wanted)?;
@@ -291,31 +299,25 @@ fn run_batch(
 }
 
 /// Points of a range of host clouds, packed; their shapes then point into the packed array.
-fn pack_points(input: Input<'_>, range: std::ops::Range<usize>, shapes: &mut [Shape]) -> Vec<f32> {
+fn pack_points(input: Ready<'_>, range: std::ops::Range<usize>, shapes: &mut [Shape]) -> Vec<f32> {
     let mut packed = Vec::new();
     for (i, shape) in range.zip(shapes) {
         let Shape::Points(view) = shape else { continue };
         let offset = packed.len();
-        match input {
-            Input::Clouds(clouds) => {
-                if let Cloud::Points(p) = clouds[i] {
-                    packed.extend_from_slice(p.data());
-                }
-            }
-            Input::Batch(Numbers::Host(data, _)) => (0..view.len).for_each(|p| packed.extend_from_slice(view.point(data, p))),
-            Input::Batch(Numbers::Device(..)) => continue,
-        }
+        let Ready::Host(clouds) = input else { continue };
+        (0..view.len).for_each(|p| packed.extend_from_slice(clouds[i].point(p)));
         *view = CloudView { offset, stride: view.features, ..*view };
     }
     packed
 }
 
 /// The keys of the edges that merge components, cloud by cloud.
-fn read_merges(batch: &Batch<'_>, state: &[layout::State]) -> Result<Vec<Vec<u32>>> {
+fn read_merges(batch: &Batch<'_>, state: &[layout::State]) -> Result<Vec<Vec<Key>>> {
     let last = batch.records.last().map_or(0, |r| 2 * (r.vertices + r.n) as usize);
     let forest: Vec<u32> = download(batch.gpu, &batch.forest, 0, last)?;
-    let of_cloud =
-        |(r, s): (&layout::CloudRecord, &layout::State)| forest[(2 * r.vertices + r.n) as usize..][..s.merges as usize].to_vec();
+    let of_cloud = |(r, s): (&layout::CloudRecord, &layout::State)| {
+        forest[(2 * r.vertices + r.n) as usize..][..s.merges as usize].iter().map(|&k| Key(k)).collect()
+    };
     Ok(batch.records.iter().zip(state).map(of_cloud).collect())
 }
 
@@ -334,9 +336,9 @@ impl Outcome {
         let r = batch.records[cloud];
         let n = r.n as usize;
         let keys: Vec<u32> = download(batch.gpu, &batch.table, r.table as usize, n * r.row as usize)?;
-        let row = |keys: &[u32]| keys[..n].iter().map(|&k| k.min(i32::MAX as u32) as i32).collect::<Vec<i32>>();
+        let row = |keys: &[u32]| keys[..n].iter().map(|&k| Key(k).entry()).collect::<Vec<Entry>>();
         let table = keys.chunks(r.row as usize).flat_map(row).collect();
-        let filtration = Filtration::new(n, table, state.limit.min(MAX_KEY) as i32);
+        let filtration = Filtration::new(n, table, Key(state.limit).min(Key::MAX).entry());
         let parallel = rayon::current_num_threads() > 1;
         self.pairs.push(match half {
             None => filtration.pairs(wanted.max_dim, parallel, wanted.task)?,

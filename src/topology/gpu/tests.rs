@@ -7,7 +7,8 @@ use super::layout::{SHARED, State};
 use super::{Tuning, distances, graph};
 use crate::gpu::{AdapterChoice, Gpu, Kernel, Recorder, Work, download, upload, zeroed};
 use crate::topology::cloud::CloudView;
-use crate::topology::metric::{MAX_KEY, Metric, NO_EDGE};
+use crate::topology::metric::Metric;
+use crate::topology::order::Key;
 use crate::topology::task::Task;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -35,7 +36,7 @@ fn grid_clouds() -> (Vec<f32>, Vec<Shape>) {
 /// The plain function for the distances: from the definition, on the host.
 fn plain_keys(data: &[f32], view: &CloudView, metric: Metric) -> Vec<u32> {
     let n = view.len;
-    let mut table = vec![NO_EDGE; n * n];
+    let mut table = vec![Key::NO_EDGE.0; n * n];
     for i in 0..n {
         for j in 0..i {
             let key = metric.key_of_points(view.point(data, i), view.point(data, j)).to_bits();
@@ -55,7 +56,7 @@ fn points(shape: &Shape) -> CloudView {
 
 /// A batch with its distances computed.
 fn with_distances<'a>(gpu: &'a Gpu, data: &[f32], shapes: &[Shape], metric: Metric) -> (Batch<'a>, Recorder<'a>) {
-    let batch = Batch::new(gpu, shapes, &vec![MAX_KEY; shapes.len()], &[], Tuning::default()).unwrap();
+    let batch = Batch::new(gpu, shapes, &vec![Key::MAX; shapes.len()], &[], Tuning::default()).unwrap();
     let mut recorder = Recorder::new(gpu, false).unwrap();
     let points = upload(gpu, "points", data).unwrap();
     distances::record(&batch, &mut recorder, (&points, 0, 0), metric).unwrap();
@@ -133,7 +134,7 @@ fn up_to_forest(batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Vec<State> {
 
 /// Ranks of all pairs from their order.
 fn plain_ranks(edges: &[(u32, u32)], n: usize) -> Vec<u32> {
-    let mut ranks = vec![NO_EDGE; n * n];
+    let mut ranks = vec![Key::NO_EDGE.0; n * n];
     for (rank, &(_, at)) in edges.iter().enumerate() {
         let (a, b) = (at as usize / n, at as usize % n);
         ranks[a * n + b] = rank as u32;
@@ -158,7 +159,7 @@ fn the_nearest_points_are_found() {
         for (i, near) in near.iter().enumerate() {
             let mut want: Vec<(u32, u32)> = (0..n).filter(|&j| j != i).map(|j| (table[i * n + j], j as u32)).collect();
             want.sort_unstable();
-            want.resize(want.len().max(4), (NO_EDGE, i as u32));
+            want.resize(want.len().max(4), (Key::NO_EDGE.0, i as u32));
             assert_eq!(near.to_vec(), want[..4].iter().map(|w| w.1).collect::<Vec<_>>(), "point {i} of {n}");
         }
     }
@@ -210,7 +211,7 @@ fn textbook_loops(ranks: &[u32], n: usize, edges: &[(u32, u32)]) -> Vec<(u32, Op
             for c in 0..b {
                 let mut t = [ranks[a * n + b], ranks[a * n + c], ranks[b * n + c]];
                 t.sort_unstable();
-                if t[2] != NO_EDGE {
+                if t[2] != Key::NO_EDGE.0 {
                     triangles.push(t);
                 }
             }
@@ -264,7 +265,8 @@ fn columns_are_reduced_as_by_the_textbook() {
             let n = r.n as usize;
             let edges = plain_edges(&tables[i], n);
             let want = textbook_loops(&plain_ranks(&edges, n), n, &edges);
-            let got = bars[r.loops as usize..][..r.births as usize].iter().map(|&[b, d]| (b, (d != NO_EDGE).then_some(d)));
+            let got =
+                bars[r.loops as usize..][..r.births as usize].iter().map(|&[b, d]| (b.0, (d != Key::NO_EDGE).then_some(d.0)));
             assert_eq!(got.collect::<Vec<_>>(), want, "cloud {i}");
             assert!(!columns.failed[i]);
         }
@@ -319,7 +321,11 @@ fn links_collapse_as_one_by_one() {
         open.sort_unstable();
         found += open.len();
         assert!(!columns.failed[i]);
-        assert_eq!(open, plain_open(&plain_ranks(&edges, n), n, &edges), "cloud {i}");
+        assert_eq!(
+            open.into_iter().map(|e| e.0).collect::<Vec<_>>(),
+            plain_open(&plain_ranks(&edges, n), n, &edges),
+            "cloud {i}"
+        );
     }
     assert!(found > 100, "only {found} links keep four points");
 }
@@ -357,7 +363,7 @@ fn work_is_cut_into_slices_that_add_up() {
     let gpu = gpu();
     let (data, shapes) = grid_clouds();
     let whole = with_distances(&gpu, &data, &shapes, Metric::Euclidean).0;
-    let batch = Batch::new(&gpu, &shapes, &vec![MAX_KEY; shapes.len()], &[], Tuning::default()).unwrap();
+    let batch = Batch::new(&gpu, &shapes, &vec![Key::MAX; shapes.len()], &[], Tuning::default()).unwrap();
     let mut recorder = Recorder::new(&gpu, false).unwrap().slow();
     let points = upload(&gpu, "points", &data).unwrap();
     distances::record(&batch, &mut recorder, (&points, 0, 0), Metric::Euclidean).unwrap();

@@ -95,12 +95,13 @@ pub(super) fn train(
     take: &mut dyn FnMut(usize, Grown) -> Result<()>,
 ) -> Result<()> {
     if recipe.learn_activation {
-        return Err(Error::input("learnt activation parameters in an ensemble: use --engine cpu"));
+        return Err(Error::setting("learnt activation parameters in an ensemble: use the native engine", &["engine cpu"]));
     }
     if recipe.batch != 0 && recipe.batch < train.len() {
         // One batched model cannot give every member an order of its own without a copy of the
         // samples for each.
-        return Err(Error::input("ensembles with batches of samples: use --engine cpu, or all samples a step"));
+        let message = "ensembles with batches of samples: use the native engine, or all samples a step";
+        return Err(Error::setting(message, &["engine cpu", "batch"]));
     }
     let layout = Layout::new(&recipe.widths()?, Vec::new());
     let power = power_of(train);

@@ -1,8 +1,11 @@
-//! Translates every shader to SPIR-V (Vulkan), MSL (Metal) and HLSL (DX12), as wgpu does, and fails at the first that cannot be.
+//! Translates every shader, with every set of its constants, to SPIR-V (Vulkan), MSL (Metal) and
+//! HLSL (DX12), as wgpu does, and fails at the first that cannot be. With a file's name it also
+//! writes the shaders there as JSON, for `tests/webgpu.py`.
 
 use naga::back::{hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 fn main() {
@@ -14,13 +17,44 @@ fn main() {
         .collect();
     names.sort();
     assert!(names.len() >= 19, "only {} shaders found", names.len());
+    let mut written = Vec::new();
+    let mut count = 0;
     for name in &names {
-        if let Err(why) = translate(folder, name) {
-            eprintln!("{name}: {why}");
-            std::process::exit(1);
+        let source = source(folder, name);
+        let sets = constants(&source);
+        for set in &sets {
+            if let Err(why) = translate(&source, set) {
+                eprintln!("{name} {set:?}: {why}");
+                std::process::exit(1);
+            }
         }
+        count += sets.len();
+        written.push(serde_json::json!({ "name": name, "source": source, "constants": sets }));
     }
-    println!("{} shaders in SPIR-V, MSL and HLSL", names.len());
+    if let Some(path) = std::env::args().nth(1) {
+        std::fs::write(path, serde_json::Value::from(written).to_string()).expect("a file for the shaders");
+    }
+    println!("{} shaders, {count} with their constants, in SPIR-V, MSL and HLSL", names.len());
+}
+
+/// A value for each constant of a shader.
+type Constants = BTreeMap<String, f64>;
+
+/// Every set of values that the host gives to a shader's constants: the metrics, and sizes of
+/// workgroups.
+fn constants(source: &str) -> Vec<Constants> {
+    let names = source.lines().filter_map(|line| line.strip_prefix("override ")?.split([':', ' ']).next());
+    let mut sets = vec![Constants::new()];
+    for name in names {
+        let values: &[f64] = match name {
+            "METRIC" => &[0.0, 1.0, 2.0, 3.0, 4.0],
+            "THREADS" => &[8.0, 64.0, 256.0],
+            other => panic!("say here which values the constant {other} takes"),
+        };
+        let with = |set: &Constants, value: f64| set.clone().into_iter().chain([(name.to_string(), value)]).collect();
+        sets = sets.iter().flat_map(|set| values.iter().map(move |&value| with(set, value))).collect();
+    }
+    sets
 }
 
 /// A shader with its imports pasted in.
@@ -33,14 +67,13 @@ fn source(folder: &Path, name: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn translate(folder: &Path, name: &str) -> Result<(), String> {
-    let source = source(folder, name);
-    let module = naga::front::wgsl::parse_str(&source).map_err(|e| e.emit_to_string(&source))?;
+fn translate(source: &str, constants: &Constants) -> Result<(), String> {
+    let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
     let check = |module: &naga::Module| {
         Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(module).map_err(|e| format!("{e:?}"))
     };
     let info = check(&module)?;
-    let constants = naga::back::PipelineConstants::default();
+    let constants = constants.iter().map(|(name, value)| (name.clone(), *value)).collect::<naga::back::PipelineConstants>();
     let entry = Some((naga::ShaderStage::Compute, "main"));
     let (module, info) = process_overrides(&module, &info, entry, &constants).map_err(|e| e.to_string())?;
     let bounds = BoundsCheckPolicies {

@@ -1,15 +1,10 @@
 //! What a convergence experiment found, as tables, pictures and a page.
 
-use super::convergence::{Convergence, HALF_LIFE, Task, Verdict, file_name};
+use super::rows::{Convergence, HALF_LIFE, Verdict, file_name};
 use crate::data::files::{write_json, write_text};
 use crate::error::Result;
 use crate::nn::{Activation, Compute};
 use crate::report::{Lines, Page, Picture, Table};
-
-/// A median, or what it is beyond.
-pub(super) fn shown(median: Option<f64>, task: &Task) -> String {
-    median.map_or(format!("> {}", task.steps), |m| format!("{m}"))
-}
 
 /// A task's verdicts as a table.
 fn table(verdicts: &[&Verdict]) -> Table {
@@ -35,7 +30,7 @@ fn table(verdicts: &[&Verdict]) -> Table {
             (_, 0) => format!("{low} to {high}"),
             _ => format!("{low} to > {}", v.task.steps),
         };
-        let cells = v.medians.iter().map(|m| shown(*m, &v.task));
+        let cells = v.medians.iter().map(|m| v.task.shown(*m));
         let bound = if v.at_least { "at least " } else { "" };
         let ratio = v.ratio.map_or("-".into(), |r| format!("{bound}{r:.1} ({:.1} to {:.1})", v.interval.0, v.interval.1));
         table.row([v.activation.title(), v.init.to_string(), v.rate.to_string()].into_iter().chain(cells).chain([

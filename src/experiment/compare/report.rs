@@ -1,10 +1,10 @@
 //! Tables and pictures of a comparison of criteria.
 
-use super::compare::{CompareRow, Setting};
-use super::ledger::same;
-use super::stats::median;
+use super::rows::{CompareRow, Setting};
 use crate::data::files::write_text;
 use crate::error::Result;
+use crate::experiment::ledger::same;
+use crate::experiment::stats::median;
 use crate::nn::Compute;
 use crate::report::{Lines, Page, Picture, Table};
 use std::path::Path;
