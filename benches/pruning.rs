@@ -12,11 +12,11 @@
 use burn::tensor::{Tensor, TensorData};
 use lacuna::data::images::{ImageSet, read_folder};
 use lacuna::gpu::AdapterChoice;
-use lacuna::nn::{Activation, Compute, Flow, Net, bridge, zoo};
+use lacuna::nn::{Activation, ActivationClouds, Compute, Flow, Net, bridge, zoo};
 use lacuna::progress::Unwatched;
 use lacuna::prune::{TopologicalOptions, Topology};
 use lacuna::report::Table;
-use lacuna::topology::{Cloud, CloudView, EngineKind, Options, PointCloud};
+use lacuna::topology::{Cloud, EngineKind, Options, PointCloud};
 use lacuna::{Error, Result};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -153,9 +153,8 @@ fn layer(maps: Tensor<4>, compute: &Compute, of: usize) -> Result<[f64; 2]> {
     let [samples, channels, height, width] = maps.dims();
     let plane = height * width;
     let numbers = bridge::read(maps.clone())?;
-    let views = CloudView::of_channels(samples, channels, plane);
     let start = Instant::now();
-    let ours = compute.engine.barcodes(bridge::EngineNumbers::of(maps)?.views(&views), &Options::default())?;
+    let ours = compute.engine.barcodes(ActivationClouds::of_channels(maps)?.input(), &Options::default())?;
     let engine = start.elapsed().as_secs_f64();
     let some: Vec<usize> = (0..of.min(channels)).map(|i| i * channels / of.min(channels)).collect();
     let start = Instant::now();

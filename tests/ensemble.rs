@@ -39,12 +39,12 @@ fn grow(recipe: &Recipe, members: &[Member], data: &DataSet, compute: &Compute) 
 /// The weights of a network, in the order of a member's.
 fn numbers(net: &Net) -> Vec<f32> {
     let mut all = Vec::new();
-    for l in &net.linears {
+    for l in net.linears() {
         all.extend(l.weight.val().swap_dims(0, 1).try_into_vec_as::<f32>().unwrap());
         all.extend(l.bias.as_ref().unwrap().val().try_into_vec_as::<f32>().unwrap());
     }
-    for s in &net.shapes {
-        all.extend(s.val().try_into_vec_as::<f32>().unwrap());
+    for s in (0..net.layers.len()).filter_map(|at| net.learnt(at)) {
+        all.extend(s.try_into_vec_as::<f32>().unwrap());
     }
     all
 }

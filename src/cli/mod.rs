@@ -261,12 +261,6 @@ fn print_json(value: &impl serde::Serialize) -> Result<()> {
     print(&(text + "\n"))
 }
 
-/// A number of things, as "1 epoch" or "5 epochs".
-#[cfg(feature = "nn")]
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
 /// A time between two, in words.
 fn duration(least: f64, most: f64) -> String {
     let (unit, by) = match most {

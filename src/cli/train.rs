@@ -355,7 +355,7 @@ impl Train {
         // With --patience the weights are those of the best epoch.
         let kept = EpochRecord::best(&metrics).map(|at| &metrics[at]);
         let last = kept.or(metrics.last()).and_then(|m| m.test_accuracy).unwrap_or(0.0);
-        let (tests, epochs) = (data.test.len(), super::counted(metrics.len(), "epoch"));
+        let (tests, epochs) = (data.test.len(), lacuna::report::counted(metrics.len(), "epoch"));
         let mut page = Page::new(&format!("Training of {title} on {}", data.name));
         page.paragraph(&format!(
             "The network gives {:.2} % of {tests} test samples the right class after {epochs}, which took {:.0} s. It has {} weights.",

@@ -253,7 +253,7 @@ fn off(net: &Net, samples: &Samples, compute: &Compute) -> Result<(Vec<Off>, Kee
         let always_on = group.norms.is_empty() || !group.into.is_empty();
         let mut scales = vec![if always_on { f32::INFINITY } else { 0.0 }; group.filters];
         for &at in &group.norms {
-            let gamma = bridge::read(net.norms[net.arch.nth(at)].gamma.val())?;
+            let gamma = bridge::read(net.norm(at).gamma.val())?;
             scales.iter_mut().zip(gamma).for_each(|(s, g)| *s = s.max(g.abs()));
         }
         let most = largest.map(bridge::read).transpose()?.unwrap_or_default();

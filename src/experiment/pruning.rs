@@ -80,6 +80,8 @@ fn config(options: &Pruning) -> Result<Config> {
     Ok(Config { data_dir, ..Config::new(data, model, Activation::parse("relu")?, settings) })
 }
 
+/// Training samples of the quick form.
+const QUICK_TRAIN: usize = 3000;
 /// Samples that criteria look at in these experiments.
 const SAMPLES: usize = 512;
 
@@ -88,9 +90,10 @@ fn grid(options: &Pruning, names: &[&str], run: &Run) -> Result<Compare> {
     let rivals = names.iter().map(|n| Rival::named(n, samples)).collect::<Result<_>>()?;
     let mut c = Compare::new(run, rivals);
     c.seeds = options.seeds.unwrap_or(if options.quick { 1 } else { 3 });
-    c.ratios = options.ratios.clone().unwrap_or_else(|| if options.quick { vec![0.3, 0.5, 0.7] } else { c.ratios });
+    c.ratios = options.ratios.clone().unwrap_or_else(|| if options.quick { vec![0.3, 0.6] } else { c.ratios });
     c.recover = options.limit.unwrap_or(if options.quick { 1 } else { 40 });
-    (c.train, c.test) = (options.train, options.test);
+    c.train = options.train.or(options.quick.then_some(QUICK_TRAIN));
+    c.test = options.test;
     let most = options.train.unwrap_or(usize::MAX);
     c.compensate = options.compensate.map(|by| Compensation { images: by.images.min(most), ..by });
     c.recovery = c.compensate.map(|_| Recovery::default());

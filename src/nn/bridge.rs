@@ -7,7 +7,7 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::topology::{CloudView, DeviceNumbers, Input};
+use crate::topology::DeviceNumbers;
 use burn::backend::{CubeDevice, DispatchDevice, Wgpu};
 use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use burn_cubecl::CubeBackend;
@@ -47,33 +47,6 @@ impl TensorBuffer {
     /// As the engine takes it.
     pub fn numbers(&self) -> DeviceNumbers<'_> {
         DeviceNumbers { buffer: &self.buffer, offset: self.offset, bytes: self.bytes }
-    }
-}
-
-/// The numbers of a tensor where the engine of its device reads them.
-#[allow(missing_debug_implementations, reason = "see TensorBuffer")]
-pub enum EngineNumbers {
-    /// In place, on a wgpu device.
-    Device(Box<TensorBuffer>),
-    /// On the host.
-    Host(Vec<f32>),
-}
-
-impl EngineNumbers {
-    /// Borrows a tensor of a wgpu device, and reads any other.
-    ///
-    /// # Errors
-    /// As [`buffer_of`] and [`read`].
-    pub fn of<const D: usize>(tensor: Tensor<D>) -> Result<Self> {
-        if is_wgpu(&tensor.device()) { Ok(Self::Device(Box::new(buffer_of(tensor)?))) } else { read(tensor).map(Self::Host) }
-    }
-
-    /// Clouds inside these numbers, for the engine.
-    pub fn views<'a>(&'a self, views: &'a [CloudView]) -> Input<'a> {
-        match self {
-            Self::Device(buffer) => Input::on_device(buffer.numbers(), views),
-            Self::Host(numbers) => Input::views(numbers, views),
-        }
     }
 }
 

@@ -1,28 +1,21 @@
 //! A network of weights for an architecture.
 
-use super::{Arch, Init, Layer, Window, counts::parameters_of, draw};
+use super::{Arch, Init, Layer, LayerWeights, Window, counts::parameters_of, draw};
 use crate::error::{Error, Result};
 use burn::module::{Module, Param};
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::nn::conv::Conv2dConfig;
+use burn::nn::{BatchNormConfig, LinearConfig};
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::ops::ControlFlow;
 
-/// A network: the layers with weights, in the order of the architecture.
+/// A network: an architecture with the tensors of its layers.
 #[derive(Module, Debug)]
 pub struct Net {
-    /// The convolutions, weights `[output, input / groups, rows, columns]`.
-    pub convs: Vec<Conv2d>,
-    /// The batch norms.
-    pub norms: Vec<BatchNorm>,
-    /// The fully connected layers, weights `[input, output]`.
-    pub linears: Vec<Linear>,
-    /// The activation's learnt parameters, for every activation in turn; empty where they are
-    /// fixed.
-    pub shapes: Vec<Param<Tensor<1>>>,
-    /// What connects them.
+    /// For every layer of the architecture its tensors, if it has any.
+    pub layers: Vec<Option<LayerWeights>>,
+    /// What the layers are.
     #[module(skip)]
     pub arch: Arch,
 }
@@ -55,20 +48,16 @@ impl Net {
     pub fn with_init(arch: &Arch, seed: u64, init: Init, power: Option<f64>, device: &Device) -> Result<Self> {
         let mut net = Self::empty(arch, device)?;
         let mut drawn = draw(arch, seed, init, power).into_iter();
-        let (mut convs, mut linears) = (net.convs.iter_mut(), net.linears.iter_mut());
-        for layer in &arch.layers {
-            let values = match layer {
-                Layer::Conv { .. } | Layer::Linear { .. } => drawn.next().unwrap_or_default(),
-                _ => continue,
-            };
+        for (at, layer) in arch.layers.iter().enumerate() {
             match *layer {
                 Layer::Conv { input, output, kernel, groups, .. } => {
-                    let data = TensorData::new(values, [output, input / groups, kernel.rows, kernel.columns]);
-                    convs.by_ref().take(1).for_each(|c| c.weight = Param::from_tensor(Tensor::from_data(data.clone(), device)));
+                    let shape = [output, input / groups, kernel.rows, kernel.columns];
+                    let data = TensorData::new(drawn.next().unwrap_or_default(), shape);
+                    net.conv_mut(at).weight = Param::from_tensor(Tensor::from_data(data, device));
                 }
                 Layer::Linear { input, output } => {
-                    let data = TensorData::new(values, [input, output]);
-                    linears.by_ref().take(1).for_each(|l| l.weight = Param::from_tensor(Tensor::from_data(data.clone(), device)));
+                    let data = TensorData::new(drawn.next().unwrap_or_default(), [input, output]);
+                    net.linear_mut(at).weight = Param::from_tensor(Tensor::from_data(data, device));
                 }
                 _ => {}
             }
@@ -79,35 +68,34 @@ impl Net {
     /// The right tensors with zeros for weights; what [`Net::new`] and loading begin with.
     pub(super) fn empty(arch: &Arch, device: &Device) -> Result<Self> {
         arch.shapes()?;
-        let (mut convs, mut norms, mut linears, mut shapes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let learnt: Vec<f32> = arch.activation.trainable().into_iter().map(|n| arch.activation.parameters()[n] as f32).collect();
         if arch.learn_activation && learnt.is_empty() {
             return Err(Error::input(format!("{} has no parameters that can be learnt", arch.activation)));
         }
         let zeros = burn::module::Initializer::Zeros;
-        for layer in &arch.layers {
-            match *layer {
+        let of_layer = |layer: &Layer| {
+            Some(match *layer {
                 Layer::Conv { input, output, groups, bias, .. } => {
-                    let Some(window) = Window::of(layer) else { continue };
+                    let window = Window::of(layer)?;
                     let config = Conv2dConfig::new([input, output], window.size.array())
                         .with_stride(window.stride.array())
                         .with_padding(window.around())
                         .with_groups(groups)
                         .with_bias(bias)
                         .with_initializer(zeros.clone());
-                    convs.push(config.init(device));
+                    LayerWeights::Conv(config.init(device))
                 }
-                Layer::BatchNorm { channels } => norms.push(BatchNormConfig::new(channels).init(device)),
+                Layer::BatchNorm { channels } => LayerWeights::Norm(BatchNormConfig::new(channels).init(device)),
                 Layer::Linear { input, output } => {
-                    linears.push(LinearConfig::new(input, output).with_initializer(zeros.clone()).init(device));
+                    LayerWeights::Linear(LinearConfig::new(input, output).with_initializer(zeros.clone()).init(device))
                 }
                 Layer::Activation { .. } if arch.learn_activation => {
-                    shapes.push(Param::from_tensor(Tensor::from_data(learnt.as_slice(), device)));
+                    LayerWeights::Learnt(Param::from_tensor(Tensor::from_data(learnt.as_slice(), device)))
                 }
-                _ => {}
-            }
-        }
-        let net = Self { convs, norms, linears, shapes, arch: arch.clone() };
+                _ => return None,
+            })
+        };
+        let net = Self { layers: arch.layers.iter().map(of_layer).collect(), arch: arch.clone() };
         // Weights are made on first use, in whatever order; make them now.
         let _ = net.valid();
         Ok(net)
@@ -216,8 +204,9 @@ mod tests {
     fn seeds_give_weights_of_the_right_variance() {
         let device = Device::flex();
         let arch = Arch::mlp(300, 3, 400, 2, Activation::parse("cabs").unwrap()).unwrap();
-        let weights =
-            |seed| -> Vec<f32> { Net::new(&arch, seed, &device).unwrap().linears[1].weight.val().try_into_vec_as().unwrap() };
+        let weights = |seed| -> Vec<f32> {
+            Net::new(&arch, seed, &device).unwrap().linears().nth(1).unwrap().weight.val().try_into_vec_as().unwrap()
+        };
         let w = weights(1);
         assert_eq!(w, weights(1));
         assert_ne!(w, weights(2));

@@ -135,10 +135,9 @@ impl Net {
         let names: HashMap<usize, String> = arch.weight_names().into_iter().collect();
         let name = |at: usize| names.get(&at).cloned().unwrap_or_else(|| format!("layers.{at}"));
         for (at, layer) in arch.layers.iter().enumerate() {
-            let nth = arch.nth(at);
             flow = match layer {
                 Layer::Conv { input, output, kernel, groups, .. } => {
-                    let conv = &self.convs[nth];
+                    let conv = self.conv(at);
                     let dims = [*output, *input / *groups, kernel.rows, kernel.columns];
                     let weight = graph.tensor(&format!("{}.weight", name(at)), &dims, &bridge::read(conv.weight.val())?);
                     let mut inputs = vec![flow, weight];
@@ -151,7 +150,7 @@ impl Net {
                     graph.node("Conv", &inputs, &attributes)
                 }
                 Layer::BatchNorm { channels } => {
-                    let norm = &self.norms[nth];
+                    let norm = self.norm(at);
                     let parts = [
                         ("weight", norm.gamma.val()),
                         ("bias", norm.beta.val()),
@@ -166,7 +165,7 @@ impl Net {
                     graph.node("BatchNormalization", &inputs, &[("epsilon", Attribute::Float(norm.epsilon as f32))])
                 }
                 Layer::Linear { input, output } => {
-                    let linear = &self.linears[nth];
+                    let linear = self.linear(at);
                     let weight =
                         graph.tensor(&format!("{}.weight", name(at)), &[*input, *output], &bridge::read(linear.weight.val())?);
                     let mut inputs = vec![flow, weight];
@@ -177,7 +176,7 @@ impl Net {
                     graph.node("Gemm", &inputs, &[])
                 }
                 Layer::Activation { .. } => {
-                    let learnt = self.shapes.get(nth).map(|s| bridge::read(s.val())).transpose()?;
+                    let learnt = self.learnt(at).map(bridge::read).transpose()?;
                     let symbol = arch.activation_behind(at).symbol(learnt.as_deref());
                     graph.expression(&symbol, &flow, &mut HashMap::new())
                 }

@@ -33,13 +33,6 @@ impl Arch {
     pub fn norm_behind(&self, at: usize) -> Option<usize> {
         matches!(self.layers.get(at + 1), Some(Layer::BatchNorm { .. })).then_some(at + 1)
     }
-
-    /// Layer `at` is the how manieth of its kind, counted from 0: the place of its tensors in
-    /// [`Net::convs`], [`Net::norms`] or [`Net::linears`].
-    pub fn nth(&self, at: usize) -> usize {
-        let kind = std::mem::discriminant(&self.layers[at]);
-        self.layers[..at].iter().filter(|l| std::mem::discriminant(*l) == kind).count()
-    }
 }
 
 impl Net {
@@ -73,18 +66,17 @@ impl Net {
     /// comes back to one.
     pub fn apply(&self, at: usize, flow: Flow, kept: &dyn Fn(usize) -> Option<Flow>) -> Flow {
         let activation = self.arch.activation_behind(at);
-        let nth = self.arch.nth(at);
         match (&self.arch.layers[at], flow) {
-            (Layer::Conv { .. }, Flow::Maps(x)) => Flow::Maps(self.convs[nth].forward(x)),
-            (Layer::BatchNorm { .. }, Flow::Maps(x)) => Flow::Maps(self.norms[nth].forward(x)),
-            (Layer::BatchNorm { .. }, Flow::Flat(x)) => Flow::Flat(self.norms[nth].forward(x)),
-            (Layer::Linear { .. }, Flow::Flat(x)) => Flow::Flat(self.linears[nth].forward(x)),
-            (Layer::Activation { .. }, Flow::Maps(x)) => Flow::Maps(match self.shapes.get(nth) {
-                Some(learnt) => activation.maps_learnt(&learnt.val(), x),
+            (Layer::Conv { .. }, Flow::Maps(x)) => Flow::Maps(self.conv(at).forward(x)),
+            (Layer::BatchNorm { .. }, Flow::Maps(x)) => Flow::Maps(self.norm(at).forward(x)),
+            (Layer::BatchNorm { .. }, Flow::Flat(x)) => Flow::Flat(self.norm(at).forward(x)),
+            (Layer::Linear { .. }, Flow::Flat(x)) => Flow::Flat(self.linear(at).forward(x)),
+            (Layer::Activation { .. }, Flow::Maps(x)) => Flow::Maps(match self.learnt(at) {
+                Some(learnt) => activation.maps_learnt(&learnt, x),
                 None => activation.maps(x),
             }),
-            (Layer::Activation { .. }, Flow::Flat(x)) => Flow::Flat(match self.shapes.get(nth) {
-                Some(learnt) => activation.flat_learnt(&learnt.val(), x),
+            (Layer::Activation { .. }, Flow::Flat(x)) => Flow::Flat(match self.learnt(at) {
+                Some(learnt) => activation.flat_learnt(&learnt, x),
                 None => activation.flat(x),
             }),
             (layer @ (Layer::MaxPool { .. } | Layer::AvgPool { .. }), Flow::Maps(x)) => Flow::Maps(pooled(layer, x)),

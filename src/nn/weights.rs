@@ -189,41 +189,37 @@ impl Net {
     pub fn state(&self) -> Result<StateDict> {
         // Only a plain copy holds the last update of the running statistics.
         let net = self.valid();
-        let (mut convs, mut norms, mut linears) = (net.convs.iter(), net.norms.iter(), net.linears.iter());
         let mut state = StateDict::new();
         let mut put = |name: &str, what: &str, entry: Entry| state.insert(format!("{name}.{what}"), entry);
         for (at, name) in self.arch.weight_names() {
             match self.arch.layers[at] {
                 Layer::Conv { .. } => {
-                    for conv in convs.by_ref().take(1) {
-                        put(&name, "weight", values(&conv.weight.val())?);
-                        if let Some(bias) = &conv.bias {
-                            put(&name, "bias", values(&bias.val())?);
-                        }
+                    let conv = net.conv(at);
+                    put(&name, "weight", values(&conv.weight.val())?);
+                    if let Some(bias) = &conv.bias {
+                        put(&name, "bias", values(&bias.val())?);
                     }
                 }
                 Layer::BatchNorm { .. } => {
-                    for norm in norms.by_ref().take(1) {
-                        put(&name, "weight", values(&norm.gamma.val())?);
-                        put(&name, "bias", values(&norm.beta.val())?);
-                        put(&name, "running_mean", values(&norm.running_mean.value_sync())?);
-                        put(&name, "running_var", values(&norm.running_var.value_sync())?);
-                    }
+                    let norm = net.norm(at);
+                    put(&name, "weight", values(&norm.gamma.val())?);
+                    put(&name, "bias", values(&norm.beta.val())?);
+                    put(&name, "running_mean", values(&norm.running_mean.value_sync())?);
+                    put(&name, "running_var", values(&norm.running_var.value_sync())?);
                 }
                 _ => {
-                    for linear in linears.by_ref().take(1) {
-                        put(&name, "weight", values(&linear.weight.val().transpose())?);
-                        if let Some(bias) = &linear.bias {
-                            put(&name, "bias", values(&bias.val())?);
-                        }
+                    let linear = net.linear(at);
+                    put(&name, "weight", values(&linear.weight.val().transpose())?);
+                    if let Some(bias) = &linear.bias {
+                        put(&name, "bias", values(&bias.val())?);
                     }
                 }
             }
         }
-        let activations =
-            self.arch.layers.iter().enumerate().filter(|(_, l)| matches!(l, Layer::Activation { .. })).map(|(at, _)| at);
-        for (learnt, at) in net.shapes.iter().zip(activations) {
-            put(&format!("layers.{at}"), "parameters", values(&learnt.val())?);
+        for at in 0..self.arch.layers.len() {
+            if let Some(learnt) = net.learnt(at) {
+                put(&format!("layers.{at}"), "parameters", values(&learnt)?);
+            }
         }
         Ok(state)
     }
@@ -279,28 +275,25 @@ impl Net {
             left.remove(full.as_str());
             Ok(TensorData::new(numbers.clone(), shape.to_vec()))
         };
-        let (mut convs, mut norms, mut linears) = (net.convs.iter_mut(), net.norms.iter_mut(), net.linears.iter_mut());
         let vector = |data: TensorData| Tensor::<1>::from_data(data, device);
         for (at, name) in places(arch, state, path)? {
             match arch.layers[at] {
                 Layer::Conv { input, output, kernel, groups, bias, .. } => {
                     let weight = take(&name, "weight", &[output, input / groups, kernel.rows, kernel.columns])?;
                     let bias = bias.then(|| take(&name, "bias", &[output])).transpose()?;
-                    for conv in convs.by_ref().take(1) {
-                        conv.weight = Param::from_tensor(Tensor::from_data(weight.clone(), device));
-                        conv.bias = bias.clone().map(|b| Param::from_tensor(vector(b)));
-                    }
+                    let conv = net.conv_mut(at);
+                    conv.weight = Param::from_tensor(Tensor::from_data(weight, device));
+                    conv.bias = bias.map(|b| Param::from_tensor(vector(b)));
                 }
                 Layer::BatchNorm { channels } => {
                     let [gamma, beta, mean, var] =
                         ["weight", "bias", "running_mean", "running_var"].map(|w| take(&name, w, &[channels]));
                     let (gamma, beta, mean, var) = (gamma?, beta?, mean?, var?);
-                    for norm in norms.by_ref().take(1) {
-                        norm.gamma = Param::from_tensor(vector(gamma.clone()));
-                        norm.beta = Param::from_tensor(vector(beta.clone()));
-                        norm.running_mean = RunningState::new(vector(mean.clone()));
-                        norm.running_var = RunningState::new(vector(var.clone()));
-                    }
+                    let norm = net.norm_mut(at);
+                    norm.gamma = Param::from_tensor(vector(gamma));
+                    norm.beta = Param::from_tensor(vector(beta));
+                    norm.running_mean = RunningState::new(vector(mean));
+                    norm.running_var = RunningState::new(vector(var));
                 }
                 Layer::Linear { input, output } => {
                     let (weight, bias) = (take(&name, "weight", &[output, input])?, take(&name, "bias", &[output])?);
@@ -308,16 +301,15 @@ impl Net {
                     let rows = weight.try_to_vec::<f32>().map_err(|e| Error::Internal(format!("{e:?}")))?;
                     let turned = (0..input * output).map(|i| rows[i % output * input + i / output]).collect();
                     let weight = TensorData::new::<f32, _>(turned, [input, output]);
-                    for linear in linears.by_ref().take(1) {
-                        linear.weight = Param::from_tensor(Tensor::from_data(weight.clone(), device));
-                        linear.bias = Some(Param::from_tensor(vector(bias.clone())));
-                    }
+                    let linear = net.linear_mut(at);
+                    linear.weight = Param::from_tensor(Tensor::from_data(weight, device));
+                    linear.bias = Some(Param::from_tensor(vector(bias)));
                 }
                 _ => {}
             }
         }
         let activations = arch.layers.iter().enumerate().filter(|(_, l)| matches!(l, Layer::Activation { .. })).map(|(at, _)| at);
-        for (learnt, at) in net.shapes.iter_mut().zip(activations) {
+        for (learnt, at) in net.learnt_mut().zip(activations) {
             let count = arch.activation.trainable().len();
             *learnt = Param::from_tensor(vector(take(&format!("layers.{at}"), "parameters", &[count])?));
         }

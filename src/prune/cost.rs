@@ -27,7 +27,7 @@ impl Cost {
     /// # Errors
     /// [`crate::Error::Device`] when the device fails.
     pub fn of(net: &Net, accuracy: f64, device: &Device) -> Result<Self> {
-        let channels: usize = net.norms.iter().map(|n| n.gamma.val().dims()[0]).sum();
+        let channels: usize = net.norms().map(|n| n.gamma.val().dims()[0]).sum();
         Ok(Self {
             accuracy,
             parameters: net.parameters(),

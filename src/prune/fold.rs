@@ -47,14 +47,14 @@ pub fn cut_and_fold(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
 /// What each filter would give before the activation if it were constant: the shift of its norm
 /// where the scale rules, or what the norm (or the bias alone) makes of weights that are all zero.
 fn constants(net: &Net, group: &Group) -> Result<Vec<f64>> {
-    let conv = &net.convs[net.arch.nth(group.convs[0])];
+    let conv = net.conv(group.convs[0]);
     let sizes = bridge::read(conv.weight.val().abs().flatten::<2>(1, 3).sum_dim(1))?;
     let biases = match &conv.bias {
         Some(bias) => bridge::read(bias.val())?,
         None => vec![0.0; group.filters],
     };
     let Some(&at) = group.norms.first() else { return Ok(biases.into_iter().map(f64::from).collect()) };
-    let norm = &net.norms[net.arch.nth(at)];
+    let norm = net.norm(at);
     let [scale, shift] = [&norm.gamma, &norm.beta].map(|p| bridge::read(p.val()));
     let [mean, variance] = [&norm.running_mean, &norm.running_var].map(|p| bridge::read(p.value_sync()));
     let (scale, shift, mean, variance) = (scale?, shift?, mean?, variance?);
@@ -71,34 +71,33 @@ fn absorb(net: &mut Net, group: &Group, reader: Reader, gone: &[(usize, f64)], d
         |numbers: Vec<f64>| Tensor::<1>::from_data(numbers.iter().map(|&x| x as f32).collect::<Vec<_>>().as_slice(), device);
     match reader {
         Reader::Conv(at) => {
-            let conv = net.arch.nth(at);
-            let [outputs, inputs, height, width] = net.convs[conv].weight.val().dims();
-            let weights = bridge::read(net.convs[conv].weight.val())?;
+            let weight = net.conv(at).weight.val();
+            let [outputs, inputs, height, width] = weight.dims();
+            let weights = bridge::read(weight)?;
             let pixels = height * width;
             let given = |o: usize| {
                 let kernel = |c: usize| weights[(o * inputs + c) * pixels..][..pixels].iter().map(|&w| f64::from(w)).sum::<f64>();
                 gone.iter().map(|&(c, v)| v * kernel(c)).sum::<f64>()
             };
             let given = vector((0..outputs).map(given).collect());
-            if let Some(bias) = &mut net.convs[conv].bias {
+            if let Some(bias) = &mut net.conv_mut(at).bias {
                 *bias = Param::from_tensor(bias.val() + given);
             } else if let Some(Layer::BatchNorm { .. }) = net.arch.layers.get(at + 1) {
-                let norm = net.arch.nth(at + 1);
-                let mean = net.norms[norm].running_mean.value_sync();
-                net.norms[norm].running_mean = RunningState::new(mean - given);
+                let norm = net.norm_mut(at + 1);
+                norm.running_mean = RunningState::new(norm.running_mean.value_sync() - given);
             }
         }
         Reader::Linear(at, plane) => {
-            let linear = net.arch.nth(at);
-            let [_, outputs] = net.linears[linear].weight.val().dims();
-            let weights = bridge::read(net.linears[linear].weight.val())?;
+            let weight = net.linear(at).weight.val();
+            let [_, outputs] = weight.dims();
+            let weights = bridge::read(weight)?;
             let given = |o: usize| {
                 let rows = |c: usize| (c * plane..(c + 1) * plane).map(|r| f64::from(weights[r * outputs + o])).sum::<f64>();
                 gone.iter().map(|&(c, v)| v * rows(c)).sum::<f64>()
             };
             debug_assert_eq!(weights.len(), group.filters * plane * outputs, "a reader takes all of the group");
             let given = vector((0..outputs).map(given).collect());
-            if let Some(bias) = &mut net.linears[linear].bias {
+            if let Some(bias) = &mut net.linear_mut(at).bias {
                 *bias = Param::from_tensor(bias.val() + given);
             }
         }
@@ -143,14 +142,14 @@ mod tests {
             let odd = |n: usize, to: f32| {
                 Tensor::<1>::from_data((0..n).map(|i| if i % 2 == 1 { 0.0 } else { to }).collect::<Vec<_>>().as_slice(), &device)
             };
-            for norm in &mut net.norms {
+            for norm in net.norms_mut() {
                 let n = norm.gamma.val().dims()[0];
                 norm.gamma = Param::from_tensor(if by_weights { wave(n, 0.5) + 1.0 } else { odd(n, 1.5) });
                 norm.beta = Param::from_tensor(wave(n, 1.0));
                 norm.running_mean = RunningState::new(wave(n, 0.7));
                 norm.running_var = RunningState::new(wave(n, 0.2) + 1.2);
             }
-            for conv in &mut net.convs {
+            for conv in net.convs_mut() {
                 let n = conv.weight.val().dims()[0];
                 if by_weights {
                     conv.weight = Param::from_tensor(conv.weight.val() * odd(n, 1.0).reshape([n, 1, 1, 1]));

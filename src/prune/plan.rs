@@ -157,7 +157,7 @@ impl Plan {
         match self.rule {
             Rule::Above(_) if !self.criterion.high_goes() => {
                 let message = format!("filters go above a score where high scores go; by {name} the low ones do: give a ratio");
-                return Err(Error::setting(message, &["ratio"]));
+                return Err(Error::setting(message, &["above", "ratio"]));
             }
             Rule::Below(_) if self.criterion.high_goes() => {
                 return Err(Error::setting(

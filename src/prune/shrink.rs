@@ -301,13 +301,13 @@ mod tests {
         assert!(soft.seconds[2] > 0.0);
         // What was set to zero learns again, where the activation lets a gradient through.
         let mut net = net;
-        for norm in &mut net.norms {
+        for norm in net.norms_mut() {
             norm.beta = burn::module::Param::from_tensor(norm.beta.val() + 0.3);
         }
         let rows = score(&net, &data, &plan(Schedule::OneShot), &compute, &mut crate::progress::Unwatched).unwrap();
         let silent = silence(&net, &kept(&rows), &compute.device).unwrap();
         let norm = |net: &Net| -> Vec<f32> {
-            net.convs[0].weight.val().powi_scalar(2).flatten::<2>(1, 3).sum_dim(1).try_into_vec_as().unwrap()
+            net.conv(0).weight.val().powi_scalar(2).flatten::<2>(1, 3).sum_dim(1).try_into_vec_as().unwrap()
         };
         assert_eq!(norm(&silent).iter().filter(|n| **n == 0.0).count(), 5);
         let mut standing = Standing { done: 0, layers: rows, seconds: [0.0; 3], net: silent };

@@ -115,16 +115,16 @@ pub fn cut(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
     for (group, filters) in chosen(&net.arch, keep)? {
         let which = index(filters, device);
         for &at in group.convs.iter().chain(&group.depthwise) {
-            let conv = &mut net.convs[net.arch.nth(at)];
+            let conv = net.conv_mut(at);
             conv.weight = select(&conv.weight, 0, &which);
             conv.bias = conv.bias.as_ref().map(|b| select(b, 0, &which));
         }
         for &at in &group.depthwise {
-            let conv = &mut net.convs[net.arch.nth(at)];
+            let conv = net.conv_mut(at);
             conv.groups = filters.len();
         }
         for &at in &group.norms {
-            let norm = &mut net.norms[net.arch.nth(at)];
+            let norm = net.norm_mut(at);
             norm.gamma = select(&norm.gamma, 0, &which);
             norm.beta = select(&norm.beta, 0, &which);
             norm.running_mean = RunningState::new(norm.running_mean.value_sync().select(0, which.clone()).detach());
@@ -133,11 +133,11 @@ pub fn cut(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
         for &reader in &group.readers {
             match reader {
                 Reader::Conv(at) => {
-                    let conv = &mut net.convs[net.arch.nth(at)];
+                    let conv = net.conv_mut(at);
                     conv.weight = select(&conv.weight, 1, &which);
                 }
                 Reader::Linear(at, plane) => {
-                    let linear = &mut net.linears[net.arch.nth(at)];
+                    let linear = net.linear_mut(at);
                     linear.weight = select(&linear.weight, 0, &index(&rows(filters, plane), device));
                 }
             }
@@ -160,16 +160,16 @@ pub fn mask(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
         for &reader in &group.readers {
             match reader {
                 Reader::Conv(at) => {
-                    let conv = net.arch.nth(at);
                     let ones: Vec<f32> = (0..group.filters).map(kept).collect();
                     let ones = Tensor::<1>::from_data(ones.as_slice(), device).reshape([1, group.filters, 1, 1]);
-                    net.convs[conv].weight = Param::from_tensor(net.convs[conv].weight.val() * ones);
+                    let conv = net.conv_mut(at);
+                    conv.weight = Param::from_tensor(conv.weight.val() * ones);
                 }
                 Reader::Linear(at, plane) => {
-                    let linear = net.arch.nth(at);
                     let ones: Vec<f32> = (0..group.filters * plane).map(|row| kept(row / plane)).collect();
                     let ones = Tensor::<1>::from_data(ones.as_slice(), device).reshape([group.filters * plane, 1]);
-                    net.linears[linear].weight = Param::from_tensor(net.linears[linear].weight.val() * ones);
+                    let linear = net.linear_mut(at);
+                    linear.weight = Param::from_tensor(linear.weight.val() * ones);
                 }
             }
         }
@@ -193,8 +193,8 @@ pub(super) fn silence(net: &Net, keep: &Keep, device: &Device) -> Result<Net> {
         let ones: Vec<f32> = (0..group.filters).map(|f| f32::from(u8::from(filters.binary_search(&f).is_ok()))).collect();
         let ones = Tensor::<1>::from_data(ones.as_slice(), device).reshape([group.filters, 1, 1, 1]);
         for &at in &group.convs {
-            let conv = net.arch.nth(at);
-            net.convs[conv].weight = Param::from_tensor(net.convs[conv].weight.val() * ones.clone());
+            let conv = net.conv_mut(at);
+            conv.weight = Param::from_tensor(conv.weight.val() * ones.clone());
         }
     }
     Ok(net)
@@ -211,7 +211,7 @@ mod tests {
     /// A network whose norms do something.
     fn uneven(arch: &Arch, seed: u64, device: &Device) -> Net {
         let mut net = Net::new(arch, seed, device).unwrap();
-        for (i, norm) in net.norms.iter_mut().enumerate() {
+        for (i, norm) in net.norms_mut().enumerate() {
             let n = norm.gamma.val().dims()[0];
             let wave = |k: f32| {
                 Tensor::<1>::from_data((0..n).map(|j| (k * (j + i) as f32).sin() + 1.1).collect::<Vec<_>>().as_slice(), device)
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!((groups[0].depthwise.as_slice(), groups[0].seen.as_slice()), ([2].as_slice(), [1, 4].as_slice()));
         let device = Device::flex();
         let net = cut(&Net::new(&arch, 0, &device).unwrap(), &Keep::from([(0, vec![1, 5])]), &device).unwrap();
-        assert_eq!(net.convs[1].weight.val().dims(), [2, 1, 3, 3]);
+        assert_eq!(net.convs().nth(1).unwrap().weight.val().dims(), [2, 1, 3, 3]);
         assert!(cut_arch(&arch, &Keep::from([(6, vec![0])])).unwrap_err().to_string().contains("several parts"));
     }
 

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 /// The weights of a group's filters, one row each; where several convolutions are coupled, one
 /// behind the other.
 pub(super) fn weights(net: &Net, group: &Group) -> Tensor<2> {
-    let of_conv = |at: &usize| net.convs[net.arch.nth(*at)].weight.val().flatten::<2>(1, 3);
+    let of_conv = |at: &usize| net.conv(*at).weight.val().flatten::<2>(1, 3);
     let rows: Vec<Tensor<2>> = group.convs.iter().map(of_conv).collect();
     Tensor::cat(rows, 1)
 }

@@ -16,3 +16,8 @@ pub use html::Page;
 pub use persistence::Persistence;
 pub use scatter::{Heat, Scatter};
 pub use table::Table;
+
+/// A number of things: `1 epoch`, `2 epochs`.
+pub fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}

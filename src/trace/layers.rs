@@ -2,9 +2,9 @@
 
 use crate::data::Samples;
 use crate::error::{Error, Result};
-use crate::nn::{Compute, Flow, Layer, Net, bridge};
+use crate::nn::{ActivationClouds, Compute, Flow, Layer, Net, bridge, spread};
 use crate::progress::Unwatched;
-use crate::topology::{Cloud, CloudView, Options, PointCloud};
+use crate::topology::{Cloud, Options, PointCloud};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Measure {
-    /// EngineNumbers of hops in the graph of the `k` nearest (the point itself among them), complex at 2
+    /// Numbers of hops in the graph of the `k` nearest (the point itself among them), complex at 2
     /// hops: Naitzat's, which sees neither scale nor density.
     Hops {
         /// Nearest neighbours.
@@ -230,12 +230,10 @@ fn by_length(tensors: Vec<Tensor<2>>, scale: f32, max_dim: usize, compute: &Comp
     let options = Options::default().max_dim(max_dim);
     let mut found = Vec::with_capacity(tensors.len());
     for tensor in tensors {
-        let [len, features] = tensor.dims();
-        let centred = tensor.clone() - tensor.clone().mean_dim(0);
-        let spread = bridge::read(centred.powi_scalar(2).mean_dim(0).sum())?[0].sqrt();
-        let views = [CloudView { len, features, offset: 0, stride: features }];
-        let numbers = bridge::EngineNumbers::of(tensor)?;
-        let betti = compute.engine.betti_numbers(numbers.views(&views), scale * spread, &options, &mut Unwatched)?;
+        let [len, _] = tensor.dims();
+        let scale = scale * spread(tensor.clone())? as f32;
+        let clouds = ActivationClouds::of_rows(tensor)?;
+        let betti = compute.engine.betti_numbers(clouds.input(), scale, &options, &mut Unwatched)?;
         found.extend(betti.into_iter().map(|betti| (len, betti)));
     }
     Ok(found)

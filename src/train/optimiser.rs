@@ -137,19 +137,19 @@ impl Optimiser {
         fn less<const D: usize>(param: &mut Param<Tensor<D>>, keep: f64) {
             *param = param.clone().map(|t| Tensor::from_inner(t.inner() * keep).require_grad());
         }
-        for conv in &mut net.convs {
+        for conv in net.convs_mut() {
             less(&mut conv.weight, keep);
             conv.bias.iter_mut().for_each(|b| less(b, keep));
         }
-        for norm in &mut net.norms {
+        for norm in net.norms_mut() {
             less(&mut norm.gamma, keep);
             less(&mut norm.beta, keep);
         }
-        for linear in &mut net.linears {
+        for linear in net.linears_mut() {
             less(&mut linear.weight, keep);
             linear.bias.iter_mut().for_each(|b| less(b, keep));
         }
-        for learnt in &mut net.shapes {
+        for learnt in net.learnt_mut() {
             less(learnt, keep);
         }
         net
@@ -231,8 +231,8 @@ mod tests {
         let rule = Optimiser { weight_decay: 0.5, decoupled: true, ..Optimiser::new(OptimiserKind::Sgd, 0.1) };
         let sizes = |net: &Net| -> Vec<f32> {
             let net = net.valid();
-            let learnt = net.shapes.iter().map(|s| s.val().abs().sum());
-            let weights = net.convs.iter().map(|c| c.weight.val().abs().sum());
+            let learnt = (0..net.layers.len()).filter_map(|at| net.learnt(at)).map(|t| t.abs().sum());
+            let weights = net.convs().map(|c| c.weight.val().abs().sum());
             learnt.chain(weights).map(|t| t.try_into_vec_as::<f32>().unwrap()[0]).collect()
         };
         let (before, after) = (sizes(&net), sizes(&rule.decay(net)));
@@ -246,15 +246,15 @@ mod tests {
         let device = Device::flex();
         let arch = Arch::mlp(1, 1, 1, 1, Activation::parse("identity").unwrap()).unwrap();
         let mut net = Net::new(&arch, 0, &device).unwrap();
-        net.linears[0].weight = Param::from_tensor(Tensor::from_floats([[0.5]], &device));
+        net.linear_mut(0).weight = Param::from_tensor(Tensor::from_floats([[0.5]], &device));
         let mut net = net.train();
         let mut rule = optimiser.build();
         for _ in 0..steps {
-            let loss = net.linears[0].weight.val().powi_scalar(2).sum() * 0.5;
+            let loss = net.linear(0).weight.val().powi_scalar(2).sum() * 0.5;
             let gradients = GradientsParams::from_grads(loss.backward(), &net);
             net = optimiser.decay(rule.step(optimiser.rate, net, gradients));
         }
-        let w: Vec<f32> = net.valid().linears[0].weight.val().try_into_vec_as().unwrap();
+        let w: Vec<f32> = net.valid().linear(0).weight.val().try_into_vec_as().unwrap();
         f64::from(w[0])
     }
 

@@ -186,7 +186,7 @@ impl Trainer {
         let device = device.clone().autodiff();
         let mut net = net.train();
         if settings.gentle.is_some() {
-            net.norms.iter_mut().for_each(|n| n.training = Param::from_bool(false));
+            net.norms_mut().for_each(|n| n.training = Param::from_bool(false));
         }
         Self { net, optimiser: settings.optimiser.build(), settings, progress: Progress::default(), teacher: None, device }
     }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::experiment::ledger::same;
 use crate::experiment::stats::median;
 use crate::nn::Compute;
-use crate::report::{Lines, Page, Picture, Table};
+use crate::report::{self, Lines, Page, Picture, Table};
 use std::path::Path;
 
 /// The rows of one criterion at one share.
@@ -24,12 +24,11 @@ pub(super) fn report(out: &Path, setting: &Setting, rows: &[CompareRow], compute
     let (mut page, mut text) = (Page::new(&title), format!("# {title}\n\n"));
     let about = about(setting, compute);
     // What it comes to first, then the pictures, then the numbers.
-    let (best, verdict) = (best(setting, rows), against_chance(setting, rows));
+    let (best, (verdict, against_chance)) = (best(setting, rows), against_chance(setting, rows));
     for paragraph in [&best, &verdict, &about] {
         page.paragraph(paragraph);
     }
-    text += &format!("{best}\n\n{about}\n\n");
-    text += &format!("## Against chance\n\n{verdict}\n\n");
+    text += &format!("{best}\n\n{verdict}\n\n{about}\n\n");
     for (name, what, y) in [("after-cut", "right after the cut", false), ("recovered", "after the recovery", true)] {
         if y && !was_recovered(rows) {
             continue;
@@ -66,6 +65,11 @@ pub(super) fn report(out: &Path, setting: &Setting, rows: &[CompareRow], compute
         page.heading(heading);
         page.table(&table);
         text += &format!("## {heading}\n\n{}\n", table.markdown());
+    }
+    if !against_chance.is_empty() {
+        page.heading("Against chance");
+        against_chance.iter().for_each(|line| page.paragraph(line));
+        text += &format!("## Against chance\n\n{}\n\n", against_chance.join("\n\n"));
     }
     if let Some(table) = topology_beside_its_twin(setting, rows) {
         page.heading("Topology beside its twin");
@@ -107,9 +111,10 @@ fn axes() -> [Axis; 2] {
 fn about(setting: &Setting, compute: &Compute) -> String {
     let (c, b) = (&setting.compare, &setting.before);
     let rule = c.settings.optimiser;
-    let much = c
-        .recover_steps
-        .map_or(format!("{} epochs of {} training samples", c.recover, setting.train_samples), |s| format!("{s} steps"));
+    let much = c.recover_steps.map_or_else(
+        || format!("{} of {} training samples", report::counted(c.recover, "epoch"), setting.train_samples),
+        |s| format!("{s} steps"),
+    );
     let recovery = match &c.recovery {
         _ if c.recover == 0 && c.recover_steps.is_none() => "there is no recovery".into(),
         Some(by) => format!(
@@ -246,25 +251,28 @@ fn was_recovered(rows: &[CompareRow]) -> bool {
     rows.iter().any(|r| !r.recovery.is_empty())
 }
 
-/// Which criteria are worse than the median of chance, after the cut and after the recovery.
-fn against_chance(setting: &Setting, rows: &[CompareRow]) -> String {
+/// How many criteria are below the median of chance, after the cut and after the recovery, and which.
+fn against_chance(setting: &Setting, rows: &[CompareRow]) -> (String, Vec<String>) {
     let Some(chance) = setting.compare.rivals.iter().find(|r| r.label == "random") else {
-        return "Chance was not among the criteria: nothing says whether they are worth more.".into();
+        return ("Chance was not among the criteria: nothing says whether they are worth more.".into(), Vec::new());
     };
-    let worse = |number: &dyn Fn(&CompareRow) -> f64| {
-        let mut found = Vec::new();
+    let mut moments: Vec<(&str, fn(&CompareRow) -> f64)> = vec![("Right after the cut", |r| r.cost.accuracy)];
+    if was_recovered(rows) {
+        moments.push(("After the recovery", CompareRow::last));
+    }
+    let (mut counts, mut lines) = (Vec::new(), Vec::new());
+    for (when, number) in moments {
         for &ratio in &setting.compare.ratios {
-            let of_chance = of(rows, &chance.label, ratio);
-            for rival in setting.compare.rivals.iter().filter(|r| *r != chance) {
-                let cell = of(rows, &rival.label, ratio);
-                let (own, bar) = (middle(&cell, number), middle(&of_chance, number));
-                if own < bar {
-                    found.push(format!("{} at {ratio} ({:.2} against {:.2} %)", rival.label, 100.0 * own, 100.0 * bar));
-                }
-            }
+            let bar = middle(&of(rows, &chance.label, ratio), number);
+            let others = setting.compare.rivals.iter().filter(|r| *r != chance);
+            let cells = others.map(|r| (r.label.as_str(), of(rows, &r.label, ratio))).filter(|(_, cell)| !cell.is_empty());
+            let (worse, rest): (Vec<_>, Vec<_>) = cells.partition(|(_, cell)| middle(cell, number) < bar);
+            let all = worse.len() + rest.len();
+            counts.push(format!("{} of {all} {} at {ratio}", worse.len(), when.to_lowercase()));
+            let names: Vec<&str> = worse.into_iter().map(|(label, _)| label).collect();
+            let named = if names.is_empty() { "none".into() } else { names.join(", ") };
+            lines.push(format!("{when}, at {ratio}, below the {:.2} % of chance: {named}.", 100.0 * bar));
         }
-        if found.is_empty() { "none".to_string() } else { found.join(", ") }
-    };
-    let cut = format!("Worse than the median of chance right after the cut: {}.", worse(&|r| r.cost.accuracy));
-    if was_recovered(rows) { format!("{cut} After the recovery: {}.", worse(&CompareRow::last)) } else { cut }
+    }
+    (format!("Below the median of chance are {}.", counts.join(", ")), lines)
 }

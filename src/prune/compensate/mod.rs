@@ -209,7 +209,7 @@ fn compensate_on(
             let stay = choose(&moments, &start, group.filters, choice)?;
             let block = start.nrows() / group.filters;
             moments = moments.of_inputs(&planes(&stay, block));
-            let device = cut.convs[cut.arch.nth(group.leader())].weight.val().device();
+            let device = cut.conv(group.leader()).weight.val().device();
             cut = surgery::cut(&cut, &Keep::from([(group.leader(), stay.clone())]), &device)?;
             states.each(|both| Both { whole: both.whole, cut: narrowed(both.cut, &stay, group.filters) });
             chosen.insert(group.leader(), stay);
@@ -285,10 +285,9 @@ enum Intercept {
 
 impl Intercept {
     fn of(net: &Net, at: usize, goal: &Goal) -> Self {
-        let nth = net.arch.nth(at);
         let has_bias = match net.arch.layers[at] {
-            Layer::Conv { .. } => net.convs[nth].bias.is_some(),
-            _ => net.linears[nth].bias.is_some(),
+            Layer::Conv { .. } => net.conv(at).bias.is_some(),
+            _ => net.linear(at).bias.is_some(),
         };
         if has_bias { Self::Bias } else { goal.norm.map_or(Self::Nowhere, Self::Norm) }
     }
@@ -371,7 +370,7 @@ const LEAST_SCALE: f32 = 1e-4;
 /// What a norm has to be given so that it gives `z`.
 fn before_norm(net: &Net, norm: Option<usize>, z: Tensor<2>) -> Tensor<2> {
     let Some(at) = norm else { return z };
-    let norm = &net.norms[net.arch.nth(at)];
+    let norm = net.norm(at);
     let gamma = norm.gamma.val();
     let small = gamma.clone().abs().lower_elem(LEAST_SCALE);
     let gamma = gamma.mask_fill(small, LEAST_SCALE);
@@ -381,16 +380,15 @@ fn before_norm(net: &Net, norm: Option<usize>, z: Tensor<2>) -> Tensor<2> {
 
 /// The weights of a layer, `[inputs, outputs]`.
 pub(super) fn weights_of(net: &Net, at: usize) -> Result<Mat<f64>> {
-    let nth = net.arch.nth(at);
     Ok(match net.arch.layers[at] {
         Layer::Conv { .. } => {
-            let weight = net.convs[nth].weight.val();
+            let weight = net.conv(at).weight.val();
             let [outputs, channels, height, width] = weight.dims();
             let (inputs, numbers) = (channels * height * width, bridge::read(weight)?);
             Mat::from_fn(inputs, outputs, |i, o| f64::from(numbers[o * inputs + i]))
         }
         _ => {
-            let weight = net.linears[nth].weight.val();
+            let weight = net.linear(at).weight.val();
             let [inputs, outputs] = weight.dims();
             let numbers = bridge::read(weight)?;
             Mat::from_fn(inputs, outputs, |i, o| f64::from(numbers[i * outputs + o]))
@@ -400,7 +398,6 @@ pub(super) fn weights_of(net: &Net, at: usize) -> Result<Mat<f64>> {
 
 /// Puts what was found into the network: weights and intercept.
 fn put(net: &mut Net, at: usize, fit: &Fit, intercept: Intercept) {
-    let nth = net.arch.nth(at);
     let weights = &fit.weights;
     let (inputs, outputs) = (weights.nrows(), weights.ncols());
     let found = |device: &Device| {
@@ -409,20 +406,20 @@ fn put(net: &mut Net, at: usize, fit: &Fit, intercept: Intercept) {
     };
     let bias = |device: &Device| matches!(intercept, Intercept::Bias).then(|| Param::from_tensor(found(device)));
     if let Layer::Conv { .. } = net.arch.layers[at] {
-        let conv = &mut net.convs[nth];
+        let conv = net.conv_mut(at);
         let (shape, device) = (conv.weight.val().dims(), conv.weight.val().device());
         let numbers: Vec<f32> = (0..outputs).flat_map(|o| (0..inputs).map(move |i| weights[(i, o)] as f32)).collect();
         conv.weight = Param::from_tensor(Tensor::from_data(TensorData::new(numbers, shape), &device));
         conv.bias = bias(&device).or(conv.bias.take());
     } else {
-        let linear = &mut net.linears[nth];
+        let linear = net.linear_mut(at);
         let device = linear.weight.val().device();
         let numbers: Vec<f32> = (0..inputs).flat_map(|i| (0..outputs).map(move |o| weights[(i, o)] as f32)).collect();
         linear.weight = Param::from_tensor(Tensor::from_data(TensorData::new(numbers, [inputs, outputs]), &device));
         linear.bias = bias(&device).or(linear.bias.take());
     }
     if let Intercept::Norm(norm) = intercept {
-        let norm = &mut net.norms[net.arch.nth(norm)];
+        let norm = net.norm_mut(norm);
         let mean = norm.running_mean.value_sync();
         norm.running_mean = RunningState::new((mean.clone() - found(&mean.device())).detach());
     }
@@ -449,7 +446,7 @@ mod tests {
     fn uneven(arch: &Arch, seed: u64) -> Net {
         let compute = Compute::cpu();
         let mut net = Net::new(arch, seed, &compute.device).unwrap();
-        for (i, norm) in net.norms.iter_mut().enumerate() {
+        for (i, norm) in net.norms_mut().enumerate() {
             let n = norm.gamma.val().dims()[0];
             let wave = |k: f32| {
                 let numbers: Vec<f32> = (0..n).map(|j| (k * (j + 3 * i) as f32).sin() * 0.3).collect();
@@ -486,7 +483,7 @@ mod tests {
             let mut keep = Keep::new();
             // Of each convolution with a group of its own the second filter becomes the first.
             for group in arch.groups().unwrap().into_iter().filter(|g| !g.is_coupled()) {
-                let conv = &mut net.convs[arch.nth(group.convs[0])];
+                let conv = net.conv_mut(group.convs[0]);
                 let twin = |t: Tensor<4>| {
                     let n = t.dims()[0];
                     Tensor::cat(vec![t.clone().slice_dim(0, 0..1), t.clone().slice_dim(0, 0..1), t.slice_dim(0, 2..n)], 0)
@@ -498,7 +495,7 @@ mod tests {
                 conv.weight = Param::from_tensor(twin(conv.weight.val()));
                 conv.bias = conv.bias.as_ref().map(|b| Param::from_tensor(twin_of_vector(b.val())));
                 for &at in &group.norms {
-                    let norm = &mut net.norms[arch.nth(at)];
+                    let norm = net.norm_mut(at);
                     norm.gamma = Param::from_tensor(twin_of_vector(norm.gamma.val()));
                     norm.beta = Param::from_tensor(twin_of_vector(norm.beta.val()));
                     norm.running_mean = RunningState::new(twin_of_vector(norm.running_mean.value_sync()));
@@ -598,7 +595,8 @@ mod tests {
             assert_eq!(run(&bad).unwrap_err().exit_code(), 2, "{bad:?}");
         }
         let mut wild = net.clone();
-        wild.convs[1].weight = Param::from_tensor(wild.convs[1].weight.val() * f32::INFINITY);
+        let second = wild.convs_mut().nth(1).unwrap();
+        second.weight = Param::from_tensor(second.weight.val() * f32::INFINITY);
         let options = Compensation { images: 20, ..Compensation::default() };
         let refused = compensate(&wild, &small, &keep, &samples, &compute, &options, &mut Unwatched).unwrap_err();
         assert!(refused.to_string().contains("not finite"), "{refused}");

@@ -32,9 +32,9 @@
 
 use super::{LayerScores, SampleOptions, Scoring, maps_of};
 use crate::error::{Error, Result};
-use crate::nn::{Compute, Group, bridge};
+use crate::nn::{ActivationClouds, Compute, Group, spreads};
 use crate::progress::Watch;
-use crate::topology::{Barcode, Cloud as Points, CloudView, DistanceMatrix, Input, Options};
+use crate::topology::{Barcode, Cloud as Points, DistanceMatrix, Options};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -210,40 +210,28 @@ fn of_maps(
     let max_dim = usize::from(options.dimension != BettiDimension::Zero);
     let wanted = Options::default().max_dim(max_dim);
     let score = |n: &Vec<usize>| options.dimension.of(|dim| n[dim]);
-    let [samples, channels, height, width] = maps.dims();
-    let views = CloudView::of_channels(samples, channels, height * width);
     if let Cloud::Hops { k } = options.cloud {
-        // Hops are counted on the host.
-        let numbers = bridge::read(maps)?;
-        let betti = compute.engine.betti_numbers(Input::views(&numbers, &views), 2.0, &wanted.hops(k), watch)?;
+        let clouds = ActivationClouds::on_host(maps)?;
+        let betti = compute.engine.betti_numbers(clouds.input(), 2.0, &wanted.hops(k), watch)?;
         return Ok((betti.iter().map(score).collect(), Some(2.0)));
     }
     match options.scale {
         // No bars are needed where the scale is known.
         Scale::Given(scale) => {
-            let betti = compute.engine.betti_numbers(bridge::EngineNumbers::of(maps)?.views(&views), scale, &wanted, watch)?;
+            let clouds = ActivationClouds::of_channels(maps)?;
+            let betti = compute.engine.betti_numbers(clouds.input(), scale, &wanted, watch)?;
             Ok((betti.iter().map(score).collect(), Some(f64::from(scale))))
         }
         Scale::LayerMedian | Scale::Quantile(_) => {
             let quantile = if let Scale::Quantile(q) = options.scale { Some(q) } else { None };
             let spreads = spreads(maps.clone())?;
-            let mut barcodes = Vec::with_capacity(channels);
-            compute
-                .engine
-                .each(bridge::EngineNumbers::of(maps)?.views(&views), &wanted, watch, &mut |_, barcode| barcodes.push(barcode))?;
+            let clouds = ActivationClouds::of_channels(maps)?;
+            let mut barcodes = Vec::new();
+            compute.engine.each(clouds.input(), &wanted, watch, &mut |_, barcode| barcodes.push(barcode))?;
             let scores = of_layer(layer, &barcodes, &spreads, options.dimension, quantile)?;
             Ok((scores.scores, scores.scale))
         }
     }
-}
-
-/// Root mean square distance of each channel's points to their mean.
-fn spreads(maps: Tensor<4>) -> Result<Vec<f64>> {
-    let [samples, channels, height, width] = maps.dims();
-    let flat = maps.reshape([samples, channels * height * width]);
-    let centred = flat.clone() - flat.mean_dim(0);
-    let squares = centred.powi_scalar(2).mean_dim(0).reshape([channels, height * width]).sum_dim(1);
-    Ok(bridge::read(squares)?.into_iter().map(|s| f64::from(s).sqrt()).collect())
 }
 
 impl BettiDimension {
@@ -424,7 +412,8 @@ mod tests {
         let options = BettiOptions { samples: 40, dimension: BettiDimension::Zero, ..BettiOptions::default() };
         let score = |net: &Net| scores(&Criterion::Betti(options), net, &waves(40), &compute).unwrap();
         let before = score(&net);
-        net.norms[0].gamma = burn::module::Param::from_tensor(net.norms[0].gamma.val() * 8.0);
+        let norm = net.norms_mut().next().unwrap();
+        norm.gamma = burn::module::Param::from_tensor(norm.gamma.val() * 8.0);
         assert_eq!(before[0].scores, score(&net)[0].scores);
         assert!((before[0].scale.unwrap() - score(&net)[0].scale.unwrap()).abs() < 1e-5);
     }

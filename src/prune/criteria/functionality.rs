@@ -205,9 +205,9 @@ mod tests {
         let compute = Compute::cpu();
         let arch = Arch::cnn([1, 8, 8], &[6], 6, 3, Activation::parse("relu").unwrap()).unwrap();
         let mut net = Net::new(&arch, 2, &compute.device).unwrap();
-        let mut w: Vec<f32> = net.convs[0].weight.val().try_into_vec_as().unwrap();
+        let mut w: Vec<f32> = net.conv(0).weight.val().try_into_vec_as().unwrap();
         w.copy_within(0..9, 4 * 9);
-        net.convs[0].weight =
+        net.conv_mut(0).weight =
             burn::module::Param::from_tensor(Tensor::from_data(TensorData::new(w, [6, 1, 3, 3]), &compute.device));
         let options = FunctionalityOptions { samples: 60, per_function: 2, ..FunctionalityOptions::default() };
         let net_frozen = frozen(&net);

@@ -65,7 +65,7 @@ fn scales(net: &Net, at: usize) -> Result<Vec<f64>> {
         _ => 0,
     };
     let Some(norm) = net.arch.norm_behind(at) else { return Ok(vec![1.0; outputs]) };
-    let norm = &net.norms[net.arch.nth(norm)];
+    let norm = net.norm(norm);
     let scales = norm.gamma.val() / (norm.running_var.value_sync() + norm.epsilon).sqrt();
     Ok(bridge::read(scales)?.into_iter().map(f64::from).collect())
 }

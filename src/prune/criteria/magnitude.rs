@@ -37,7 +37,7 @@ mod tests {
         let (samples, compute) = (waves(2), Compute::cpu());
         let l1 = scores(&Criterion::L1, &net, &samples, &compute).unwrap();
         assert_eq!(l1.iter().map(|s| (s.layer, s.scores.len())).collect::<Vec<_>>(), [(0, 3), (4, 4)]);
-        let w: Vec<f32> = net.convs[0].weight.val().try_into_vec_as().unwrap();
+        let w: Vec<f32> = net.conv(0).weight.val().try_into_vec_as().unwrap();
         let want: f64 = w[18..36].iter().map(|x| f64::from(x.abs())).sum();
         assert!((l1[0].scores[1] - want).abs() < 1e-5);
         let l2 = scores(&Criterion::L2, &net, &samples, &compute).unwrap();
@@ -49,7 +49,8 @@ mod tests {
         let l1 = scores(&Criterion::L1, &net, &samples, &compute).unwrap();
         let first = &net.arch.groups().unwrap()[0];
         let of = |nth: usize| -> f64 {
-            let w: Vec<f32> = net.convs[nth].weight.val().abs().sum_dim(3).sum_dim(2).sum_dim(1).try_into_vec_as().unwrap();
+            let w: Vec<f32> =
+                net.convs().nth(nth).unwrap().weight.val().abs().sum_dim(3).sum_dim(2).sum_dim(1).try_into_vec_as().unwrap();
             f64::from(w[2])
         };
         assert_eq!(first.convs.len(), 4);

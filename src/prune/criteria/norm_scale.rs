@@ -22,7 +22,7 @@ pub(super) fn score(scoring: &Scoring<'_>) -> Result<Vec<LayerScores>> {
         }
         let mut sums = vec![0.0; group.filters];
         for &at in &group.norms {
-            let scales = bridge::read(net.norms[net.arch.nth(at)].gamma.val())?;
+            let scales = bridge::read(net.norm(at).gamma.val())?;
             sums.iter_mut().zip(scales).for_each(|(s, x)| *s += f64::from(x.abs()) / group.norms.len() as f64);
         }
         Ok(sums)

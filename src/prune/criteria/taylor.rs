@@ -52,7 +52,8 @@ mod tests {
         let arch = Arch::cnn([1, 8, 8], &[5], 6, 3, Activation::parse("tanh").unwrap()).unwrap();
         let mut net = Net::new(&arch, 1, &compute.device).unwrap();
         // Filters that hardly matter: first-order terms rule.
-        net.linears[0].weight = burn::module::Param::from_tensor(net.linears[0].weight.val() * 1e-2);
+        let linear = net.linears_mut().next().unwrap();
+        linear.weight = burn::module::Param::from_tensor(linear.weight.val() * 1e-2);
         let samples = waves(60);
         let got = scores(&Criterion::Taylor(SampleOptions { samples: 60, seed: 1 }), &net, &samples, &compute).unwrap();
         let loss = |net: &Net, i: usize| {

@@ -153,10 +153,10 @@ mod tests {
         let compute = Compute::cpu();
         let arch = Arch::cnn([1, 8, 8], &[4, 3], 6, 3, Activation::parse("relu").unwrap()).unwrap();
         let mut net = Net::new(&arch, 2, &compute.device).unwrap();
-        let weight = net.convs[0].weight.val();
+        let weight = net.conv(0).weight.val();
         let twins =
             Tensor::cat(vec![weight.clone().slice_dim(0, 0..2), weight.clone().slice_dim(0, 1..2), weight.slice_dim(0, 3..4)], 0);
-        net.convs[0].weight = burn::module::Param::from_tensor(twins);
+        net.conv_mut(0).weight = burn::module::Param::from_tensor(twins);
         let samples = crate::prune::criteria::testing::waves(60);
         let mut watch = crate::progress::Unwatched;
         let mut scoring = Scoring::new(&net, &samples, &compute, &mut watch).unwrap();

@@ -227,7 +227,7 @@ fn net_of(weights: &[f32], recipe: &Recipe, device: &Device) -> Result<Net> {
     let mut arch = recipe.arch.clone();
     arch.learn_activation = recipe.learn_activation;
     let mut net = Net::new(&arch, 0, device)?;
-    for (linear, layer) in net.linears.iter_mut().zip(&layout.layers) {
+    for (linear, layer) in net.linears_mut().zip(&layout.layers) {
         let (input, output) = (layer.input, layer.output);
         let (w, b) = weights[layer.at..layer.at + (input + 1) * output].split_at(input * output);
         let transposed: Vec<f32> = (0..input * output).map(|at| w[at % output * input + at / output]).collect();
@@ -237,7 +237,7 @@ fn net_of(weights: &[f32], recipe: &Recipe, device: &Device) -> Result<Net> {
     let learnt = layout.learnt.len();
     if learnt > 0 {
         let values = weights[layout.learnt_at..].chunks_exact(learnt);
-        for (shape, v) in net.shapes.iter_mut().zip(values) {
+        for (shape, v) in net.learnt_mut().zip(values) {
             *shape = Param::from_tensor(Tensor::from_data(TensorData::new(v.to_vec(), [learnt]), device));
         }
     }
