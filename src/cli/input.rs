@@ -38,8 +38,8 @@ pub struct InputArgs {
     /// Which array of an archive (.npz) that holds several
     #[arg(long, value_name = "NAME")]
     array: Option<String>,
-    /// Metric on points; l2 is euclidean, l1 and manhattan are cityblock, max is chebyshev [default:
-    /// euclidean]
+    /// Metric on points; l2 is euclidean, l1 and manhattan are cityblock, max is chebyshev
+    /// [default: euclidean]
     #[arg(long, value_parser = metrics())]
     metric: Option<Metric>,
     /// Nearest neighbours in the graph of knn-hops, the point itself among them [default: 14]

@@ -37,7 +37,7 @@ mod trace;
 #[cfg(feature = "nn")]
 mod train;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use lacuna::{Error, Result};
 use std::error::Error as _;
@@ -124,17 +124,29 @@ enum Command {
     },
 }
 
+/// What is wrong with the value of an option, in one line as every other mistake, if that is it.
+fn bad_value(e: &clap::Error) -> Option<String> {
+    let option = e.get(ContextKind::InvalidArg)?;
+    match (e.kind(), e.get(ContextKind::InvalidValue), e.get(ContextKind::ValidValue), e.source()) {
+        (ErrorKind::ValueValidation, .., Some(why)) => Some(format!("{option}: {why}")),
+        (ErrorKind::InvalidValue, Some(ContextValue::String(given)), Some(ContextValue::Strings(known)), _) => {
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            (!given.is_empty()).then(|| format!("{option}: {}", Error::unknown("value", given, &known)))
+        }
+        _ => None,
+    }
+}
+
 /// Parses, runs, and turns an error into one line and an exit code.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(e) => match (e.kind(), e.get(ContextKind::InvalidArg), e.source()) {
-            // In one line, as every other mistake in what an option says.
-            (ErrorKind::ValueValidation, Some(option), Some(why)) => {
-                say(&format!("lacuna: {option}: {why}"));
+        Err(e) => match bad_value(&e) {
+            Some(line) => {
+                say(&format!("lacuna: {line}"));
                 return ExitCode::from(2);
             }
-            _ => e.exit(),
+            None => e.exit(),
         },
     };
     let quiet = arguments.quiet;

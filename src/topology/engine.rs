@@ -278,8 +278,8 @@ impl Engine {
         self.pairs_on_host(&input.sources()?, options, &task, take)
     }
 
-    /// [`Engine::pairs`] of clouds on the host: they are made ready as many at a time as take little
-    /// memory beside what is computed.
+    /// [`Engine::pairs`] of clouds on the host: they are made ready as many at a time as take
+    /// little memory beside what is computed.
     fn pairs_on_host(
         &self,
         clouds: &[Source<'_>],
@@ -527,7 +527,8 @@ mod tests {
         }
     }
 
-    /// Views are prepared as clouds of their own are: rescaled, sampled, turned into graphs of hops.
+    /// Views are prepared as clouds of their own are: rescaled, sampled, turned into graphs of
+    /// hops.
     #[test]
     fn views_are_made_ready_as_clouds_are() {
         let numbers: Vec<f32> = (0..180).map(|i| ((i * 37 % 101) as f32).sin()).collect();

@@ -29,7 +29,7 @@ pub struct DeviceNumbers<'a> {
 /// let owned = engine.barcode(PointCloud::new(4, 2, square.to_vec())?, &options)?;
 /// let borrowed = engine.barcode(Input::points(&square, 2)?, &options)?;
 /// let double = engine.barcode(Input::points_f64(&square.map(f64::from), 2)?, &options)?;
-/// let edge = |first| CloudView { len: 2, features: 2, offset: 2 * first, stride: 2 };
+/// let edge = |first: usize| CloudView { len: 2, features: 2, offset: 2 * first, stride: 2 };
 /// let many = engine.barcodes(Input::views(&square, vec![edge(0), edge(1)]), &options)?;
 /// assert!(owned == borrowed && owned == double && many[0] == many[1]);
 /// # Ok::<(), lacuna::Error>(())

@@ -1,10 +1,10 @@
 //! The order in which edges enter a filtration, and the numbers that stand for an edge.
 //!
 //! Edges enter by their lengths, and those of one length by their ends. [`Key`] is a length,
-//! [`EdgeName`] the two ends, and [`Edge`] both in one word, so that words are ordered as edges are.
-//! [`Rank`] is the place of an edge in that order. [`Entry`] is what the table of all pairs holds:
-//! the key of a pair at first, and its rank once that is known. The shaders use the same keys and
-//! names: `shaders/shared/cloud.wgsl`.
+//! [`EdgeName`] the two ends, and [`Edge`] both in one word, so that words are ordered as edges
+//! are. [`Rank`] is the place of an edge in that order. [`Entry`] is what the table of all pairs
+//! holds: the key of a pair at first, and its rank once that is known. The shaders use the same
+//! keys and names: `shaders/shared/cloud.wgsl`.
 
 /// The bits of a length, which is never negative: they are ordered as lengths are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

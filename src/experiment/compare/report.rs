@@ -251,17 +251,17 @@ fn was_recovered(rows: &[CompareRow]) -> bool {
     rows.iter().any(|r| !r.recovery.is_empty())
 }
 
-/// How many criteria are below the median of chance, after the cut and after the recovery, and which.
+/// How many criteria are below the median of chance, after the cut and after the recovery, and
+/// which.
 fn against_chance(setting: &Setting, rows: &[CompareRow]) -> (String, Vec<String>) {
     let Some(chance) = setting.compare.rivals.iter().find(|r| r.label == "random") else {
         return ("Chance was not among the criteria: nothing says whether they are worth more.".into(), Vec::new());
     };
-    let mut moments: Vec<(&str, fn(&CompareRow) -> f64)> = vec![("Right after the cut", |r| r.cost.accuracy)];
-    if was_recovered(rows) {
-        moments.push(("After the recovery", CompareRow::last));
-    }
+    let cut: fn(&CompareRow) -> f64 = |r| r.cost.accuracy;
+    let moments = [("Right after the cut", cut), ("After the recovery", CompareRow::last)];
+    let moments = &moments[..if was_recovered(rows) { 2 } else { 1 }];
     let (mut counts, mut lines) = (Vec::new(), Vec::new());
-    for (when, number) in moments {
+    for &(when, number) in moments {
         for &ratio in &setting.compare.ratios {
             let bar = middle(&of(rows, &chance.label, ratio), number);
             let others = setting.compare.rivals.iter().filter(|r| *r != chance);

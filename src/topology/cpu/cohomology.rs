@@ -28,8 +28,8 @@ pub(super) type Classes = Vec<(Key, Option<Key>)>;
 /// ranks.
 ///
 /// # Errors
-/// [`Error::TooManyPoints`] when the vertices of a simplex do not fit a word, [`Error::Interrupted`]
-/// when the task is cancelled.
+/// [`Error::TooManyPoints`] when the vertices of a simplex do not fit a word,
+/// [`Error::Interrupted`] when the task is cancelled.
 pub(super) fn classes(f: &Filtration, max_dim: usize, task: &Task<'_>) -> Result<Vec<Classes>> {
     let complex = Complex::new(f, max_dim)?;
     let mut found = Vec::new();

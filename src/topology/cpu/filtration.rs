@@ -215,7 +215,8 @@ const MOST_RANGES: usize = 16;
 /// Bits of a key that one pass of the sort looks at.
 const DIGIT: u32 = 11;
 
-/// Sorts edges by their keys; equal keys keep their order, which is that of the names. A radix sort from the lowest digit up, over the digits in which the keys differ.
+/// Sorts edges by their keys; equal keys keep their order, which is that of the names. A radix sort
+/// from the lowest digit up, over the digits in which the keys differ.
 fn sort_by_key(edges: &mut Vec<Edge>) {
     if edges.len() < 256 {
         edges.sort_unstable(); // names ascend within a key, so this is the same order

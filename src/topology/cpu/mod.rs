@@ -161,8 +161,8 @@ pub(crate) fn pairs(clouds: &[Source<'_>], wanted: Wanted<'_>, take: &mut dyn Fn
     each(clouds, wanted, |f, _, parallel, task| f.pairs(wanted.max_dim, parallel, task), take)
 }
 
-/// Hands over the pairs of every cloud, in order, with the edges that make them, in dimensions up to
-/// 2, and as many cycles of longest bars.
+/// Hands over the pairs of every cloud, in order, with the edges that make them, in dimensions up
+/// to 2, and as many cycles of longest bars.
 ///
 /// # Errors
 /// As [`pairs`].
