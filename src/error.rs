@@ -62,6 +62,7 @@ pub enum Error {
     #[error("{error}")]
     Settings {
         /// What is wrong.
+        #[source]
         error: Box<Error>,
         /// Names of settings as `ratio`, or a name and a value as `shares same`. A program shows
         /// them as its own options.
@@ -81,6 +82,12 @@ impl Error {
     /// An [`Error::Input`] with the settings that can be changed against it.
     pub fn setting(message: impl Into<String>, settings: &'static [&'static str]) -> Self {
         Error::input(message).settings(settings)
+    }
+
+    /// The error itself, where settings were given with it. Functions that say which variant they
+    /// return may return it inside [`Error::Settings`], so match on this.
+    pub fn root(&self) -> &Self {
+        if let Error::Settings { error, .. } = self { error.root() } else { self }
     }
 
     /// The same error with the settings that can be changed against it.

@@ -180,7 +180,8 @@ fn higher_dimensions_samples_hops_and_cycles() {
     let answer = json(&run(&["barcode", &ring, "--cycles", "2"]));
     assert_eq!(answer["cycles"].as_array().unwrap().len(), 1);
     assert_eq!(answer["cycles"][0]["edges"].as_array().unwrap().len(), 24);
-    // One loop, which the longest of its 24 sides opens; every point but the first is a component that ends.
+    // One loop, which the longest of its 24 sides opens; every point but the first is a component
+    // that ends.
     let answer = json(&run(&["barcode", &ring, "--edges", "--engine", "cpu"]));
     let edges = &answer["edges"];
     assert_eq!((edges["0"].as_array().unwrap().len(), edges["1"].as_array().unwrap().len()), (24, 1));

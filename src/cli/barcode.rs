@@ -105,6 +105,9 @@ impl BarcodeCommand {
             return Err(Error::input("two of --out, --plot and --plot-cycles name the same file"));
         }
         let options = self.input.options()?.profile(self.profile).cycles(self.cycles.unwrap_or(0)).edges(self.edges);
+        if self.cycles == Some(0) {
+            return Err(Error::input("--cycles must be at least 1"));
+        }
         let cloud = self.input.cloud(quiet)?;
         let points = match &cloud {
             Cloud::Points(points) if (2..=3).contains(&points.features()) => Some(points),

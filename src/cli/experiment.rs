@@ -72,7 +72,8 @@ pub struct Experiment {
     /// Steps, or epochs, after which a run is given up
     #[arg(long)]
     limit: Option<usize>,
-    /// Training images, of an epoch or a recovery
+    /// Training images, of an epoch or a recovery [default: all; 3000 in the quick form of the two
+    /// experiments that compare criteria]
     #[arg(long)]
     train: Option<usize>,
     /// Test images of a pruning experiment [default: all]

@@ -9,8 +9,9 @@ use lacuna::{Error, Result};
 use std::path::{Path, PathBuf};
 
 fn formats() -> impl TypedValueParser<Value = InputFormat> {
-    let shown = |name| PossibleValue::new(if name == "point-cloud" { "points" } else { name });
-    one_of(InputFormat::ALL.map(|(name, _)| if name == "point-cloud" { shown(name).alias("point-cloud") } else { shown(name) }))
+    // Ripser's name for points is understood too.
+    let also = |format| if format == InputFormat::PointCloud { &["point-cloud"][..] } else { &[] };
+    one_of(InputFormat::ALL.map(|(name, format)| PossibleValue::new(name).aliases(also(format).iter().copied())))
 }
 
 fn metrics() -> impl TypedValueParser<Value = Metric> {
@@ -38,8 +39,8 @@ pub struct InputArgs {
     /// Which array of an archive (.npz) that holds several
     #[arg(long, value_name = "NAME")]
     array: Option<String>,
-    /// Metric on points; l2 is euclidean, l1 and manhattan are cityblock, max is chebyshev
-    /// [default: euclidean]
+    /// Metric on points; l2 is euclidean, l1 and manhattan are cityblock, max and linf are
+    /// chebyshev [default: euclidean]
     #[arg(long, value_parser = metrics())]
     metric: Option<Metric>,
     /// Nearest neighbours in the graph of knn-hops, the point itself among them [default: 14]

@@ -5,8 +5,8 @@ mod activations;
 mod barcode;
 mod bench;
 mod betti;
-#[cfg(feature = "nn")]
 mod choice;
+#[cfg(feature = "nn")]
 mod compare;
 #[cfg(feature = "nn")]
 mod cost;
@@ -38,7 +38,7 @@ mod trace;
 mod train;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use lacuna::{Error, Result};
 use std::error::Error as _;
 use std::io::Write;
@@ -139,8 +139,12 @@ fn bad_value(e: &clap::Error) -> Option<String> {
 
 /// Parses, runs, and turns an error into one line and an exit code.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
+    let parsed = Arguments::command().try_get_matches().and_then(|found| {
+        let name = found.subcommand_name().map(String::from);
+        Ok((Arguments::from_arg_matches(&found)?, name.unwrap_or_default()))
+    });
+    let (arguments, name) = match parsed {
+        Ok(parsed) => parsed,
         Err(e) => match bad_value(&e) {
             Some(line) => {
                 say(&format!("lacuna: {line}"));
@@ -154,14 +158,23 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            say(&format!("lacuna: {e}{}", advice(&e)));
+            say(&format!("lacuna: {e}{}", advice(&e, &name)));
             ExitCode::from(e.exit_code())
         }
     }
 }
 
-/// Which options of the program help against an error of the library, which knows none of them.
-fn advice(e: &Error) -> String {
+/// The same error, which says how to go on where training was stopped and saved.
+#[cfg(feature = "nn")]
+fn resumable(e: Error) -> Error {
+    match e {
+        stopped @ Error::Interrupted(_) => stopped.settings(&["resume"]),
+        other => other,
+    }
+}
+
+/// Which options of a command help against an error of the library, which knows none of them.
+fn advice(e: &Error, command: &str) -> String {
     match e {
         Error::TooManyPoints { most, on_device: false, .. } => format!("; --max-points {most} takes a sample of them"),
         Error::TooManyPoints { most, .. } => {
@@ -169,8 +182,14 @@ fn advice(e: &Error) -> String {
         }
         Error::NoAdapter(_) | Error::Device(_) => "; --engine cpu needs no adapter".into(),
         Error::Settings { error, settings } => {
-            let options: Vec<String> = settings.iter().map(|s| format!("--{s}")).collect();
-            format!("{} (see {})", advice(error), options.join(", "))
+            let all = Arguments::command();
+            let known = |setting: &&&str| {
+                let option = setting.split(' ').next();
+                all.find_subcommand(command).is_some_and(|c| c.get_arguments().any(|a| a.get_long() == option))
+            };
+            let options: Vec<String> = settings.iter().filter(known).map(|s| format!("--{s}")).collect();
+            let see = if options.is_empty() { String::new() } else { format!(" (see {})", options.join(", ")) };
+            advice(error, command) + &see
         }
         _ => String::new(),
     }

@@ -566,7 +566,7 @@ impl Prune {
         let (outcome, progress) = if self.resume {
             let compute = self.engine.compute(quiet)?;
             let mut progress = Progress::new(quiet);
-            (resume_prune(&run, &self.out, &compute, &mut progress)?.0, progress)
+            (resume_prune(&run, &self.out, &compute, &mut progress).map_err(super::resumable)?.0, progress)
         } else {
             let data = run.data()?;
             let plan = self.plan(&data.train.shape, data.train.len())?;
@@ -578,7 +578,10 @@ impl Prune {
                 Run::remove(&self.out)?;
             }
             let mut progress = Progress::new(quiet);
-            (prune_run(&run, &plan, &self.out, &data, &compute, &mut progress)?.0, progress)
+            let found = prune_run(&run, &plan, &self.out, &data, &compute, &mut progress);
+            // Before the cut is through there is no run that could be resumed.
+            let found = if Run::open(&self.out).is_ok() { found.map_err(super::resumable) } else { found };
+            (found?.0, progress)
         };
         drop(progress);
         outcome.filters_picture().save(&self.out.join("filters.svg"))?;

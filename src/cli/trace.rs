@@ -145,7 +145,10 @@ impl TraceCommand {
                 run.config.settings.epochs = epochs;
                 run.write_config()?;
             }
-            live(&run, &data, &self.procedure, &compute, &mut progress)?
+            live(&run, &data, &self.procedure, &compute, &mut progress).map_err(|e| match e {
+                Error::Interrupted(why) => Error::Interrupted(format!("{why} by this command again")),
+                other => other,
+            })?
         } else {
             let path = run.folder.join("trace.json");
             if self.out.is_none() && path.exists() && read_json::<Trace>(&path)?.snapshots.len() > 1 {
@@ -208,12 +211,7 @@ pub fn live(run: &Run, data: &DataSet, args: &ProcedureArgs, compute: &Compute, 
         trace.training_seconds += record.seconds;
         write_json(&path, &trace)
     });
-    let net = net.map_err(|e| match e {
-        Error::Interrupted(why) => {
-            Error::Interrupted(format!("{why}: by `lacuna train --resume --trace`, or this command again"))
-        }
-        other => other,
-    })?;
+    let net = net?;
     if trace.snapshots.is_empty() {
         let done = run.metrics()?.len();
         trace.snapshots.push(Snapshot::take(&net, data, &classes, done, &procedure, compute)?);

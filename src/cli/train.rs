@@ -324,12 +324,9 @@ impl Train {
             progress.note("there is a trace of this run, which does not go on without --trace");
         }
         if self.trace {
-            super::trace::live(&run, &data, &self.procedure, &compute, &mut progress)?;
+            super::trace::live(&run, &data, &self.procedure, &compute, &mut progress).map_err(super::resumable)?;
         } else {
-            run.train(None, &data, &compute, &mut progress).map_err(|e| match e {
-                stopped @ Error::Interrupted(_) => stopped.settings(&["resume"]),
-                other => other,
-            })?;
+            run.train(None, &data, &compute, &mut progress).map_err(super::resumable)?;
         }
         drop(progress);
         let metrics = run.metrics()?;

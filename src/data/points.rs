@@ -35,7 +35,7 @@ impl std::str::FromStr for InputFormat {
 impl InputFormat {
     /// All of them, with their names.
     pub const ALL: [(&'static str, InputFormat); 6] = [
-        ("point-cloud", InputFormat::PointCloud),
+        ("points", InputFormat::PointCloud),
         ("distance", InputFormat::Distance),
         ("lower-distance", InputFormat::LowerDistance),
         ("upper-distance", InputFormat::UpperDistance),
@@ -48,7 +48,7 @@ impl InputFormat {
     /// # Errors
     /// [`Error::Input`] with the known names.
     pub fn parse(name: &str) -> Result<Self> {
-        let name = if name == "points" { "point-cloud" } else { name };
+        let name = if name == "point-cloud" { "points" } else { name };
         Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, f)| *f).ok_or_else(|| {
             let known: Vec<_> = Self::ALL.iter().map(|(n, _)| *n).collect();
             Error::unknown("input format", name, &known)

@@ -86,15 +86,15 @@ const QUICK_TRAIN: usize = 3000;
 const SAMPLES: usize = 512;
 
 fn grid(options: &Pruning, names: &[&str], run: &Run) -> Result<Compare> {
-    let samples = options.train.unwrap_or(SAMPLES).min(SAMPLES);
+    let train = options.train.or(options.quick.then_some(QUICK_TRAIN));
+    let samples = train.unwrap_or(SAMPLES).min(SAMPLES);
     let rivals = names.iter().map(|n| Rival::named(n, samples)).collect::<Result<_>>()?;
     let mut c = Compare::new(run, rivals);
     c.seeds = options.seeds.unwrap_or(if options.quick { 1 } else { 3 });
     c.ratios = options.ratios.clone().unwrap_or_else(|| if options.quick { vec![0.3, 0.6] } else { c.ratios });
     c.recover = options.limit.unwrap_or(if options.quick { 1 } else { 40 });
-    c.train = options.train.or(options.quick.then_some(QUICK_TRAIN));
-    c.test = options.test;
-    let most = options.train.unwrap_or(usize::MAX);
+    (c.train, c.test) = (train, options.test);
+    let most = train.unwrap_or(usize::MAX);
     c.compensate = options.compensate.map(|by| Compensation { images: by.images.min(most), ..by });
     c.recovery = c.compensate.map(|_| Recovery::default());
     if options.run.is_none() && !options.quick {

@@ -392,8 +392,8 @@ impl Arch {
         }
     }
 
-    /// The activation of layer `at` if it is one, else that which what it gives goes through next,
-    /// or the network's where there is none.
+    /// The activation at layer `at`, or the first one behind it. Where that has no function of its
+    /// own, or there is none, the network's.
     pub fn activation_behind(&self, at: usize) -> &Activation {
         match self.layers[at..].iter().find(|l| matches!(l, Layer::Activation { .. })) {
             Some(Layer::Activation { of: Some(activation) }) => activation,

@@ -1,5 +1,4 @@
-//! The clouds of points that a layer's activations are. Pruning by Betti numbers, traces and their
-//! benchmarks look at activations through this module.
+//! The clouds of points that a layer's activations are.
 
 use super::bridge::{self, TensorBuffer};
 use crate::error::Result;

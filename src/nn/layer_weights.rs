@@ -30,7 +30,10 @@ fn other(at: usize, kind: &str) -> ! {
 macro_rules! by_kind {
     ($one:ident, $one_mut:ident, $all:ident, $all_mut:ident, $variant:ident, $kind:ty, $what:literal) => {
         impl Net {
-            #[doc = concat!("The ", $what, " that layer `at` is, which must be one.")]
+            #[doc = concat!("The ", $what, " that layer `at` is.")]
+            ///
+            /// # Panics
+            /// If the layer is of another kind, or there is none.
             pub fn $one(&self, at: usize) -> &$kind {
                 match &self.layers[at] {
                     Some(LayerWeights::$variant(found)) => found,
@@ -38,7 +41,10 @@ macro_rules! by_kind {
                 }
             }
 
-            #[doc = concat!("The ", $what, " that layer `at` is, which must be one, to be changed.")]
+            #[doc = concat!("The ", $what, " that layer `at` is, to be changed.")]
+            ///
+            /// # Panics
+            /// If the layer is of another kind, or there is none.
             pub fn $one_mut(&mut self, at: usize) -> &mut $kind {
                 match &mut self.layers[at] {
                     Some(LayerWeights::$variant(found)) => found,

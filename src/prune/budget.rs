@@ -140,7 +140,7 @@ impl Budget {
             }
             let Some((_, g, next, after)) = best else {
                 let hint = ", for effects decide and every layer keeps a quarter: the same share of every layer goes further";
-                return Err(self.unreachable(limit, now, self.of(arch)?, hint));
+                return Err(self.unreachable(limit, now, self.of(arch)?, hint).settings(&["shares same"]));
             };
             (stays[g], now) = (next, after);
         }

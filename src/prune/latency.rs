@@ -80,7 +80,7 @@ pub(super) fn within(
                     high = share;
                 }
             }
-            Err(Error::Input(_)) => low = share,
+            Err(e) if matches!(e.root(), Error::Input(_)) => low = share,
             Err(other) => return Err(other),
         }
         watch.at("latencies measured", halving + 1, HALVINGS);

@@ -187,9 +187,7 @@ impl Engine {
     /// As [`Engine::each`]; [`Error::Input`] too for any other number of clouds.
     pub fn answer<'a>(&self, input: impl Into<Input<'a>>, options: &Options, watch: &mut dyn Watch) -> Result<Answer> {
         let input = input.into();
-        if input.len() != 1 {
-            return Err(Error::input(format!("one cloud is asked about, and {} are given", input.len())));
-        }
+        input.check_one()?;
         let mut found = None;
         let seconds = self.each(input, options, watch, &mut |_, barcode| found = Some(barcode))?;
         let barcode = found.ok_or_else(|| Error::Internal("an engine returned no barcode".into()))?;
@@ -300,8 +298,13 @@ impl Engine {
             let end = start + clouds[start..].iter().take_while(fits).count().max(1);
             let some = &clouds[start..end];
             let ready: Vec<Prepared<'_>> = match some {
-                [one] => vec![prepare(*one, options)?],
-                some => some.par_iter().map(|c| prepare(*c, options)).collect::<Result<_>>()?,
+                [one] if clouds.len() == 1 => vec![prepare(*one, options)?],
+                some => {
+                    // The first mistake is told, whichever is found first.
+                    let ready: Vec<_> = some.par_iter().map(|c| prepare(*c, options)).collect();
+                    let which = |(i, ready): (usize, Result<_>)| ready.map_err(|e| of_cloud(start + i, e));
+                    ready.into_iter().enumerate().map(which).collect::<Result<_>>()?
+                }
             };
             // Clouds whose distances were multiplied by one factor share their threshold.
             for some in ready.chunk_by(|a, b| a.factor == b.factor) {
@@ -346,6 +349,7 @@ impl Engine {
             cpu::named_pairs(clouds, wanted, options.cycles, &mut |pairs| take(Found::Named(pairs)))?;
         } else {
             // Cohomology, which finds dimension 3, knows no cycles. Beside it they cost nothing.
+            cpu::check_sizes(clouds, max_dim)?;
             let mut cycles = Vec::with_capacity(clouds.len());
             let first = cpu::Wanted { max_dim: 1, ..wanted };
             cpu::named_pairs(clouds, first, options.cycles, &mut |pairs| cycles.push(pairs.cycles))?;
@@ -384,12 +388,20 @@ impl Engine {
         } else if options.max_points.is_some_and(|most| views.iter().any(|v| v.len > most)) {
             "points are sampled on the host"
         } else {
-            let mut i = 0;
-            return gpu::pairs(gpu, Ready::Device(numbers, views), options, options.threshold, self.tuning, task, &mut |pairs| {
-                let (points, metric) = (views[i].len, options.metric);
-                take(i, Of { points, metric, factor: 1.0, sampled_from: None }, Found::Pairs(pairs));
-                i += 1;
-            });
+            let (mut i, task) = (0, task.among(0, views.len()));
+            return gpu::pairs(
+                gpu,
+                Ready::Device(numbers, views),
+                options,
+                options.threshold,
+                self.tuning,
+                &task,
+                &mut |pairs| {
+                    let (points, metric) = (views[i].len, options.metric);
+                    take(i, Of { points, metric, factor: 1.0, sampled_from: None }, Found::Pairs(pairs));
+                    i += 1;
+                },
+            );
         };
         Err(Error::input(format!("{refused}, and these numbers are on a device: read them back first")))
     }
@@ -397,6 +409,14 @@ impl Engine {
 
 /// Coordinates, and entries of tables, that may be copied at one time to make clouds ready.
 const NUMBERS_AT_ONCE: usize = 1 << 26;
+
+/// A mistake in one cloud of several.
+fn of_cloud(i: usize, e: Error) -> Error {
+    match e {
+        Error::Input(message) => Error::input(format!("cloud {i}: {message}")),
+        other => other,
+    }
+}
 
 /// What an engine found out about a cloud.
 enum Found {
@@ -547,7 +567,7 @@ mod tests {
         let mut bad = numbers.clone();
         bad[70] = f32::NAN;
         let e = Engine::cpu().barcodes(Input::views(&bad, &views[..]), &Options::default()).unwrap_err();
-        assert!(e.to_string().contains("point 3 has the coordinate NaN in column 1"), "{e}");
+        assert!(e.to_string().contains("cloud 1: point 3 has the coordinate NaN in column 1"), "{e}");
         let beyond = CloudView { len: 61, ..views[0] };
         assert_eq!(Engine::cpu().barcodes(Input::views(&bad, vec![beyond]), &Options::default()).unwrap_err().exit_code(), 2);
         assert!(Engine::cpu().barcode(Input::views(&numbers, &views[..]), &Options::default()).is_err());

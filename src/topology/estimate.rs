@@ -7,7 +7,7 @@ use super::gpu;
 use super::input::Input;
 use super::options::Options;
 use super::source::Source;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::progress::Unwatched;
 use std::time::Instant;
 
@@ -77,13 +77,14 @@ impl Engine {
     pub fn estimate<'a>(&self, input: impl Into<Input<'a>>, options: &Options) -> Result<Estimate> {
         options.check()?;
         let (input, _) = input.into().narrow(options.metric)?;
-        let clouds = input.sources()?;
-        let [cloud] = clouds[..] else {
-            return Err(Error::input(format!("one cloud is asked about, and {} are given", clouds.len())));
-        };
+        input.check_one()?;
+        let cloud = input.sources()?[0];
+        cloud.largest()?;
         let points = options.max_points.map_or(cloud.len(), |most| most.min(cloud.len()));
         let native = cpu::bytes(points, options.max_dim);
-        let (bytes, limit, free) = match self.on_device(points) {
+        // What names simplices is computed natively.
+        let device = if options.names_simplices() { None } else { self.on_device(points) };
+        let (bytes, limit, free) = match device {
             // Above dimension 1 the host has its part.
             Some((bytes, limit)) => (bytes + if options.max_dim > 1 { native } else { 0 }, limit, None),
             None => {

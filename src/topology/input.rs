@@ -126,6 +126,17 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Refuses all but one cloud.
+    ///
+    /// # Errors
+    /// [`Error::Input`].
+    pub(super) fn check_one(&self) -> Result<()> {
+        match self.len() {
+            1 => Ok(()),
+            many => Err(Error::input(format!("one cloud is asked about, and {many} are given"))),
+        }
+    }
+
     /// The clouds on the host, in single precision.
     ///
     /// # Errors
@@ -141,7 +152,9 @@ impl<'a> Input<'a> {
             Kind::Edges(graph) => vec![Source::Edges(graph)],
             Kind::Wide(..) => return Err(Error::Internal("points in double precision were not rounded".into())),
             #[cfg(feature = "gpu")]
-            Kind::Device(..) => return Err(Error::input("the numbers are on a GPU: give them to the engine of that GPU")),
+            Kind::Device(..) => {
+                return Err(Error::input("the numbers are on a device, and are needed on the host: read them back first"));
+            }
         })
     }
 }

@@ -29,11 +29,16 @@ impl Prepared<'_> {
     }
 }
 
-/// Numbers that a cloud may take in its changed form, about.
+/// Numbers that a cloud takes in its changed form, about: none if it stays as it is. That it may have
+/// to be rescaled is not counted, for hardly any has.
 pub(super) fn weight(cloud: &Source<'_>, options: &Options) -> usize {
     let n = options.max_points.map_or(cloud.len(), |most| most.min(cloud.len()));
-    let table = if options.metric == Metric::KnnHops || cloud.features().is_none() && n < cloud.len() { n * n } else { 0 };
-    n.saturating_mul(cloud.features().unwrap_or(0)).saturating_add(table)
+    match cloud.features() {
+        Some(_) if options.metric == Metric::KnnHops => n.saturating_mul(n),
+        Some(features) if n < cloud.len() => n.saturating_mul(features),
+        None if n < cloud.len() => n.saturating_mul(n) / 2,
+        _ => 0,
+    }
 }
 
 /// Samples, counts hops, and rescales, where any of it is needed. Most clouds stay as they are.

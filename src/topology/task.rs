@@ -12,6 +12,8 @@ pub(crate) struct Task<'a> {
     stages: Option<&'a Mutex<Seconds>>,
     /// How many clouds were finished before those that are worked on, and how many there are.
     clouds: (usize, usize),
+    /// Whether clouds are all that is reported.
+    clouds_alone: bool,
 }
 
 /// Told what is being done, how many steps of how many are done; returns whether to go on.
@@ -20,19 +22,25 @@ type Report<'a> = &'a (dyn Fn(&str, u64, u64) -> bool + Sync);
 impl<'a> Task<'a> {
     /// Nobody watches.
     pub fn unwatched() -> Self {
-        Self { report: None, stages: None, clouds: (0, 1) }
+        Self { report: None, stages: None, clouds: (0, 1), clouds_alone: false }
     }
 
     /// `report` is called now and then, from any thread, with what is being done and how many steps
     /// of how many are done. When it returns `false` the computation ends with
     /// [`Error::Interrupted`].
     pub fn watched(report: &'a (dyn Fn(&str, u64, u64) -> bool + Sync)) -> Self {
-        Self { report: Some(report), stages: None, clouds: (0, 1) }
+        Self { report: Some(report), stages: None, clouds: (0, 1), clouds_alone: false }
     }
 
     /// The same task for a part of all clouds: those that come after `before` of `total`.
     pub fn among(self, before: usize, total: usize) -> Self {
         Self { clouds: (before, total), ..self }
+    }
+
+    /// The same task for one of several clouds, of which so many are finished: it reports that
+    /// number, whatever it is at.
+    pub fn of_cloud(self, done: usize) -> Self {
+        Self { clouds: (self.clouds.0 + done, self.clouds.1), clouds_alone: true, ..self }
     }
 
     /// The same task, whose stages add their seconds here.
@@ -50,6 +58,8 @@ impl<'a> Task<'a> {
     /// # Errors
     /// [`Error::Interrupted`] when the watcher wants to stop.
     pub fn at(&self, what: &str, done: u64, total: u64) -> Result<()> {
+        let clouds = ("clouds", self.clouds.0 as u64, self.clouds.1 as u64);
+        let (what, done, total) = if self.clouds_alone { clouds } else { (what, done, total) };
         match self.report {
             Some(report) if !report(what, done, total) => {
                 Err(Error::Interrupted(format!("stopped at {what}: {done} of {total}")))

@@ -92,7 +92,9 @@ impl Trainer {
             }
         };
         let record = ModuleRecord::from_bytes(read("model.bpk")?).map_err(|e| damaged("model.bpk", &e))?;
-        self.net = self.net.clone().try_load_record(record).map_err(|e| damaged("model.bpk", &e))?;
+        // Versions differ in how they name tensors.
+        let other = |e| Error::file(folder.join("model.bpk"), format!("damaged, or saved by another version of Lacuna: {e}"));
+        self.net = self.net.clone().try_load_record(record).map_err(other)?;
         // burn would panic.
         if std::env::var_os("BURN_DEVICE").is_none() && crate::gpu::adapters().is_empty() {
             return Err(Error::NoAdapter(

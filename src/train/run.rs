@@ -285,7 +285,7 @@ impl Run {
         let weights = self.folder.join("weights.safetensors");
         if !weights.exists() {
             let message = "has no weights yet, for no epoch is through: resume its training";
-            return Err(Error::file(&self.folder, message).settings(&["resume"]));
+            return Err(Error::file(&self.folder, message));
         }
         Net::load(&self.arch, &weights, &compute.device)
     }

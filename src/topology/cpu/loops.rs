@@ -11,7 +11,7 @@ use super::neighbours::{Forest, Near};
 use super::reduction::Columns;
 use crate::error::Result;
 use crate::simd::wide;
-use crate::topology::order::{Edge, Key, Rank};
+use crate::topology::order::{Edge, Key, Rank, entry_of_rank};
 use crate::topology::task::Task;
 use rayon::prelude::*;
 use std::collections::BinaryHeap;
@@ -206,6 +206,6 @@ impl Expansion {
 pub(super) fn nearest_of_lune(f: &Filtration, x: usize, y: usize, rank: u32) -> u32 {
     let longer = || f.row(x).iter().zip(f.row(y)).map(|(&x, &y)| x.max(y));
     let least = longer().fold(i32::MAX, i32::min);
-    debug_assert!(least < crate::topology::order::entry_of_rank(rank), "the lune is empty");
+    debug_assert!(least < entry_of_rank(rank), "the lune is empty");
     longer().position(|l| l == least).unwrap_or(0) as u32
 }

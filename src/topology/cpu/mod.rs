@@ -55,6 +55,11 @@ const SIDE_BY_SIDE_BYTES: u64 = 4 << 30;
 /// Clouds of a batch between two reports.
 const AT_ONCE: usize = 256;
 
+/// [`check_size`] for all clouds.
+pub(crate) fn check_sizes(clouds: &[Source<'_>], max_dim: usize) -> Result<()> {
+    clouds.iter().try_for_each(|c| check_size_of(c, max_dim))
+}
+
 /// [`check_size`], with advice that fits: a graph cannot be sampled.
 fn check_size_of(cloud: &Source<'_>, max_dim: usize) -> Result<()> {
     check_size(cloud.len(), max_dim).map_err(|e| match (cloud, e) {
@@ -186,7 +191,7 @@ fn each<T: Send>(
     take: &mut dyn FnMut(T),
 ) -> Result<()> {
     let Wanted { metric, threshold, max_dim, task } = wanted;
-    clouds.iter().try_for_each(|c| check_size_of(c, max_dim))?;
+    check_sizes(clouds, max_dim)?;
     let threads = rayon::current_num_threads();
     let one = |cloud: &Source<'_>, parallel: bool, task: &Task<'_>| {
         let metric = cloud.metric(metric);
@@ -198,8 +203,9 @@ fn each<T: Send>(
     let largest = clouds.iter().map(Source::len).max().unwrap_or(0);
     let together = threads as u64 * bytes(largest, max_dim);
     if clouds.len() == 1 || threads > 1 && (clouds.len() < 2 * threads || together > SIDE_BY_SIDE_BYTES) {
-        for cloud in clouds {
-            let found = if threads > 1 { awake::awake(|| one(cloud, true, task)) } else { one(cloud, false, task) };
+        for (i, cloud) in clouds.iter().enumerate() {
+            let task = if clouds.len() > 1 { task.of_cloud(i) } else { *task };
+            let found = if threads > 1 { awake::awake(|| one(cloud, true, &task)) } else { one(cloud, false, &task) };
             take(found?);
         }
         return Ok(());

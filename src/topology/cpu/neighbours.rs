@@ -45,8 +45,7 @@ fn nearest_of_row(row: &[i32], i: u32) -> [u32; NEAR] {
     near.map(|(_, j)| j)
 }
 
-/// The edges with an empty lune, in filtration order. The table must
-/// hold keys, not ranks.
+/// The edges with an empty lune, in filtration order. The table must hold keys, not ranks.
 pub(super) fn relative_neighbours(f: &Filtration, near: &Near, parallel: bool) -> Vec<Edge> {
     let of_row = |best: &mut Vec<i32>, i: usize| {
         let mut found = Vec::new();
