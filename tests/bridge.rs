@@ -78,6 +78,26 @@ fn activations_reach_the_engine_without_the_host() {
     assert!(read < 4 * numbers.len() as u64 / 20, "{read} bytes came back, the tensor has {}", 4 * numbers.len());
     assert!(read > 0, "the bars do come back");
     assert_eq!(got, compute.engine.barcodes(Input::views(&numbers, &views), &Options::default()).unwrap());
+    // Tiny pools make several batches of this; their reports count the clouds of all.
+    let (mut counts, mut again) = (Counts::default(), Vec::new());
+    let tiny = compute.engine.clone().with_tiny_pools();
+    tiny.each(Input::on_device(memory.numbers(), &views), &Options::default(), &mut counts, &mut |_, b| again.push(b)).unwrap();
+    assert_eq!(got, again);
+    let reported: Vec<u64> = counts.0.iter().filter(|(what, ..)| what == "clouds").map(|(_, done, _)| *done).collect();
+    assert!(reported.len() > 1 && reported.is_sorted(), "{:?}", counts.0);
+    assert!(counts.0.iter().all(|(what, done, total)| done <= total && (what != "clouds" || *total == channels as u64)));
+}
+
+/// What was reported.
+#[derive(Default)]
+struct Counts(Vec<(String, u64, u64)>);
+
+impl lacuna::progress::Watch for Counts {
+    fn at(&mut self, what: &str, done: u64, total: u64) {
+        self.0.push((what.into(), done, total));
+    }
+
+    fn note(&mut self, _line: &str) {}
 }
 
 /// A small network whose filters are scored on both engines from the same weights.

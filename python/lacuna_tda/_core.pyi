@@ -1,0 +1,49 @@
+from collections.abc import Callable
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Asked(TypedDict):
+    dim: int
+    metric: str
+    k: int
+    threshold: float | None
+    max_points: int | None
+    cycles: int
+    edges: bool
+    engine: str
+    adapter: str | None
+    threads: int | None
+    progress: Callable[[int, int], object] | None
+
+class Cloud:
+    @staticmethod
+    def points(rows: NDArray[np.float32]) -> Cloud: ...
+    @staticmethod
+    def points_f64(rows: NDArray[np.float64], metric: str) -> tuple[Cloud, int]: ...
+    @staticmethod
+    def lower(n: int, lower: NDArray[np.float32]) -> Cloud: ...
+    @staticmethod
+    def graph(
+        n: int,
+        i: NDArray[np.uint32],
+        j: NDArray[np.uint32],
+        length: NDArray[np.float32],
+    ) -> Cloud: ...
+    def __len__(self) -> int: ...
+
+class Found:
+    @property
+    def n(self) -> int: ...
+    @property
+    def sampled_from(self) -> int | None: ...
+    def diagrams(self) -> list[NDArray[np.float32]]: ...
+    def edges(self) -> list[NDArray[np.int64]] | None: ...
+    def cycles(self) -> list[tuple[float, float, NDArray[np.int64]]] | None: ...
+
+def barcodes_of_points(points: NDArray[np.float32], asked: Asked) -> list[Found]: ...
+def barcodes_of_batch(clouds: NDArray[np.float32], asked: Asked) -> list[Found]: ...
+def barcodes(clouds: list[Cloud], asked: Asked) -> list[Found]: ...
+def betti_numbers(clouds: list[Cloud], scale: float, asked: Asked) -> list[list[int]]: ...
+def devices() -> list[tuple[str, str, bool, int]]: ...

@@ -1,0 +1,21 @@
+//! `lacuna_tda._core`: arrays in, arrays out. What a Python user writes is in the Python files
+//! beside this crate; nothing here knows their conventions.
+
+mod engines;
+mod found;
+mod given;
+mod run;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod lacuna_tda_core {
+    #[pymodule_export]
+    use super::engines::devices;
+    #[pymodule_export]
+    use super::found::Found;
+    #[pymodule_export]
+    use super::given::Cloud;
+    #[pymodule_export]
+    use super::run::{barcodes, barcodes_of_batch, barcodes_of_points, betti_numbers};
+}

@@ -1,0 +1,252 @@
+"""Barcodes from Python: what goes in, what comes out, what is refused."""
+
+import math
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import lacuna_tda as lt
+
+SQUARE = [[0, 0], [1, 0], [1, 1], [0, 1]]
+
+
+def circle(n=60, seed=0):
+    turn = np.random.default_rng(seed).uniform(0, 2 * math.pi, n)
+    return np.stack([np.cos(turn), np.sin(turn)], 1)
+
+
+def same(a, b):
+    assert len(a.diagrams) == len(b.diagrams)
+    for x, y in zip(a.diagrams, b.diagrams):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_a_square_has_one_loop():
+    found = lt.barcode(SQUARE)
+    np.testing.assert_allclose(found.diagram(1), [[1, math.sqrt(2)]], rtol=1e-6)
+    assert found.diagram(0).shape == (4, 2) and np.isinf(found.diagram(0)[-1, 1])
+    assert found.diagram(0).dtype == np.float32 and found.n == 4 and found.dim == 1
+    assert found.betti_numbers(1.2) == [1, 1] == lt.betti_numbers(SQUARE, 1.2)
+    assert repr(found) == "<Barcode of 4 points: H0: 4, H1: 1>"
+    assert found.lengths(1)[0] == pytest.approx(math.sqrt(2) - 1)
+    scales, values = found.betti_curve(0)
+    assert scales.tolist() == [0, 1] and values.tolist() == [4, 1]
+    assert "<svg" in found._repr_svg_()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int64, np.uint8, bool])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_every_dtype_and_order_gives_the_same(dtype, order):
+    given = np.array(SQUARE, dtype=dtype, order=order)
+    given.setflags(write=False)
+    same(lt.barcode(given), lt.barcode(SQUARE))
+    same(lt.barcode(np.array(SQUARE * 2, dtype)[::2][:4], 0), lt.barcode([[0, 0], [1, 1]] * 2, 0))
+
+
+def test_distances_points_and_graphs_agree():
+    points = circle().astype(np.float32)
+    apart = np.sqrt(((points[:, None] - points[None]).astype(np.float32) ** 2).sum(2, np.float32))
+    plain = lt.barcode(points)
+    square = lt.barcode(apart, metric="precomputed")
+    condensed = lt.barcode(apart[np.triu_indices(60, 1)], metric="precomputed")
+    same(square, condensed)
+    for x, y in zip(plain.diagrams, square.diagrams):
+        np.testing.assert_allclose(x, y, rtol=1e-6)
+    sparse = pytest.importorskip("scipy.sparse")
+    same(lt.barcode(sparse.csr_matrix(apart)), square)
+    same(lt.barcode(sparse.coo_array(np.triu(apart))), square)
+    near = lt.barcode(apart, metric="precomputed", threshold=0.5)
+    same(lt.barcode(sparse.csr_matrix(np.where(apart <= 0.5, apart, 0))), near)
+
+
+def test_many_clouds_are_those_alone():
+    rng = np.random.default_rng(1)
+    clouds = rng.normal(size=(20, 30, 3)).astype(np.float32)
+    alone = [lt.barcode(c, 2) for c in clouds]
+    for found in (lt.barcodes(clouds, 2), lt.barcodes(list(clouds), 2), lt.barcodes(clouds[:, ::1, :].astype(np.float64).astype(np.float32), 2)):
+        for a, b in zip(found, alone, strict=True):
+            same(a, b)
+    every_other = lt.barcodes(clouds[:, ::2], 1)
+    same(every_other[3], lt.barcode(clouds[3, ::2], 1))
+    unlike = lt.barcodes([clouds[0], SQUARE, clouds[1][:5]])
+    same(unlike[1], lt.barcode(SQUARE))
+    assert lt.barcodes([]) == []
+
+
+def test_edges_have_the_lengths_of_the_bars():
+    points = np.random.default_rng(2).normal(size=(40, 3)).astype(np.float32)
+    found = lt.barcode(points, 2, edges=True)
+    for dim in range(3):
+        bars, edges = found.diagram(dim), found.edges(dim)
+        assert edges.shape == (len(bars), 4) and edges.dtype == np.int64
+        birth = np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
+        np.testing.assert_allclose(birth, bars[:, 0], rtol=1e-5, atol=1e-6)
+        dies = np.isfinite(bars[:, 1])
+        assert (edges[~dies, 2:] == -1).all()
+        death = np.linalg.norm(points[edges[dies, 2]] - points[edges[dies, 3]], axis=1)
+        np.testing.assert_allclose(death, bars[dies, 1], rtol=1e-5)
+    with pytest.raises(ValueError, match="edges=True"):
+        lt.barcode(points).edges(1)
+
+
+def test_cycles_close():
+    found = lt.cycles(circle(), 2)
+    assert found[0].birth == lt.barcode(circle()).diagram(1)[:, 0][lt.barcode(circle()).lengths(1).argmax()]
+    _, counts = np.unique(found[0].edges, return_counts=True)
+    assert (counts % 2 == 0).all()
+
+
+def test_points_far_from_the_origin_keep_their_distances():
+    far = np.array(SQUARE) * 1e-3 + 1e9
+    np.testing.assert_allclose(lt.barcode(far).diagram(1), lt.barcode(SQUARE).diagram(1) * 1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "error", "says"),
+    [
+        ([[0, float("nan")], [1, 1]], {}, ValueError, "finite"),
+        ([[0, 0], [1]], {}, ValueError, "ragged|inhomogeneous"),
+        (np.array([[None, 1]]), {}, ValueError, "numbers"),
+        ("points.csv", {}, TypeError, "text"),
+        ([["a", "b"]], {}, TypeError, "real numbers"),
+        (np.zeros((2, 2), complex), {}, TypeError, "complex"),
+        (np.zeros((0, 2)), {}, ValueError, "empty|one point"),
+        ([1.0, 2.0], {}, ValueError, "shape"),
+        (np.zeros((2, 2, 2)), {}, ValueError, "shape"),
+        (SQUARE, {"dim": 4}, ValueError, "dimension 4"),
+        (SQUARE, {"dim": 3, "edges": True}, ValueError, "dimension 2"),
+        (SQUARE, {"metric": "taxi"}, ValueError, "taxi"),
+        (SQUARE, {"threshold": -1}, ValueError, "threshold"),
+        (SQUARE, {"engine": "tpu"}, ValueError, "tpu"),
+        (SQUARE, {"threads": 0}, ValueError, "threads"),
+        (SQUARE, {"progress": 3}, TypeError, "progress"),
+        ([[0, 1], [2, 0]], {"metric": "precomputed"}, ValueError, "not symmetric"),
+        ([[1, 1], [1, 0]], {"metric": "precomputed"}, ValueError, "diagonal"),
+        ([1.0, 2.0], {"metric": "precomputed"}, ValueError, "all pairs"),
+        (np.zeros((70_000, 1), np.float32), {}, MemoryError, "max_points"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(given, options, error, says):
+    with pytest.raises(error, match=says):
+        lt.barcode(given, **options)
+
+
+def test_unknown_arguments_are_named():
+    with pytest.raises(TypeError, match="maxdim"):
+        lt.barcode(SQUARE, maxdim=2)
+    with pytest.raises(TypeError, match="maxdim"):
+        lt.barcodes([SQUARE], maxdim=2)
+
+
+def test_rounding_that_merges_points_is_said():
+    with pytest.warns(UserWarning, match="became equal"):
+        lt.barcode(np.array([[0.0], [1e-30], [1.0]]))
+
+
+def test_barcodes_pickle():
+    found = lt.barcode(SQUARE, edges=True, cycles=1)
+    again = pickle.loads(pickle.dumps(found))
+    same(found, again)
+    assert again.cycles[0].edges.shape == (4, 2)
+
+
+def slow():
+    return np.random.default_rng(0).normal(size=(900, 64)).astype(np.float32)
+
+
+def test_progress_is_told_and_may_end_it():
+    told = []
+
+    def progress(done, total):
+        told.append((done, total))
+        if len(told) == 3:
+            raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        lt.barcode(slow(), 3, progress=progress, engine="cpu")
+    assert len(told) == 3
+
+
+def test_other_threads_run_meanwhile():
+    count, stop = [0], threading.Event()
+
+    def counting():
+        while not stop.is_set():
+            count[0] += 1
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=counting)
+    thread.start()
+    lt.barcodes(np.random.default_rng(0).normal(size=(300, 100, 8)).astype(np.float32))
+    stop.set()
+    thread.join()
+    assert count[0] > 5
+
+
+def test_ctrl_c_stops_a_long_call():
+    code = (
+        "import numpy as np, lacuna_tda as lt\n"
+        "x = np.random.default_rng(0).normal(size=(1500, 64)).astype(np.float32)\n"
+        "print('begun', flush=True)\n"
+        "lt.barcode(x, 3, engine='cpu')\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout.readline() == b"begun\n"
+    time.sleep(1.0)
+    begin = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=60)
+    assert b"KeyboardInterrupt" in said and child.returncode != 0
+    assert time.monotonic() - begin < 5  # the bound is generous: machines are noisy
+
+
+def forked(_):
+    return lt.barcode(SQUARE, engine="cpu").diagram(1).tolist()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_child_computes():
+    lt.barcodes([circle()] * 8, engine="cpu")
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        found = pool.map_async(forked, range(4)).get(timeout=20)
+    assert found == [lt.barcode(SQUARE).diagram(1).tolist()] * 4
+
+
+def test_threads_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("LACUNA_THREADS", "many")
+    with pytest.raises(ValueError, match="LACUNA_THREADS"):
+        lt.barcode(SQUARE)
+    monkeypatch.setenv("LACUNA_THREADS", "1")
+    same(lt.barcode(slow()[:200]), lt.barcode(slow()[:200], threads=2))
+
+
+def test_a_thousand_calls_leak_nothing():
+    points = circle(100).astype(np.float32)
+
+    def kib():
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+    if not os.path.exists("/proc/self/status"):
+        pytest.skip("this system does not say how much memory a process has")
+    for _ in range(200):
+        lt.barcode(points, edges=True)
+    before = kib()
+    for _ in range(1000):
+        lt.barcode(points, edges=True)
+    assert kib() - before < 4096
+
+
+def test_plots():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    axes = lt.barcode(circle()).plot()
+    assert axes.get_xlabel() == "diameter"
