@@ -89,18 +89,27 @@ def _cloud(x: Any, metric: str) -> "_core.Cloud":
     return cloud
 
 
+_USUAL = {
+    "dim": 1,
+    "k": 14,
+    "max_points": None,
+    "cycles": 0,
+    "edges": False,
+    "engine": "auto",
+    "adapter": None,
+    "threads": None,
+    "progress": None,
+}
+
+
 def _asked(metric: str, threshold: float | None, options: dict[str, Any]) -> dict[str, Any]:
     """The options of a call as the core takes them."""
-    endless = threshold is None or (isinstance(threshold, float) and math.isinf(threshold))
+    unknown = sorted(set(options) - set(_USUAL))
+    if unknown:
+        raise TypeError(f"unknown argument '{unknown[0]}'")
+    endless = threshold is None or math.isinf(threshold)
     return {
-        "dim": 1,
-        "k": 14,
-        "max_points": None,
-        "cycles": 0,
-        "edges": False,
-        "engine": "auto",
-        "adapter": None,
-        "threads": None,
+        **_USUAL,
         **options,
         "metric": "euclidean" if metric == "precomputed" else metric,
         "threshold": None if endless else float(threshold),
@@ -225,9 +234,6 @@ def barcodes(
     :func:`barcode`.
     """
     metric = _SYNONYMS.get(metric, metric)
-    unknown = set(options) - _OPTIONS
-    if unknown:
-        raise TypeError(f"unknown argument '{sorted(unknown)[0]}'")
     asked = _asked(metric, threshold, {"dim": dim, **options})
     if hasattr(clouds, "dtype") and getattr(clouds, "ndim", 0) == 3 and metric != "precomputed":
         array = _numbers(clouds, "the clouds")
@@ -238,22 +244,15 @@ def barcodes(
     return [_result(f, metric, threshold) for f in found]
 
 
-_OPTIONS = {
-    "k", "max_points", "cycles", "edges", "engine", "adapter", "threads", "progress",
-}  # fmt: skip
-
-
 def betti_numbers(x: Any, scale: float, dim: int = 1, **options: Any) -> list[int]:
-    """The Betti numbers of one cloud at a scale, by dimension: those of the complex of all simplices
-    of diameter at most ``scale``. Nothing beyond that scale is computed. The other arguments are
+    """The Betti numbers of one cloud at a scale, by dimension.
+
+    They are those of the complex of all simplices of diameter at most ``scale``. Nothing beyond that scale is computed. The other arguments are
     those of :func:`barcode`.
     """
-    metric = _SYNONYMS.get(options.get("metric", "euclidean"), options.pop("metric", "euclidean"))
-    threshold = options.pop("threshold", None)
-    unknown = set(options) - _OPTIONS
-    if unknown:
-        raise TypeError(f"unknown argument '{sorted(unknown)[0]}'")
-    asked = _asked(metric, threshold, {"dim": dim, **options})
+    metric = options.pop("metric", "euclidean")
+    metric = _SYNONYMS.get(metric, metric)
+    asked = _asked(metric, options.pop("threshold", None), {"dim": dim, **options})
     return _core.betti_numbers([_cloud(x, metric)], float(scale), asked)[0]
 
 
@@ -272,8 +271,9 @@ def cycles(x: Any, count: int = 1, **options: Any) -> list[Cycle]:
 
 
 def devices() -> list[dict[str, Any]]:
-    """The GPUs of this machine, real ones first: name, backend, whether it is software, and the most
-    points that one cloud may have there.
+    """The GPUs of this machine, real ones first.
+
+    Each has a name, a backend, whether it is software, and the most points of one cloud.
     """
     names = ("name", "backend", "software", "max_points")
     return [dict(zip(names, found)) for found in _core.devices()]

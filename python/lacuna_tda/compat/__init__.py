@@ -1,0 +1,5 @@
+"""Modules that take the place of other packages: change one import.
+
+:mod:`lacuna_tda.compat.ripser` stands for ripser.py, :mod:`lacuna_tda.compat.gph` for giotto-ph.
+What this engine does not compute, as homology with other coefficients than Z/2, is a ValueError.
+"""

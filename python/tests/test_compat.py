@@ -1,0 +1,77 @@
+"""The modules that stand for other packages."""
+
+import numpy as np
+import pytest
+
+from lacuna_tda.compat.gph import ripser_parallel
+from lacuna_tda.compat.ripser import ripser
+
+POINTS = np.random.default_rng(3).normal(size=(40, 3))
+APART = np.sqrt(((POINTS[:, None] - POINTS[None]) ** 2).sum(-1))
+
+
+def test_ripser_returns_its_keys():
+    found = ripser(POINTS, maxdim=2)
+    assert set(found) == {"dgms", "cocycles", "num_edges", "dperm2all", "idx_perm", "r_cover"}
+    assert [d.dtype for d in found["dgms"]] == [np.float64] * 3
+    finite = np.isfinite(found["dgms"][0][:, 1])
+    assert finite[:-1].all() and not finite[-1]
+    again = ripser(APART, 2, distance_matrix=True)
+    for a, b in zip(found["dgms"], again["dgms"], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+    assert again["num_edges"] == (APART[np.triu_indices(40, 1)] <= APART.max(1).min()).sum()
+    assert found["r_cover"] == 0 and found["idx_perm"].tolist() == list(range(40))
+
+
+def test_ripser_samples_greedily():
+    found = ripser(POINTS, n_perm=10)
+    assert found["idx_perm"][0] == 0 and len(set(found["idx_perm"])) == 10
+    assert found["dperm2all"].shape == (10, 40)
+    assert found["r_cover"] == found["dperm2all"].min(0).max()
+    assert len(found["dgms"][0]) == 10
+    with pytest.raises(ValueError, match="points in greedy permutation is greater"):
+        ripser(POINTS, n_perm=50)
+
+
+@pytest.mark.parametrize("options", [{"coeff": 3}, {"do_cocycles": True}])
+def test_ripser_refuses_what_is_not_computed(options):
+    with pytest.raises(ValueError):
+        ripser(POINTS, **options)
+
+
+def test_ripser_warns():
+    with pytest.warns(UserWarning, match="more columns than rows"):
+        ripser(POINTS.T)
+    with pytest.warns(UserWarning, match="input matrix is square"):
+        ripser(APART)
+    with pytest.raises(ValueError, match="not square"):
+        ripser(POINTS, distance_matrix=True)
+    with pytest.raises(ValueError, match="diagonal"):
+        ripser(APART + np.eye(40), distance_matrix=True)
+
+
+def test_generators_have_the_lengths_of_their_bars():
+    found = ripser_parallel(POINTS, 2, return_generators=True)
+    finite_0, finite, endless_0, endless = found["gens"]
+
+    def length(ends):
+        return np.linalg.norm(POINTS[ends[:, 0]] - POINTS[ends[:, 1]], axis=1)
+
+    bars = found["dgms"][0]
+    np.testing.assert_allclose(length(finite_0[:, 1:]), bars[np.isfinite(bars[:, 1]), 1], rtol=1e-5)
+    assert endless_0.shape == (1,)
+    for dim, (edges, never) in enumerate(zip(finite, endless, strict=True), 1):
+        bars = found["dgms"][dim]
+        dies = np.isfinite(bars[:, 1])
+        np.testing.assert_allclose(length(edges[:, :2]), bars[dies, 0], rtol=1e-5)
+        np.testing.assert_allclose(length(edges[:, 2:]), bars[dies, 1], rtol=1e-5)
+        assert (edges[:, 0] > edges[:, 1]).all() and len(never) == (~dies).sum()
+
+
+def test_one_triangle_of_a_matrix_is_enough():
+    a = ripser_parallel(np.triu(APART), metric="precomputed")["dgms"]
+    b = ripser_parallel(APART, metric="precomputed", n_threads=-1)["dgms"]
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_array_equal(x, y)
+    with pytest.raises(ValueError):
+        ripser_parallel(POINTS, coeff=7)
