@@ -9,7 +9,7 @@ mod run;
 use pyo3::prelude::*;
 
 #[pymodule]
-mod lacuna_tda_core {
+mod _core {
     #[pymodule_export]
     use super::engines::devices;
     #[pymodule_export]

@@ -156,8 +156,9 @@ fn each(py: Python<'_>, input: Input<'_>, asked: &Asked) -> PyResult<Vec<Found>>
 #[pyfunction]
 pub fn barcodes_of_points(py: Python<'_>, points: PyReadonlyArray2<'_, f32>, asked: Asked) -> PyResult<Vec<Found>> {
     let features = points.as_array().ncols();
-    match points.as_slice() {
-        Ok(numbers) if features > 0 => each(py, Input::points(numbers, features).map_err(raised)?, &asked),
+    // Of the two orders in memory only that of rows is the engine's.
+    match points.as_array().to_slice() {
+        Some(numbers) if features > 0 => each(py, Input::points(numbers, features).map_err(raised)?, &asked),
         _ => {
             let numbers: Vec<f32> = points.as_array().iter().copied().collect();
             each(py, Input::points(&numbers, features).map_err(raised)?, &asked)
@@ -172,9 +173,9 @@ pub fn barcodes_of_batch(py: Python<'_>, clouds: PyReadonlyArray3<'_, f32>, aske
     let views: Vec<CloudView> =
         (0..count).map(|c| CloudView { len, features, offset: c * len * features, stride: features }).collect();
     let copied: Vec<f32>;
-    let numbers = match clouds.as_slice() {
-        Ok(numbers) => numbers,
-        Err(_) => {
+    let numbers = match clouds.as_array().to_slice() {
+        Some(numbers) => numbers,
+        None => {
             copied = clouds.as_array().iter().copied().collect();
             &copied
         }

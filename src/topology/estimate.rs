@@ -72,8 +72,8 @@ impl Engine {
     /// measured, and are a bound. Takes one or two seconds, less where clouds are small.
     ///
     /// # Errors
-    /// As [`Engine::each`], on the samples; [`Error::Input`] too for any other number of clouds,
-    /// and for numbers on a device.
+    /// As [`Engine::each`], on the samples; [`crate::Error::Input`] too for any other number of
+    /// clouds, and for numbers on a device.
     pub fn estimate<'a>(&self, input: impl Into<Input<'a>>, options: &Options) -> Result<Estimate> {
         options.check()?;
         let (input, _) = input.into().narrow(options.metric)?;
