@@ -1,7 +1,7 @@
 //! What Python gives: clouds of their own, made once and used often.
 
 use crate::run::raised;
-use lacuna::topology::{DistanceMatrix, Input, Metric, PointCloud, SparseGraph};
+use lacuna::topology::{DistanceMatrix, Metric, PointCloud, SparseGraph};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
@@ -52,12 +52,5 @@ impl Cloud {
     /// Number of points.
     fn __len__(&self) -> usize {
         self.0.len()
-    }
-}
-
-impl Cloud {
-    /// As an engine takes it.
-    pub fn input(&self) -> Input<'_> {
-        (&self.0).into()
     }
 }

@@ -186,16 +186,13 @@ pub fn barcodes_of_batch(py: Python<'_>, clouds: PyReadonlyArray3<'_, f32>, aske
 /// The barcodes of clouds of any kind and size.
 #[pyfunction]
 pub fn barcodes(py: Python<'_>, clouds: Vec<PyRef<'_, Cloud>>, asked: Asked) -> PyResult<Vec<Found>> {
-    match &clouds[..] {
-        [one] => each(py, one.input(), &asked),
-        many => each(py, many.iter().map(|c| c.0.clone()).collect::<Vec<_>>().into(), &asked),
-    }
+    each(py, clouds.iter().map(|c| &c.0).collect::<Vec<_>>().into(), &asked)
 }
 
 /// Betti numbers of every cloud at a scale, dimension by dimension.
 #[pyfunction]
 pub fn betti_numbers(py: Python<'_>, clouds: Vec<PyRef<'_, Cloud>>, scale: f32, asked: Asked) -> PyResult<Vec<Vec<usize>>> {
     let options = asked.options()?;
-    let input: Input<'_> = clouds.iter().map(|c| c.0.clone()).collect::<Vec<_>>().into();
+    let input: Input<'_> = clouds.iter().map(|c| &c.0).collect::<Vec<_>>().into();
     beside(py, &asked, move |engine, watch| engine.betti_numbers(input, scale, &options, watch))
 }

@@ -210,8 +210,7 @@ pub fn live(run: &Run, data: &DataSet, args: &ProcedureArgs, compute: &Compute, 
         trace.snapshots.push(snapshot);
         trace.training_seconds += record.seconds;
         write_json(&path, &trace)
-    });
-    let net = net?;
+    })?;
     if trace.snapshots.is_empty() {
         let done = run.metrics()?.len();
         trace.snapshots.push(Snapshot::take(&net, data, &classes, done, &procedure, compute)?);

@@ -39,14 +39,12 @@ pub struct Input<'a>(pub(super) Kind<'a>);
 
 #[derive(Clone, Debug)]
 pub(super) enum Kind<'a> {
-    /// Clouds of their own.
-    Clouds(Cow<'a, [Cloud]>),
+    /// Clouds of the input's own.
+    Owned(Vec<Cloud>),
+    /// Clouds that are borrowed.
+    Borrowed(Vec<Source<'a>>),
     /// The points of one cloud in double precision, and how many coordinates each has.
     Wide(&'a [f64], usize),
-    /// A distance matrix that is borrowed.
-    Distances(&'a DistanceMatrix),
-    /// A weighted graph that is borrowed.
-    Edges(&'a SparseGraph),
     /// Clouds of points in one array.
     Views(&'a [f32], Cow<'a, [CloudView]>),
     /// The same on the engine's device.
@@ -98,8 +96,9 @@ impl<'a> Input<'a> {
     /// How many clouds there are.
     pub fn len(&self) -> usize {
         match &self.0 {
-            Kind::Clouds(clouds) => clouds.len(),
-            Kind::Wide(..) | Kind::Distances(_) | Kind::Edges(_) => 1,
+            Kind::Owned(clouds) => clouds.len(),
+            Kind::Borrowed(clouds) => clouds.len(),
+            Kind::Wide(..) => 1,
             Kind::Views(_, views) => views.len(),
             #[cfg(feature = "gpu")]
             Kind::Device(_, views) => views.len(),
@@ -141,15 +140,14 @@ impl<'a> Input<'a> {
     ///
     /// # Errors
     /// [`Error::Input`] for a view that is empty or reaches beyond the numbers.
-    pub(super) fn sources(&self) -> Result<Vec<Source<'_>>> {
+    pub(super) fn sources(&self) -> Result<Cow<'_, [Source<'_>]>> {
         Ok(match &self.0 {
-            Kind::Clouds(clouds) => clouds.iter().map(Source::from).collect(),
+            Kind::Owned(clouds) => clouds.iter().map(Source::from).collect(),
+            Kind::Borrowed(clouds) => Cow::Borrowed(&clouds[..]),
             Kind::Views(numbers, views) => {
                 check_views(views, numbers.len())?;
                 views.iter().map(|v| Source::Points(numbers, *v)).collect()
             }
-            Kind::Distances(matrix) => vec![Source::Distances(matrix)],
-            Kind::Edges(graph) => vec![Source::Edges(graph)],
             Kind::Wide(..) => return Err(Error::Internal("points in double precision were not rounded".into())),
             #[cfg(feature = "gpu")]
             Kind::Device(..) => {
@@ -172,7 +170,13 @@ pub(super) fn check_views(views: &[CloudView], have: usize) -> Result<()> {
 
 impl<'a> From<&'a [Cloud]> for Input<'a> {
     fn from(clouds: &'a [Cloud]) -> Self {
-        Self(Kind::Clouds(clouds.into()))
+        Self(Kind::Borrowed(clouds.iter().map(Source::from).collect()))
+    }
+}
+
+impl<'a> From<Vec<&'a Cloud>> for Input<'a> {
+    fn from(clouds: Vec<&'a Cloud>) -> Self {
+        Self(Kind::Borrowed(clouds.into_iter().map(Source::from).collect()))
     }
 }
 
@@ -190,7 +194,7 @@ impl<'a> From<&'a Vec<Cloud>> for Input<'a> {
 
 impl From<Vec<Cloud>> for Input<'_> {
     fn from(clouds: Vec<Cloud>) -> Self {
-        Self(Kind::Clouds(clouds.into()))
+        Self(Kind::Owned(clouds))
     }
 }
 
@@ -208,19 +212,19 @@ impl From<Cloud> for Input<'_> {
 
 impl<'a> From<&'a PointCloud> for Input<'a> {
     fn from(points: &'a PointCloud) -> Self {
-        Self::views(points.data(), vec![points.view()])
+        Self(Kind::Borrowed(vec![points.into()]))
     }
 }
 
 impl<'a> From<&'a DistanceMatrix> for Input<'a> {
     fn from(matrix: &'a DistanceMatrix) -> Self {
-        Self(Kind::Distances(matrix))
+        Self(Kind::Borrowed(vec![Source::Distances(matrix)]))
     }
 }
 
 impl<'a> From<&'a SparseGraph> for Input<'a> {
     fn from(graph: &'a SparseGraph) -> Self {
-        Self(Kind::Edges(graph))
+        Self(Kind::Borrowed(vec![Source::Edges(graph)]))
     }
 }
 
@@ -252,6 +256,6 @@ mod tests {
         assert!(Input::points(&[1.0, 2.0, 3.0], 2).unwrap_err().to_string().contains("3 numbers"));
         assert!(Input::points_f64(&[1.0], 0).is_err());
         assert_eq!(Input::points(&[1.0, 2.0], 2).unwrap().len(), 1);
-        assert!(Input::from(Vec::new()).is_empty());
+        assert!(Input::from(Vec::<Cloud>::new()).is_empty());
     }
 }
