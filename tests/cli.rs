@@ -188,7 +188,10 @@ fn higher_dimensions_samples_hops_and_cycles() {
     assert_eq!(edges["0"][23], serde_json::json!([[0], null]));
     let plain = json(&run(&["barcode", &ring, "--engine", "cpu"]));
     assert_eq!(answer["bars"], plain["bars"]);
-    refused(&run(&["barcode", &ring, "--edges", "--dim", "3"]), 2, &["up to dimension 2"]);
+    let answer = json(&run(&["barcode", &ring, "--cocycles"]));
+    let across = answer["cocycles"]["1"][0]["simplices"].as_array().unwrap();
+    assert!(!across.is_empty() && across.iter().all(|edge| edge.as_array().unwrap().len() == 2));
+    refused(&run(&["barcode", &ring, "--cocycles", "--dim", "0"]), 2, &["dimension 0"]);
     let drawn = f.path("ring.png").display().to_string();
     stdout(&run(&["barcode", &ring, "--cycles", "2", "--plot-cycles", &drawn]));
     assert!(fs::read(&drawn).unwrap().starts_with(b"\x89PNG"));

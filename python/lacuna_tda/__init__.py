@@ -11,6 +11,7 @@ length of its longest edge.
 
 from ._barcode import Barcode, Cycle
 from ._compute import barcode, barcodes, betti_curve, betti_numbers, cycles, devices
+from ._distances import bottleneck, wasserstein
 
 __all__ = [
     "Barcode",
@@ -19,7 +20,9 @@ __all__ = [
     "barcodes",
     "betti_curve",
     "betti_numbers",
+    "bottleneck",
     "cycles",
     "devices",
+    "wasserstein",
 ]
 __version__ = "0.1.0"

@@ -42,6 +42,9 @@ class Barcode:
     """Of every bar the simplices that make it, if ``edges=True`` was given; see :meth:`edges`."""
     cycles: list[Cycle] | None = None
     """Cycles of the longest bars of dimension 1, if ``cycles=K`` was given."""
+    cocycles: list[list[np.ndarray]] | None = None
+    """Of every dimension a cocycle for each bar, if ``cocycles=True`` was given: its simplices,
+    shape (simplices, dimension + 1), int64. There are none in dimension 0."""
 
     @property
     def dim(self) -> int:
@@ -114,6 +117,19 @@ class Barcode:
         ax.set(xlim=(0, end), xlabel="diameter", yticks=[])
         ax.legend(loc="lower right")
         return ax
+
+    def to_html(self, points=None, title: str = "Barcode") -> str:
+        """One self-contained page on which points, barcode and diagram are linked: what is pointed
+        at in one shows in all.
+
+        ``points`` are those of the barcode, shape (points, features); with more than three
+        coordinates their principal axes are drawn. With ``edges=True`` the barcode has the edges of
+        its bars to show, with ``cycles=K`` the cycles of the longest. A page holds up to 10,000
+        points.
+        """
+        from ._page import page
+
+        return page(self, points, title)
 
     def _repr_svg_(self) -> str:
         """The bars as a drawing, which notebooks show."""

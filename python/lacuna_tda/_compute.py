@@ -3,91 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
-from typing import Any, Callable, Iterable
+from typing import Any, Callable
 
 import numpy as np
 
 from . import _core
 from ._barcode import Barcode, Cycle
-
-_SYNONYMS = {"l2": "euclidean", "manhattan": "cityblock", "l1": "cityblock", "max": "chebyshev"}
-
-
-def _numbers(x: Any, what: str) -> np.ndarray:
-    """An array of f32 or f64, without a copy where it is one; complains about anything else."""
-    if isinstance(x, (str, bytes)):
-        raise TypeError(f"{what} must be an array of numbers, not text")
-    if hasattr(x, "detach"):  # a torch tensor
-        x = x.detach().cpu()
-    array = np.asarray(x)
-    if array.dtype in (np.float32, np.float64):
-        return array
-    if array.dtype.kind in "biu" or array.dtype == np.float16:
-        return array.astype(np.float64 if array.dtype.itemsize > 2 else np.float32)
-    if array.dtype == object:
-        raise ValueError(f"{what} is ragged, or holds other things than numbers")
-    raise TypeError(f"{what} holds {array.dtype}: real numbers are needed")
-
-
-def _lower(square: np.ndarray) -> "_core.Cloud":
-    """A distance matrix, checked as the engine's own readers check it."""
-    if square.ndim == 1:  # condensed, as scipy's pdist gives it: the upper triangle, row by row
-        n = (1 + math.isqrt(1 + 8 * len(square))) // 2
-        if n * (n - 1) // 2 != len(square):
-            raise ValueError(f"{len(square)} distances are not those of all pairs of some points")
-        full = np.zeros((n, n), square.dtype)
-        full[np.triu_indices(n, 1)] = square
-        return _core.Cloud.lower(n, full.T[np.tril_indices(n, -1)].astype(np.float32))
-    if square.ndim != 2 or square.shape[0] != square.shape[1]:
-        raise ValueError(f"a distance matrix must be square, not of shape {square.shape}")
-    if np.diagonal(square).any():
-        raise ValueError("the distance matrix has numbers other than 0 on its diagonal")
-    apart = ~np.isclose(square, square.T, rtol=1e-6, atol=0, equal_nan=True)
-    if apart.any():
-        i, j = np.argwhere(apart)[0]
-        raise ValueError(
-            f"the distance matrix is not symmetric: ({i},{j}) is {square[i, j]}, "
-            f"({j},{i}) is {square[j, i]}"
-        )
-    n = len(square)
-    return _core.Cloud.lower(n, square[np.tril_indices(n, -1)].astype(np.float32))
-
-
-def _graph(matrix: Any) -> "_core.Cloud":
-    """A sparse matrix of scipy: what is not stored never becomes an edge."""
-    matrix = matrix.tocoo()
-    if matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"a sparse distance matrix must be square, not of shape {matrix.shape}")
-    i, j, d = matrix.row, matrix.col, matrix.data
-    if (d[i == j] != 0).any():
-        raise ValueError("the sparse matrix has numbers other than 0 on its diagonal")
-    off = i != j
-    i, j, d = (a[off] for a in (i, j, d))
-    return _core.Cloud.graph(
-        matrix.shape[0], i.astype(np.uint32), j.astype(np.uint32), d.astype(np.float32)
-    )
-
-
-def _cloud(x: Any, metric: str) -> "_core.Cloud":
-    """One cloud of whatever kind."""
-    if hasattr(x, "tocoo"):
-        return _graph(x)
-    array = _numbers(x, "a cloud")
-    if metric == "precomputed":
-        return _lower(array)
-    if array.ndim != 2:
-        raise ValueError(f"a cloud must have the shape (points, features), not {array.shape}")
-    if array.dtype == np.float32:
-        return _core.Cloud.points(array)
-    cloud, merged = _core.Cloud.points_f64(array, "euclidean" if metric == "knn-hops" else metric)
-    if merged:
-        warnings.warn(
-            f"{merged} points became equal to others when they were rounded to 32 bits",
-            stacklevel=4,
-        )
-    return cloud
-
+from ._given import Given, cloud_of, metric_of, numbers
 
 _USUAL = {
     "dim": 1,
@@ -95,6 +17,7 @@ _USUAL = {
     "max_points": None,
     "cycles": 0,
     "edges": False,
+    "cocycles": False,
     "engine": "auto",
     "adapter": None,
     "threads": None,
@@ -135,17 +58,33 @@ def _told(progress: Any) -> Callable[[int, int], None] | None:
     raise TypeError("progress must be a function of (done, total), or True for a bar of tqdm")
 
 
-def _result(found: Any, metric: str, threshold: float | None) -> Barcode:
+def _result(found: Any, given: Given | None, metric: str, threshold: float | None) -> Barcode:
+    """What the engine found, in the lengths that were given."""
+    values = given.values if given is not None else lambda lengths: lengths
+    ends = lambda birth, death: values(np.array([birth, death], np.float32)).tolist()
     cycles = found.cycles()
     return Barcode(
-        diagrams=found.diagrams(),
+        diagrams=[values(diagram) for diagram in found.diagrams()],
         n=found.n,
         metric=metric,
         threshold=math.inf if threshold is None else float(threshold),
         sampled_from=found.sampled_from,
         simplices=found.edges(),
-        cycles=None if cycles is None else [Cycle(*c) for c in cycles],
+        cycles=None if cycles is None else [Cycle(*ends(b, d), edges) for b, d, edges in cycles],
+        cocycles=found.cocycles(),
     )
+
+
+def _of_clouds(
+    clouds: list[Given], metric: str, threshold: float | None, asked: dict[str, Any]
+) -> list[Barcode]:
+    """The barcodes of clouds; those whose lengths are stood for have thresholds of their own."""
+    if all(given.levels is None for given in clouds):
+        found = _core.barcodes([given.cloud for given in clouds], asked)
+    else:
+        own = [{**asked, "threshold": given.threshold(asked["threshold"])} for given in clouds]
+        found = [_core.barcodes([given.cloud], of)[0] for given, of in zip(clouds, own)]
+    return [_result(f, given, metric, threshold) for f, given in zip(found, clouds)]
 
 
 def barcode(
@@ -158,6 +97,7 @@ def barcode(
     max_points: int | None = None,
     cycles: int = 0,
     edges: bool = False,
+    cocycles: bool = False,
     engine: str = "auto",
     adapter: str | None = None,
     threads: int | None = None,
@@ -170,7 +110,9 @@ def barcode(
     x
         Points of shape (points, features); with ``metric="precomputed"`` distances, as a square
         matrix or as ``scipy.spatial.distance.pdist`` gives them; or a sparse matrix of scipy, of
-        which only the stored pairs ever become edges. Arrays of float32 whose rows follow each
+        which only the stored pairs ever become edges. Numbers on the diagonal of either are the
+        lengths at which points enter; no pair may be closer than one of its points enters. Lengths
+        may be negative. Arrays of float32 whose rows follow each
         other are not copied. Points of float64 are rounded to float32 after what the metric does
         not see was taken off, so that points close together and far from the origin stay apart.
     dim
@@ -187,7 +129,10 @@ def barcode(
     cycles
         So many cycles that stand for the longest bars of dimension 1 come along.
     edges
-        The simplices that make each bar come along, in dimensions 0 to 2.
+        The simplices that make each bar come along.
+    cocycles
+        A cocycle for each bar of dimension 1 and above comes along. This takes longer than the bars
+        do.
     engine
         ``auto`` (the GPU where there is a real one), ``cpu`` or ``gpu``.
     adapter
@@ -208,15 +153,15 @@ def barcode(
     RuntimeError
         The GPU failed, or there is none.
     """
-    metric = _SYNONYMS.get(metric, metric)
+    metric = metric_of(metric)
     options = dict(dim=dim, k=k, max_points=max_points, cycles=cycles, edges=edges)
-    options |= dict(engine=engine, adapter=adapter, threads=threads, progress=progress)
-    asked = _asked(metric, threshold, options)
+    options |= dict(cocycles=cocycles, engine=engine, adapter=adapter)
+    asked = _asked(metric, threshold, {**options, "threads": threads, "progress": progress})
     if not hasattr(x, "tocoo") and metric != "precomputed":
-        x = _numbers(x, "a cloud")
+        x = numbers(x, "a cloud")
         if x.dtype == np.float32 and x.ndim == 2:
-            return _result(_core.barcodes_of_points(x, asked)[0], metric, threshold)
-    return _result(_core.barcodes([_cloud(x, metric)], asked)[0], metric, threshold)
+            return _result(_core.barcodes_of_points(x, asked)[0], None, metric, threshold)
+    return _of_clouds([cloud_of(x, metric)], metric, threshold, asked)[0]
 
 
 def barcodes(
@@ -233,27 +178,29 @@ def barcodes(
     list of whatever :func:`barcode` takes; sizes may differ. The other arguments are those of
     :func:`barcode`.
     """
-    metric = _SYNONYMS.get(metric, metric)
+    metric = metric_of(metric)
     asked = _asked(metric, threshold, {"dim": dim, **options})
     if hasattr(clouds, "dtype") and getattr(clouds, "ndim", 0) == 3 and metric != "precomputed":
-        array = _numbers(clouds, "the clouds")
+        array = numbers(clouds, "the clouds")
         if array.dtype == np.float32:
             found = _core.barcodes_of_batch(array, asked)
-            return [_result(f, metric, threshold) for f in found]
-    found = _core.barcodes([_cloud(x, metric) for x in clouds], asked)
-    return [_result(f, metric, threshold) for f in found]
+            return [_result(f, None, metric, threshold) for f in found]
+    return _of_clouds([cloud_of(x, metric) for x in clouds], metric, threshold, asked)
 
 
 def betti_numbers(x: Any, scale: float, dim: int = 1, **options: Any) -> list[int]:
     """The Betti numbers of one cloud at a scale, by dimension.
 
-    They are those of the complex of all simplices of diameter at most ``scale``. Nothing beyond that scale is computed. The other arguments are
-    those of :func:`barcode`.
+    They are those of the complex of all simplices of diameter at most ``scale``. Nothing beyond
+    that scale is computed. The other arguments are those of :func:`barcode`.
     """
-    metric = options.pop("metric", "euclidean")
-    metric = _SYNONYMS.get(metric, metric)
+    metric = metric_of(options.pop("metric", "euclidean"))
     asked = _asked(metric, options.pop("threshold", None), {"dim": dim, **options})
-    return _core.betti_numbers([_cloud(x, metric)], float(scale), asked)[0]
+    given = cloud_of(x, metric)
+    if given.levels is not None:
+        asked["threshold"] = given.threshold(asked["threshold"])
+    at = given.threshold(float(scale))
+    return _core.betti_numbers([given.cloud], at, asked)[0]
 
 
 def betti_curve(x: Any, dim: int = 1, **options: Any) -> tuple[np.ndarray, np.ndarray]:

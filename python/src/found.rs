@@ -1,7 +1,7 @@
 //! What Python gets: one barcode as arrays that own their memory.
 
-use lacuna::topology::Barcode;
-use numpy::{IntoPyArray, PyArray2, PyArrayMethods};
+use lacuna::topology::{Bar, Barcode, Cocycle};
+use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 /// A barcode.
@@ -39,7 +39,7 @@ impl Found {
     /// Births and deaths of every dimension, `(bars, 2)` in float32; what never dies has an infinite
     /// death.
     fn diagrams<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray2<f32>>>> {
-        let of = |bars: &Vec<lacuna::topology::Bar>| rows(py, bars.iter().flat_map(|b| [b.birth, b.death]).collect(), 2);
+        let of = |bars: &Vec<Bar>| rows(py, bars.iter().flat_map(|b| [b.birth, b.death]).collect(), 2);
         self.barcode.bars.iter().map(of).collect()
     }
 
@@ -58,6 +58,17 @@ impl Found {
         self.barcode.edges.as_ref().map(|all| all.iter().map(of).collect()).transpose()
     }
 
+    /// Of every dimension a cocycle for each bar: its simplices, `(simplices, dimension + 1)` in
+    /// int64; none in dimension 0.
+    #[allow(clippy::type_complexity, reason = "lists are what Python goes through")]
+    fn cocycles<'py>(&self, py: Python<'py>) -> PyResult<Option<Vec<Vec<Bound<'py, PyArray2<i64>>>>>> {
+        let of_dimension = |(dim, all): (usize, &Vec<Cocycle>)| {
+            let one = |c: &Cocycle| rows(py, c.simplices.iter().flatten().map(|&v| i64::from(v)).collect(), dim + 1);
+            all.iter().map(one).collect::<PyResult<Vec<_>>>()
+        };
+        self.barcode.cocycles.as_ref().map(|all| all.iter().enumerate().map(of_dimension).collect()).transpose()
+    }
+
     /// Cycles of the longest bars of dimension 1: birth, death and edges `(edges, 2)` in int64.
     #[allow(clippy::type_complexity, reason = "a tuple is what Python unpacks")]
     fn cycles<'py>(&self, py: Python<'py>) -> PyResult<Option<Vec<(f32, f32, Bound<'py, PyArray2<i64>>)>>> {
@@ -67,4 +78,29 @@ impl Found {
         };
         self.barcode.cycles.as_ref().map(|all| all.iter().map(of).collect()).transpose()
     }
+}
+
+/// Bars from rows of births and deaths.
+fn bars(rows: &PyReadonlyArray2<'_, f32>) -> Vec<Bar> {
+    rows.as_array().outer_iter().map(|row| Bar { birth: row[0], death: row[1] }).collect()
+}
+
+/// The Wasserstein distance between the finite bars of two arrays `(bars, 2)`.
+#[pyfunction]
+pub fn wasserstein(py: Python<'_>, a: PyReadonlyArray2<'_, f32>, b: PyReadonlyArray2<'_, f32>, order: f64) -> f64 {
+    let (a, b) = (bars(&a), bars(&b));
+    py.detach(|| lacuna::topology::wasserstein(&a, &b, order))
+}
+
+/// The bottleneck distance between the finite bars of two arrays `(bars, 2)`.
+#[pyfunction]
+pub fn bottleneck(py: Python<'_>, a: PyReadonlyArray2<'_, f32>, b: PyReadonlyArray2<'_, f32>) -> f64 {
+    let (a, b) = (bars(&a), bars(&b));
+    py.detach(|| lacuna::topology::bottleneck(&a, &b))
+}
+
+/// The page of a barcode, and the script that it needs.
+#[pyfunction]
+pub fn page() -> (&'static str, &'static str) {
+    (include_str!("../../assets/barcode/page.html"), include_str!("../../assets/barcode/draw.js"))
 }

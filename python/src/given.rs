@@ -29,24 +29,37 @@ impl Cloud {
         Ok((Self(points.into()), merged))
     }
 
-    /// Distances between `n` things: the strict lower triangle, row by row.
+    /// Distances between `n` things: the strict lower triangle, row by row, and when each of them
+    /// enters, if not at 0.
     #[staticmethod]
-    fn lower(n: usize, lower: PyReadonlyArray1<'_, f32>) -> PyResult<Self> {
+    #[pyo3(signature = (n, lower, births=None))]
+    fn lower(n: usize, lower: PyReadonlyArray1<'_, f32>, births: Option<PyReadonlyArray1<'_, f32>>) -> PyResult<Self> {
         let lower = lower.as_array().iter().copied().collect();
-        Ok(Self(DistanceMatrix::from_lower(n, lower).map_err(raised)?.into()))
+        let matrix = DistanceMatrix::from_lower(n, lower).map_err(raised)?;
+        Ok(Self(match births {
+            Some(births) => matrix.with_births(births.as_array().to_vec()).map_err(raised)?.into(),
+            None => matrix.into(),
+        }))
     }
 
-    /// A weighted graph on `n` vertices: the two ends and the length of every edge.
+    /// A weighted graph on `n` vertices: the two ends and the length of every edge, and when each
+    /// vertex enters, if not at 0.
     #[staticmethod]
+    #[pyo3(signature = (n, i, j, length, births=None))]
     fn graph(
         n: usize,
         i: PyReadonlyArray1<'_, u32>,
         j: PyReadonlyArray1<'_, u32>,
         length: PyReadonlyArray1<'_, f32>,
+        births: Option<PyReadonlyArray1<'_, f32>>,
     ) -> PyResult<Self> {
         let ends = i.as_array().iter().copied().zip(j.as_array().iter().copied()).collect::<Vec<_>>();
         let edges = ends.into_iter().zip(length.as_array().iter()).map(|((i, j), &d)| (i, j, d)).collect();
-        Ok(Self(SparseGraph::new(n, edges).map_err(raised)?.into()))
+        let graph = SparseGraph::new(n, edges).map_err(raised)?;
+        Ok(Self(match births {
+            Some(births) => graph.with_births(births.as_array().to_vec()).map_err(raised)?.into(),
+            None => graph.into(),
+        }))
     }
 
     /// Number of points.

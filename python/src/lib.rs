@@ -13,7 +13,7 @@ mod _core {
     #[pymodule_export]
     use super::engines::devices;
     #[pymodule_export]
-    use super::found::Found;
+    use super::found::{Found, bottleneck, page, wasserstein};
     #[pymodule_export]
     use super::given::Cloud;
     #[pymodule_export]

@@ -50,6 +50,7 @@ pub struct Asked {
     max_points: Option<usize>,
     cycles: usize,
     edges: bool,
+    cocycles: bool,
     engine: String,
     adapter: Option<String>,
     threads: Option<usize>,
@@ -61,7 +62,7 @@ impl Asked {
         let metric = Metric::parse(&self.metric).map_err(raised)?;
         let options = Options::default().max_dim(self.dim).metric(metric).k(self.k);
         let options = options.threshold(self.threshold).max_points(self.max_points);
-        Ok(options.cycles(self.cycles).edges(self.edges))
+        Ok(options.cycles(self.cycles).edges(self.edges).cocycles(self.cocycles))
     }
 }
 

@@ -1,5 +1,6 @@
 """Barcodes from Python: what goes in, what comes out, what is refused."""
 
+import json
 import math
 import multiprocessing
 import os
@@ -99,6 +100,35 @@ def test_edges_have_the_lengths_of_the_bars():
         np.testing.assert_allclose(death, bars[dies, 1], rtol=1e-5)
     with pytest.raises(ValueError, match="edges=True"):
         lt.barcode(points).edges(1)
+
+
+def test_points_may_enter_later():
+    # Three points in a row; the middle one enters at 0.5, the last at 1.5.
+    lengths = np.array([[0, 1, 2], [1, 0.5, 1.5], [2, 1.5, 1.5]], np.float32)
+    np.testing.assert_array_equal(
+        lt.barcode(lengths, 0, metric="precomputed").diagram(0), [[0, np.inf], [0.5, 1]]
+    )
+    below = lt.barcode(lengths - 3, 0, metric="precomputed", threshold=-2.0)
+    np.testing.assert_array_equal(below.diagram(0), [[-3, np.inf], [-2.5, -2]])
+    assert lt.betti_numbers(lengths - 3, -2.25, 0, metric="precomputed") == [2]
+    scipy_sparse = pytest.importorskip("scipy.sparse")
+    graph = scipy_sparse.coo_matrix(np.triu(lengths))
+    np.testing.assert_array_equal(lt.barcode(graph, 0).diagram(0), [[0, np.inf], [0.5, 1]])
+    with pytest.raises(ValueError, match="no edge enters before its ends"):
+        lt.barcode(lengths + 5 * np.eye(3), metric="precomputed")
+    with pytest.raises(ValueError, match="no edge enters before its ends"):
+        lt.barcode(lengths - 3 + 5 * np.eye(3), metric="precomputed")
+
+
+def test_cocycles_come_with_the_bars():
+    found = lt.barcode(circle(), 2, cocycles=True, edges=True, cycles=1)
+    assert [len(c) for c in found.cocycles] == [0, len(found.diagram(1)), len(found.diagram(2))]
+    longest = int(np.argmax(found.lengths(1)))
+    cocycle = {frozenset(edge) for edge in found.cocycles[1][longest].tolist()}
+    around = [frozenset(edge) for edge in found.cycles[0].edges.tolist()]
+    assert sum(edge in cocycle for edge in around) % 2 == 1
+    with pytest.raises(ValueError, match="cocycles"):
+        lt.barcode(SQUARE, 0, cocycles=True)
 
 
 def test_cycles_close():
@@ -256,3 +286,18 @@ def test_plots():
     matplotlib.use("Agg")
     axes = lt.barcode(circle()).plot()
     assert axes.get_xlabel() == "diameter"
+
+
+def test_pages_link_points_and_bars():
+    points = np.random.default_rng(0).normal(size=(50, 6))
+    found = lt.barcode(points, edges=True, cycles=5)
+    text = found.to_html(points, title="a <b>")
+    assert "<h1>a &lt;b&gt;</h1>" in text and "{{" not in text
+    data = json.loads(text.split('id="data">')[1].split("</script>")[0])
+    assert len(data["points"]) == 50 and len(data["points"][0]) == 3 and "principal" in data["axes"]
+    assert data["whole"] and len(data["nearest"]["lengths"]) == 50 * 49 // 2
+    assert [len(e) for e in data["edges"]] == [len(b) for b in data["bars"]]
+    assert len(data["cycles"]) == min(5, len(data["bars"][1]))
+    assert "nearest\":null" in lt.barcode(points).to_html()
+    with pytest.raises(ValueError, match="not the 50"):
+        found.to_html(points[:-1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lacuna_tda.compat.gph import ripser_parallel
-from lacuna_tda.compat.ripser import ripser
+from lacuna_tda.compat.ripser import lower_star_img, ripser
 
 POINTS = np.random.default_rng(3).normal(size=(40, 3))
 APART = np.sqrt(((POINTS[:, None] - POINTS[None]) ** 2).sum(-1))
@@ -33,10 +33,33 @@ def test_ripser_samples_greedily():
         ripser(POINTS, n_perm=50)
 
 
-@pytest.mark.parametrize("options", [{"coeff": 3}, {"do_cocycles": True}])
-def test_ripser_refuses_what_is_not_computed(options):
-    with pytest.raises(ValueError):
-        ripser(POINTS, **options)
+def test_ripser_refuses_what_is_not_computed():
+    with pytest.raises(ValueError, match="coeff=3"):
+        ripser(POINTS, coeff=3)
+
+
+def test_ripser_finds_cocycles():
+    turn = np.random.default_rng(1).uniform(0, 2 * np.pi, 200)
+    circle = np.stack([np.cos(turn), np.sin(turn)], 1)
+    found = ripser(circle, n_perm=40, do_cocycles=True, maxdim=2)
+    assert [len(c) for c in found["cocycles"]] == [0, len(found["dgms"][1]), len(found["dgms"][2])]
+    longest = np.argmax(np.diff(found["dgms"][1], axis=1))
+    cocycle = found["cocycles"][1][longest]
+    assert cocycle.shape[1] == 3 and (cocycle[:, 2] == 1).all()
+    # The points keep their own numbers.
+    assert set(cocycle[:, :2].ravel()) <= set(found["idx_perm"].tolist())
+    birth = found["dgms"][1][longest, 0]
+    ends = circle[cocycle[:, 0]] - circle[cocycle[:, 1]]
+    assert np.linalg.norm(ends, axis=1).min() == pytest.approx(birth, rel=1e-6)
+
+
+def test_lower_star_of_an_image():
+    image = np.array([[3, 1, 3, 3], [3, 3, 3, 0], [3, 3, 3, 3]], float)
+    # Two basins that meet at 3.
+    np.testing.assert_array_equal(lower_star_img(image), [[1, 3], [0, np.inf]])
+    np.testing.assert_array_equal(lower_star_img(image - 5), [[-4, -2], [-5, np.inf]])
+    with pytest.raises(ValueError, match="rows and columns"):
+        lower_star_img(np.zeros(3))
 
 
 def test_ripser_warns():
@@ -46,7 +69,7 @@ def test_ripser_warns():
         ripser(APART)
     with pytest.raises(ValueError, match="not square"):
         ripser(POINTS, distance_matrix=True)
-    with pytest.raises(ValueError, match="diagonal"):
+    with pytest.raises(ValueError, match="no edge enters before its ends"):
         ripser(APART + np.eye(40), distance_matrix=True)
 
 
@@ -75,3 +98,28 @@ def test_one_triangle_of_a_matrix_is_enough():
         np.testing.assert_array_equal(x, y)
     with pytest.raises(ValueError):
         ripser_parallel(POINTS, coeff=7)
+
+
+def test_lengths_may_be_negative():
+    plain = ripser_parallel(APART, metric="precomputed", maxdim=2, return_generators=True)
+    for offset in (0.5, 10.0):
+        moved = ripser_parallel(
+            APART - offset, metric="precomputed", maxdim=2, return_generators=True
+        )
+        for a, b in zip(plain["dgms"], moved["dgms"], strict=True):
+            np.testing.assert_allclose(a - offset, b, atol=2e-6)
+        np.testing.assert_array_equal(plain["gens"][0], moved["gens"][0])
+
+
+def test_weighted_points():
+    # Two points 4 apart that enter at 2 and 1: their balls meet at 4 + (2 + 1) / 2.
+    apart = np.array([[0.0, 4.0], [4.0, 0.0]])
+    weights = np.array([2.0, 1.0])
+    found = ripser_parallel(apart, metric="precomputed", weights=weights)["dgms"][0]
+    np.testing.assert_allclose(found, [[2, 5.5], [1, np.inf]])
+    largest = ripser_parallel(
+        apart, metric="precomputed", weights=weights, weight_params={"p": np.inf}
+    )
+    np.testing.assert_allclose(largest["dgms"][0], [[2, 4], [1, np.inf]])
+    with pytest.raises(ValueError, match="weights"):
+        ripser_parallel(apart, metric="precomputed", weights=np.ones(3))

@@ -6,7 +6,7 @@ use super::progress::Progress;
 use super::{print, print_json};
 use clap::{Args, ValueEnum};
 use lacuna::data::{barcode_csv, barcode_npy, barcode_pers, files};
-use lacuna::report::{CycleMap, Persistence, Picture, check_plot_name};
+use lacuna::report::{CYCLES_ON_A_PAGE, CycleMap, LinkedPage, Persistence, Picture, check_plot_name};
 use lacuna::topology::{Answer, Cloud, Estimate, FINISHED_ON_HOST};
 use lacuna::{Error, Result};
 use std::path::PathBuf;
@@ -38,16 +38,21 @@ pub struct BarcodeCommand {
     /// File for the answer [default: stdout]
     #[arg(long, short)]
     out: Option<PathBuf>,
-    /// Draw barcode and diagram into a .svg or .png file
+    /// Draw barcode and diagram into a .svg or .png file, or link them with the points on a page:
+    /// .html
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
     /// Cycles that stand for so many longest bars of dimension 1, in the JSON answer
     #[arg(long, value_name = "K")]
     cycles: Option<usize>,
-    /// With every bar the edges at which it begins and ends, in the JSON answer: dimensions 0 to 2,
-    /// computed by the native engine
+    /// With every bar the edges at which it begins and ends, in the JSON answer: computed by the
+    /// native engine
     #[arg(long)]
     edges: bool,
+    /// With every bar of dimension 1 and above a cocycle, in the JSON answer: computed by the native
+    /// engine, and slower than the bars
+    #[arg(long)]
+    cocycles: bool,
     /// Draw the points, of two or three coordinates, and on them the cycles of --cycles, into a
     /// .svg or .png file
     #[arg(long, value_name = "FILE", requires = "cycles")]
@@ -89,8 +94,14 @@ impl BarcodeCommand {
     }
 
     pub fn run(&self, quiet: bool) -> Result<()> {
+        let page = self.plot.as_ref().filter(|path| path.extension().is_some_and(|e| e == "html"));
         for path in self.plot.iter().chain(&self.plot_cycles) {
-            check_plot_name(path)?;
+            if page != Some(path) {
+                check_plot_name(path).map_err(|e| match self.plot_cycles.as_ref() == Some(path) {
+                    true => e,
+                    false => Error::input(format!("{}: a plot ends in .svg, .png or .html", path.display())),
+                })?;
+            }
             self.input.refuse_as_output(Some(path))?;
         }
         if self.out.is_none() && matches!(self.format(), OutputFormat::Npy) {
@@ -104,7 +115,8 @@ impl BarcodeCommand {
         if outputs.len() < given {
             return Err(Error::input("two of --out, --plot and --plot-cycles name the same file"));
         }
-        let options = self.input.options()?.profile(self.profile).cycles(self.cycles.unwrap_or(0)).edges(self.edges);
+        let options = self.input.options()?.profile(self.profile).cycles(self.cycles.unwrap_or(0));
+        let options = options.edges(self.edges).cocycles(self.cocycles);
         if self.cycles == Some(0) {
             return Err(Error::input("--cycles must be at least 1"));
         }
@@ -116,9 +128,12 @@ impl BarcodeCommand {
             }
             _ => None,
         };
+        if page.is_some() {
+            LinkedPage::check(&cloud)?;
+        }
         let engine = self.engine.engine(quiet)?;
-        if (self.cycles.is_some() || self.edges) && !matches!(self.format(), OutputFormat::Json) {
-            return Err(Error::input("--cycles and --edges need the json format, which has a place for them"));
+        if (self.cycles.is_some() || self.edges || self.cocycles) && !matches!(self.format(), OutputFormat::Json) {
+            return Err(Error::input("--cycles, --edges and --cocycles need the json format, which has a place for them"));
         }
         if self.estimate {
             let estimate = engine.estimate(&cloud, &options)?;
@@ -135,7 +150,10 @@ impl BarcodeCommand {
         {
             super::say(&format!("estimate: {}", told(&estimate, options.max_dim)));
         }
-        let answer = engine.answer(&cloud, &options, &mut Progress::new(quiet))?;
+        // A page shows the edges and the cycles of its bars, whether the answer has them or not.
+        let cycles = if options.max_dim > 0 { self.cycles.unwrap_or(0).max(CYCLES_ON_A_PAGE) } else { 0 };
+        let options = if page.is_some() { options.edges(true).cycles(cycles) } else { options };
+        let mut answer = engine.answer(&cloud, &options, &mut Progress::new(quiet))?;
         if !quiet && answer.seconds.iter().any(|(stage, _)| stage == FINISHED_ON_HOST) {
             super::say(match options.max_dim {
                 0 | 1 => "note: the columns outgrew the memory set aside for them on the device, and the host finished them",
@@ -149,10 +167,21 @@ impl BarcodeCommand {
         if let (Some(path), Some(points), Some(cycles)) = (&self.plot_cycles, points, &answer.barcode.cycles) {
             CycleMap { title: self.input.name(), points, cycles }.save(path)?;
         }
+        if let Some(path) = page {
+            let barcode = &answer.barcode;
+            LinkedPage { title: &self.input.name(), cloud: &cloud, metric: options.metric, barcode }.save(path)?;
+            if !self.edges {
+                answer.barcode.edges = None;
+            }
+            match (self.cycles, &mut answer.barcode.cycles) {
+                (Some(count), Some(cycles)) => cycles.truncate(count),
+                _ => answer.barcode.cycles = None,
+            }
+        }
         self.write(&answer)?;
         match &self.plot {
-            Some(path) => Persistence { title: self.input.name(), barcode: &answer.barcode }.save(path),
-            None => Ok(()),
+            Some(path) if page.is_none() => Persistence { title: self.input.name(), barcode: &answer.barcode }.save(path),
+            _ => Ok(()),
         }
     }
 

@@ -66,6 +66,12 @@ fn command() -> Option<String> {
     (name == "lacuna").then(|| std::iter::once(name).chain(words.map(quoted)).collect::<Vec<_>>().join(" "))
 }
 
+/// By what a page was made, and when.
+pub(super) fn made() -> String {
+    let by = command().map_or(String::new(), |c| format!(" by <code>{}</code>", escape(&c)));
+    format!("Made with Lacuna {} on {}{by}.", env!("CARGO_PKG_VERSION"), today())
+}
+
 impl Page {
     /// An empty page.
     pub fn new(title: &str) -> Self {
@@ -158,7 +164,6 @@ impl Page {
                 format!("<nav aria-label=\"Contents\">{}</nav>\n", self.headings.iter().enumerate().map(link).collect::<String>())
             }
         };
-        let made = command().map_or(String::new(), |c| format!(" by <code>{}</code>", escape(&c)));
         let file = |f: &String| format!("<a href=\"{0}\">{0}</a>", escape(f));
         let raw = match files {
             [] => String::new(),
@@ -173,11 +178,10 @@ impl Page {
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{0}</title>\n<style>\n{css}\n{STYLE}</style>\
              </head><body>\n<h1>{0}</h1>\n{contents}{1}\
-             <footer>Made with Lacuna {2} on {3}{made}.{raw}</footer>\n{scripts}</body></html>\n",
+             <footer>{2}{raw}</footer>\n{scripts}</body></html>\n",
             escape(&self.title),
             self.body,
-            env!("CARGO_PKG_VERSION"),
-            today()
+            made()
         )
     }
 

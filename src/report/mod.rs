@@ -4,6 +4,8 @@ mod chart;
 mod cycles;
 mod fine;
 mod html;
+#[cfg(feature = "cli")]
+mod linked;
 mod persistence;
 mod scatter;
 mod table;
@@ -13,6 +15,8 @@ pub mod tensorboard;
 pub use chart::{Lines, Pairs, Panels, Picture, check_plot_name};
 pub use cycles::CycleMap;
 pub use html::Page;
+#[cfg(feature = "cli")]
+pub use linked::{CYCLES_ON_A_PAGE, LinkedPage};
 pub use persistence::Persistence;
 pub use scatter::{Heat, Scatter};
 pub use table::Table;

@@ -1,7 +1,7 @@
 //! What the engines answer: bars, Betti numbers, Betti curves.
 
 use crate::error::{Error, Result};
-use crate::topology::cycles::Cycle;
+use crate::topology::cycles::{Cocycle, Cycle};
 use crate::topology::edges::BarEdges;
 use crate::topology::metric::Metric;
 use crate::topology::order::Key;
@@ -60,6 +60,9 @@ pub struct Barcode {
     /// Cycles that stand for the longest bars of dimension 1, if they were asked for
     /// ([`crate::topology::Options::cycles`]).
     pub cycles: Option<Vec<Cycle>>,
+    /// A cocycle for every bar, in the order of the bars, if they were asked for
+    /// ([`crate::topology::Options::cocycles`]); none in dimension 0.
+    pub cocycles: Option<Vec<Vec<Cocycle>>>,
 }
 
 impl Barcode {
@@ -189,7 +192,7 @@ impl Pairs {
             dim.retain(|b| b.death > b.birth);
             dim.sort_by(|a, b| a.birth.total_cmp(&b.birth).then(a.death.total_cmp(&b.death)));
         }
-        Ok(Barcode { n, metric, threshold, sampled_from: None, bars, edges: None, cycles: None })
+        Ok(Barcode { n, metric, threshold, sampled_from: None, bars, edges: None, cycles: None, cocycles: None })
     }
 }
 

@@ -137,6 +137,7 @@ impl PointCloud {
 pub struct DistanceMatrix {
     len: usize,
     lower: Vec<f32>,
+    births: Vec<f32>,
 }
 
 impl DistanceMatrix {
@@ -163,7 +164,24 @@ impl DistanceMatrix {
             }
             *d += 0.0; // -0.0 becomes 0.0: keys are compared by their bits
         }
-        Ok(Self { len, lower })
+        Ok(Self { len, lower, births: Vec::new() })
+    }
+
+    /// The same distances between things that enter the filtration at these lengths, and not at 0.
+    /// The native engine computes the barcode then, whichever engine is asked.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a wrong count, a birth that is not finite or negative, or a pair that is
+    /// closer than one of the two is born.
+    pub fn with_births(self, births: Vec<f32>) -> Result<Self> {
+        let pairs = (1..self.len).flat_map(|i| (0..i).map(move |j| (i, j)));
+        let births = checked_births(self.len, births, pairs.zip(&self.lower).map(|((i, j), &d)| (i, j, d)))?;
+        Ok(Self { births, ..self })
+    }
+
+    /// When every thing enters; nothing if all do at 0.
+    pub fn births(&self) -> &[f32] {
+        &self.births
     }
 
     /// Takes a full square matrix, row by row.
@@ -215,7 +233,9 @@ impl DistanceMatrix {
     /// As [`DistanceMatrix::from_lower`].
     pub(super) fn among(&self, kept: &[usize]) -> Result<Self> {
         let pairs = (1..kept.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
-        Self::from_lower(kept.len(), pairs.map(|(i, j)| self.between(kept[i], kept[j])).collect())
+        let among = Self::from_lower(kept.len(), pairs.map(|(i, j)| self.between(kept[i], kept[j])).collect())?;
+        let births = if self.births.is_empty() { Vec::new() } else { kept.iter().map(|&i| self.births[i]).collect() };
+        Ok(Self { births, ..among })
     }
 
     /// The strict lower triangle, row by row.
@@ -229,6 +249,7 @@ impl DistanceMatrix {
 pub struct SparseGraph {
     len: usize,
     edges: Vec<(u32, u32, f32)>,
+    births: Vec<f32>,
 }
 
 impl SparseGraph {
@@ -269,7 +290,24 @@ impl SparseGraph {
                 _ => edges.push(e),
             }
         }
-        Ok(Self { len, edges })
+        Ok(Self { len, edges, births: Vec::new() })
+    }
+
+    /// The same graph with vertices that enter the filtration at these lengths, and not at 0. The
+    /// native engine computes the barcode then, whichever engine is asked.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a wrong count, a birth that is not finite or negative, or an edge that
+    /// is shorter than one of its ends is born.
+    pub fn with_births(self, births: Vec<f32>) -> Result<Self> {
+        let edges = self.edges.iter().map(|&(i, j, d)| (i as usize, j as usize, d));
+        let births = checked_births(self.len, births, edges)?;
+        Ok(Self { births, ..self })
+    }
+
+    /// When every vertex enters; nothing if all do at 0.
+    pub fn births(&self) -> &[f32] {
+        &self.births
     }
 
     /// Number of vertices.
@@ -364,6 +402,24 @@ impl CloudView {
     pub fn of_channels(samples: usize, channels: usize, plane: usize) -> Vec<CloudView> {
         (0..channels).map(|c| CloudView { len: samples, features: plane, offset: c * plane, stride: channels * plane }).collect()
     }
+}
+
+/// Births of vertices that make a filtration with these edges; nothing if all are 0.
+fn checked_births(len: usize, births: Vec<f32>, mut edges: impl Iterator<Item = (usize, usize, f32)>) -> Result<Vec<f32>> {
+    if births.len() != len {
+        return Err(Error::input(format!("{} births are given for {len} points", births.len())));
+    }
+    if let Some(v) = births.iter().position(|b| !(b.is_finite() && *b >= 0.0)) {
+        return Err(Error::input(format!("point {v} is born at {}: it must be a finite number, 0 or more", births[v])));
+    }
+    if let Some((i, j, d)) = edges.find(|&(i, j, d)| d < births[i].max(births[j])) {
+        let v = if births[i] > births[j] { i } else { j };
+        return Err(Error::input(format!(
+            "the distance between {i} and {j} is {d}, and point {v} is born at {}: no edge enters before its ends",
+            births[v]
+        )));
+    }
+    Ok(if births.iter().all(|&b| b == 0.0) { Vec::new() } else { births })
 }
 
 /// Row and column of an entry of a strict lower triangle.

@@ -1,18 +1,18 @@
 //! The facade over both engines.
 
-use super::barcode::{Answer, Barcode, EngineInfo, Pairs, Seconds};
+use super::barcode::{Answer, Barcode, EngineInfo, Seconds};
 #[cfg(feature = "gpu")]
 use super::cloud::CloudView;
 use super::cpu;
-use super::cycles::Cycle;
+use super::found::{Found, Of};
 #[cfg(feature = "gpu")]
 use super::gpu::{self, Ready};
 use super::input::Input;
 #[cfg(feature = "gpu")]
 use super::input::{DeviceNumbers, Kind, check_views};
+#[cfg(feature = "gpu")]
 use super::metric::Metric;
 use super::options::Options;
-use super::order::Key;
 use super::prepare::{Prepared, prepare, weight};
 use super::source::Source;
 use super::task::{Task, add_seconds};
@@ -188,10 +188,11 @@ impl Engine {
     pub fn answer<'a>(&self, input: impl Into<Input<'a>>, options: &Options, watch: &mut dyn Watch) -> Result<Answer> {
         let input = input.into();
         input.check_one()?;
+        let native = options.names_simplices() || input.has_births();
         let mut found = None;
         let seconds = self.each(input, options, watch, &mut |_, barcode| found = Some(barcode))?;
         let barcode = found.ok_or_else(|| Error::Internal("an engine returned no barcode".into()))?;
-        let engine = if options.names_simplices() { Self::cpu().info() } else { self.info() };
+        let engine = if native { Self::cpu().info() } else { self.info() };
         Ok(Answer { barcode, engine, seconds })
     }
 
@@ -241,11 +242,8 @@ impl Engine {
     ) -> Result<Vec<Vec<usize>>> {
         let options = at_scale(options, scale)?;
         let mut numbers = Vec::new();
-        self.pairs(input.into(), &options, watch, &mut |_, of, pairs| {
-            if let Found::Pairs(pairs) = pairs {
-                numbers.push(pairs.alive(of.points));
-            }
-        })?;
+        let mut take = |_, of: Of<'_>, found| numbers.push(of.betti_numbers(&found, scale));
+        self.pairs(input.into(), &options, watch, &mut take)?;
         Ok(numbers)
     }
 
@@ -255,7 +253,7 @@ impl Engine {
         input: Input<'_>,
         options: &Options,
         watch: &mut dyn Watch,
-        take: &mut dyn FnMut(usize, Of, Found),
+        take: &mut dyn FnMut(usize, Of<'_>, Found),
     ) -> Result<Seconds> {
         options.check()?;
         let (input, merged) = input.narrow(options.metric)?;
@@ -283,7 +281,7 @@ impl Engine {
         clouds: &[Source<'_>],
         options: &Options,
         task: &Task<'_>,
-        take: &mut dyn FnMut(usize, Of, Found),
+        take: &mut dyn FnMut(usize, Of<'_>, Found),
     ) -> Result<Seconds> {
         let mut seconds = Seconds::new();
         let mut start = 0;
@@ -313,7 +311,8 @@ impl Engine {
                 let mut at = 0;
                 let took = self.pairs_of(&sources, options, threshold, &task.among(start, clouds.len()), &mut |found| {
                     let Prepared { factor, sampled_from, metric, .. } = some[at];
-                    let of = Of { points: sources[at].len(), metric, factor, sampled_from };
+                    let (points, births) = (sources[at].len(), sources[at].births());
+                    let of = Of { points, births, metric, factor, sampled_from };
                     take(start + at, of, found);
                     at += 1;
                 })?;
@@ -333,28 +332,21 @@ impl Engine {
         task: &Task<'_>,
         take: &mut dyn FnMut(Found),
     ) -> Result<Seconds> {
+        let births = clouds.iter().any(|c| !c.births().is_empty());
         #[cfg(feature = "gpu")]
-        if let Some(gpu) = self.gpu.as_ref().filter(|_| !options.names_simplices()) {
+        if let Some(gpu) = self.gpu.as_ref().filter(|_| !births && !options.names_simplices()) {
             let numbers = Ready::Host(clouds);
-            return gpu::pairs(gpu, numbers, options, threshold, self.tuning, task, &mut |pairs| take(Found::Pairs(pairs)));
+            return gpu::pairs(gpu, numbers, options, threshold, self.tuning, task, &mut |pairs| take(pairs.into()));
         }
         let start = Instant::now();
         let stages = Mutex::new(Seconds::new());
         let task = if options.profile { task.timed(&stages) } else { *task };
         let Options { metric, max_dim, .. } = *options;
         let wanted = cpu::Wanted { metric, threshold, max_dim, task: &task };
-        if !options.names_simplices() {
-            cpu::pairs(clouds, wanted, &mut |pairs| take(Found::Pairs(pairs)))?;
-        } else if max_dim <= 2 {
-            cpu::named_pairs(clouds, wanted, options.cycles, &mut |pairs| take(Found::Named(pairs)))?;
+        if options.names_simplices() || births {
+            named(clouds, options, wanted, births, take)?;
         } else {
-            // Cohomology, which finds dimension 3, knows no cycles. Beside it they cost nothing.
-            cpu::check_sizes(clouds, max_dim)?;
-            let mut cycles = Vec::with_capacity(clouds.len());
-            let first = cpu::Wanted { max_dim: 1, ..wanted };
-            cpu::named_pairs(clouds, first, options.cycles, &mut |pairs| cycles.push(pairs.cycles))?;
-            let mut cycles = cycles.into_iter();
-            cpu::pairs(clouds, wanted, &mut |pairs| take(Found::Cycles(pairs, cycles.next().unwrap_or_default())))?;
+            cpu::pairs(clouds, wanted, &mut |pairs| take(pairs.into()))?;
         }
         let mut seconds = stages.into_inner().unwrap_or_else(PoisonError::into_inner);
         seconds.push(("total".into(), start.elapsed().as_secs_f64()));
@@ -369,7 +361,7 @@ impl Engine {
         views: &[CloudView],
         options: &Options,
         task: &Task<'_>,
-        take: &mut dyn FnMut(usize, Of, Found),
+        take: &mut dyn FnMut(usize, Of<'_>, Found),
     ) -> Result<Seconds> {
         let Some(gpu) = &self.gpu else {
             return Err(Error::input("the numbers are on a GPU: give them to the engine of that GPU"));
@@ -382,7 +374,7 @@ impl Engine {
             )));
         }
         let refused = if options.names_simplices() {
-            "cycles and edges are found on the host"
+            "cycles, cocycles and edges are found on the host"
         } else if options.metric == Metric::KnnHops {
             "hops are counted on the host"
         } else if options.max_points.is_some_and(|most| views.iter().any(|v| v.len > most)) {
@@ -398,13 +390,63 @@ impl Engine {
                 &task,
                 &mut |pairs| {
                     let (points, metric) = (views[i].len, options.metric);
-                    take(i, Of { points, metric, factor: 1.0, sampled_from: None }, Found::Pairs(pairs));
+                    take(i, Of { points, births: &[], metric, factor: 1.0, sampled_from: None }, pairs.into());
                     i += 1;
                 },
             );
         };
         Err(Error::input(format!("{refused}, and these numbers are on a device: read them back first")))
     }
+}
+
+/// What the native engine finds out where more than births and deaths is asked for.
+fn named(
+    clouds: &[Source<'_>],
+    options: &Options,
+    wanted: cpu::Wanted<'_>,
+    births: bool,
+    take: &mut dyn FnMut(Found),
+) -> Result<()> {
+    let edges = options.edges || options.cycles > 0 || births;
+    let of_edges = |mut named: cpu::NamedPairs| Found {
+        pairs: named.keys(),
+        cycles: (options.cycles > 0).then(|| std::mem::take(&mut named.cycles)),
+        named: Some(named),
+        cocycles: None,
+    };
+    // Edges of dimension 3 come from the same columns as cocycles.
+    let reduced = options.cocycles || options.edges && wanted.max_dim > 2;
+    if edges && wanted.max_dim <= 2 && !reduced {
+        return cpu::named_pairs(clouds, wanted, options.cycles, &mut |named| take(of_edges(named)));
+    }
+    let mut found: Vec<Found> = Vec::with_capacity(clouds.len());
+    if edges {
+        cpu::check_sizes(clouds, wanted.max_dim)?;
+        let first = cpu::Wanted { max_dim: wanted.max_dim.min(2), ..wanted };
+        cpu::named_pairs(clouds, first, options.cycles, &mut |named| found.push(of_edges(named)))?;
+    }
+    if !edges || wanted.max_dim > 2 {
+        let mut at = 0;
+        cpu::pairs(clouds, wanted, &mut |pairs| {
+            match found.get_mut(at) {
+                Some(found) => found.pairs = pairs,
+                None => found.push(pairs.into()),
+            }
+            at += 1;
+        })?;
+    }
+    if reduced {
+        let mut all = found.iter_mut();
+        cpu::cocycles(clouds, wanted, &mut |cocycles| {
+            let Some(found) = all.next() else { return };
+            if let (Some(named), Some(third)) = (&mut found.named, cocycles.get(2)) {
+                named.classes.push(third.iter().map(|c| (c.0, c.1)).collect());
+            }
+            found.cocycles = options.cocycles.then_some(cocycles);
+        })?;
+    }
+    found.into_iter().for_each(take);
+    Ok(())
 }
 
 /// Coordinates, and entries of tables, that may be copied at one time to make clouds ready.
@@ -418,55 +460,6 @@ fn of_cloud(i: usize, e: Error) -> Error {
     }
 }
 
-/// What an engine found out about a cloud.
-enum Found {
-    /// Births and deaths.
-    Pairs(Pairs),
-    /// The same with the edges that make them, and with cycles.
-    Named(cpu::NamedPairs),
-    /// The same with cycles alone.
-    Cycles(Pairs, Vec<cpu::KeyedCycle>),
-}
-
-/// Which cloud that was.
-struct Of {
-    /// Number of points that were looked at.
-    points: usize,
-    /// How its distances are made.
-    metric: Metric,
-    /// By what its distances were multiplied.
-    factor: f32,
-    /// Number of points before sampling.
-    sampled_from: Option<usize>,
-}
-
-impl Of {
-    /// Turns keys into distances.
-    ///
-    /// # Errors
-    /// [`Error::Input`] when a distance is then beyond what 32 bits can hold.
-    fn barcode(&self, found: Found, options: &Options) -> Result<Barcode> {
-        let unscale = 1.0 / self.factor;
-        let (pairs, edges, cycles) = match found {
-            Found::Pairs(pairs) => (pairs, None, None),
-            Found::Cycles(pairs, cycles) => (pairs, None, Some(cycles)),
-            Found::Named(named) => {
-                let edges = options.edges.then(|| super::edges::of_bars(self.points, &named, self.metric, unscale));
-                (named.keys(), edges, (options.cycles > 0).then_some(named.cycles))
-            }
-        };
-        let value = |key: Key| self.metric.distance(key) * unscale;
-        let cycle = |(birth, death, edges): cpu::KeyedCycle| Cycle { birth: value(birth), death: death.map(value), edges };
-        let barcode = pairs.into_barcode(self.points, self.metric, options.threshold, unscale)?;
-        Ok(Barcode {
-            sampled_from: self.sampled_from,
-            edges,
-            cycles: cycles.map(|cycles| cycles.into_iter().map(cycle).collect()),
-            ..barcode
-        })
-    }
-}
-
 /// The options for the complex at one scale: longer edges say nothing about it.
 fn at_scale(options: &Options, scale: f32) -> Result<Options> {
     if scale.is_nan() || scale < 0.0 {
@@ -476,7 +469,7 @@ fn at_scale(options: &Options, scale: f32) -> Result<Options> {
         return Err(Error::input("the scale is above the threshold: edges between the two would be missing"));
     }
     if options.names_simplices() {
-        return Err(Error::input("cycles and edges belong to bars, and Betti numbers at one scale have none"));
+        return Err(Error::input("cycles, cocycles and edges belong to bars, and Betti numbers at one scale have none"));
     }
     Ok(options.threshold(scale))
 }
@@ -484,7 +477,8 @@ fn at_scale(options: &Options, scale: f32) -> Result<Options> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topology::{Cloud, CloudView, PointCloud};
+    use crate::topology::Metric;
+    use crate::topology::{Bar, Cloud, CloudView, DistanceMatrix, PointCloud, SparseGraph};
 
     #[test]
     fn extreme_coordinates_neither_overflow_nor_vanish() {
@@ -581,14 +575,14 @@ mod tests {
         for max_dim in 1..=3 {
             let plain = Options::default().max_dim(max_dim);
             let want = Engine::cpu().barcode(&circle, &plain).unwrap();
-            let found = Engine::cpu().barcode(&circle, &plain.cycles(2).edges(max_dim < 3)).unwrap();
+            let found = Engine::cpu().barcode(&circle, &plain.cycles(2).edges(true)).unwrap();
             assert_eq!(found.bars, want.bars);
             let cycles = found.cycles.unwrap();
             assert!(cycles.len() == 1 && cycles[0].edges.len() == 12 && cycles[0].birth == want.bars[1][0].birth);
-            assert_eq!(found.edges.is_some(), max_dim < 3);
+            let edges: Vec<usize> = found.edges.unwrap().iter().map(Vec::len).collect();
+            assert_eq!(edges, want.bars.iter().map(Vec::len).collect::<Vec<_>>());
         }
         let refused = [
-            Options::default().max_dim(3).edges(true),
             Options::default().max_dim(0).cycles(1),
             Options::default().cycles(1).max_points(5),
         ];
@@ -596,6 +590,76 @@ mod tests {
             assert_eq!(Engine::cpu().barcode(&circle, &options).unwrap_err().exit_code(), 2);
         }
         assert!(Engine::cpu().betti_numbers(&circle, 1.0, &Options::default().edges(true), &mut Unwatched).is_err());
+    }
+
+    /// Vertices that enter late: a circle of six whose first three points are born late, and a
+    /// point that is born after all others have met.
+    #[test]
+    fn components_begin_where_their_vertices_are_born() {
+        let turn = |i: usize| i as f32 * std::f32::consts::TAU / 6.0;
+        let circle: Vec<[f32; 2]> = (0..6).map(|i| [turn(i).cos(), turn(i).sin()]).collect();
+        let births = [0.5, 0.25, 1.0, 0.0, 0.0, 0.0];
+        let far = |i: usize, j: usize| {
+            let [a, b] = [circle[i], circle[j]];
+            ((a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2)).sqrt().max(births[i]).max(births[j])
+        };
+        let pairs = || (1..6).flat_map(|i| (0..i).map(move |j| (i, j)));
+        let lower: Vec<f32> = pairs().map(|(i, j)| far(i, j)).collect();
+        let matrix = DistanceMatrix::from_lower(6, lower).unwrap();
+        let graph = SparseGraph::new(6, pairs().map(|(i, j)| (i as u32, j as u32, far(i, j))).collect()).unwrap();
+        let late = graph.clone().with_births(births.to_vec()).unwrap();
+        for max_dim in 0..=3 {
+            let options = Options::default().max_dim(max_dim);
+            let without = Engine::cpu().barcode(&matrix, &options).unwrap();
+            let found = Engine::cpu().barcode(matrix.clone().with_births(births.to_vec()).unwrap(), &options).unwrap();
+            assert_eq!(found.bars[1..], without.bars[1..]);
+            let want: Vec<f32> = vec![0.0, 0.0, 0.0, 0.25, 0.5];
+            let begin: Vec<f32> = found.bars[0].iter().map(|b| b.birth).collect();
+            // The point that is born at 1 meets its neighbours at once.
+            assert!(begin == want || begin == [0.0, 0.0, 0.0, 0.25, 0.5, 1.0], "{begin:?}");
+            assert_eq!(found.bars[0].iter().filter(|b| b.death.is_infinite()).count(), 1);
+            assert_eq!(Engine::cpu().barcode(&late, &options).unwrap().bars, found.bars);
+            let numbers = Engine::cpu().betti_numbers(&late, 0.3, &options, &mut Unwatched).unwrap();
+            assert_eq!(numbers[0], found.betti_numbers(0.3));
+            assert_eq!(found.betti(0, 0.3), 4);
+        }
+        let edges = Engine::cpu().barcode(&late, &Options::default().edges(true)).unwrap().edges.unwrap();
+        assert!(edges[0].iter().any(|e| e.birth == [0]));
+        let early = graph.with_births(vec![5.0; 6]).unwrap_err().to_string();
+        assert!(early.contains("is born at 5"), "{early}");
+        let alone = SparseGraph::new(2, vec![]).unwrap().with_births(vec![1.0, 2.0]).unwrap();
+        let found = Engine::cpu().barcode(&alone, &Options::default().threshold(1.5)).unwrap();
+        assert_eq!(found.bars[0], [Bar { birth: 1.0, death: f32::INFINITY }]);
+    }
+
+    /// A graph of more vertices than a table would hold costs its edges alone in dimension 0.
+    #[test]
+    fn components_of_large_graphs_need_no_table() {
+        let edges = (1..60_000).map(|i| (i, i - 1, i as f32)).collect();
+        let found = Engine::cpu().barcode(SparseGraph::new(60_000, edges).unwrap(), &Options::default().max_dim(0)).unwrap();
+        assert_eq!((found.bars[0].len(), found.bars[0][0].death), (60_000, 1.0));
+    }
+
+    /// Cocycles come in the order of the bars, beside all else that can be asked for.
+    #[test]
+    fn cocycles_come_with_the_bars() {
+        let turn = |i: usize| i as f32 * std::f32::consts::TAU / 12.0;
+        let circle = PointCloud::new(12, 2, (0..12).flat_map(|i| [turn(i).cos(), turn(i).sin()]).collect()).unwrap();
+        for max_dim in 1..=3 {
+            let options = Options::default().max_dim(max_dim).cocycles(true).cycles(1).edges(true);
+            let found = Engine::cpu().barcode(&circle, &options).unwrap();
+            let cocycles = found.cocycles.unwrap();
+            assert_eq!(cocycles.len(), max_dim + 1);
+            for (of, bars) in cocycles.iter().zip(&found.bars).skip(1) {
+                let ends = of.iter().map(|c| Bar { birth: c.birth, death: c.death.unwrap_or(f32::INFINITY) });
+                assert_eq!(ends.collect::<Vec<_>>(), *bars);
+            }
+            // The cycle around the circle meets the cocycle in an odd number of edges.
+            let around = &found.cycles.unwrap()[0].edges;
+            let met = |e: &[u32; 2]| cocycles[1][0].simplices.iter().any(|s| s[..] == e[..] || s[..] == [e[1], e[0]]);
+            assert_eq!(around.iter().filter(|e| met(e)).count() % 2, 1);
+        }
+        assert!(Engine::cpu().barcode(&circle, &Options::default().max_dim(0).cocycles(true)).is_err());
     }
 
     /// Directions that nearly agree: the cosine distance keeps its digits, as computed in 64 bits.
@@ -622,7 +686,7 @@ mod tests {
             };
             let lower: Vec<f32> = (1..40).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| exact(i, j) as f32).collect();
             let want = Engine::cpu()
-                .barcode(crate::topology::DistanceMatrix::from_lower(40, lower).unwrap(), &Options::default())
+                .barcode(DistanceMatrix::from_lower(40, lower).unwrap(), &Options::default())
                 .unwrap();
             let (cloud, _) = PointCloud::from_f64(40, 3, &points, metric).unwrap();
             let got = Engine::cpu().barcode(cloud, &Options { metric, ..Options::default() }).unwrap();

@@ -136,6 +136,15 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Whether points of some cloud enter the filtration later than at 0.
+    pub(super) fn has_births(&self) -> bool {
+        match &self.0 {
+            Kind::Owned(clouds) => clouds.iter().any(|c| !Source::from(c).births().is_empty()),
+            Kind::Borrowed(clouds) => clouds.iter().any(|c| !c.births().is_empty()),
+            _ => false,
+        }
+    }
+
     /// The clouds on the host, in single precision.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! Barcodes as JSON, written and read back: `{"n": 3, "metric": "euclidean", "threshold": null,
 //! "max_dim": 1, "bars": {"0": [[0.0, null]], "1": []}}`. A bar is its birth and its death, `null`
 //! if it never dies. Where they were asked for, `"cycles"` lists those of the longest bars, and
-//! `"edges"` gives for every bar the vertex or the edge of its birth and the edge of its death.
+//! `"edges"` gives for every bar the vertex or the edge of its birth and the edge of its death,
+//! `"cocycles"` a cocycle.
 
-use super::{Answer, Bar, BarEdges, Barcode, Cycle, EngineInfo, Metric, Seconds};
+use super::{Answer, Bar, BarEdges, Barcode, Cocycle, Cycle, EngineInfo, Metric, Seconds};
 use serde::de::Error as _;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -67,6 +68,9 @@ fn entries<M: SerializeMap>(map: &mut M, barcode: &Barcode, engine: Option<&Engi
     if let Some(edges) = &barcode.edges {
         map.serialize_entry("edges", &by_dimension(edges))?;
     }
+    if let Some(cocycles) = &barcode.cocycles {
+        map.serialize_entry("cocycles", &by_dimension(cocycles))?;
+    }
     Ok(())
 }
 
@@ -102,6 +106,8 @@ struct Written {
     #[serde(default)]
     edges: Option<BTreeMap<usize, Vec<BarEdges>>>,
     #[serde(default)]
+    cocycles: Option<BTreeMap<usize, Vec<Cocycle>>>,
+    #[serde(default)]
     engine: Option<EngineInfo>,
     #[serde(default)]
     seconds: BTreeMap<String, f64>,
@@ -115,6 +121,10 @@ impl Written {
         if self.edges.as_ref().is_some_and(|edges| !edges.iter().map(count).eq(self.bars.iter().map(count))) {
             return Err(E::custom("the edges must be of the same dimensions as the bars, and as many in each"));
         }
+        let of_higher = |(&dim, bars): (&usize, &Vec<Bar>)| (dim, if dim == 0 { 0 } else { bars.len() });
+        if self.cocycles.as_ref().is_some_and(|all| !all.iter().map(count).eq(self.bars.iter().map(of_higher))) {
+            return Err(E::custom("the cocycles must be of the same dimensions as the bars, and as many in each but the first"));
+        }
         let barcode = Barcode {
             n: self.n,
             metric: self.metric,
@@ -123,6 +133,7 @@ impl Written {
             bars: self.bars.into_values().collect(),
             edges: self.edges.map(|edges| edges.into_values().collect()),
             cycles: self.cycles,
+            cocycles: self.cocycles.map(|cocycles| cocycles.into_values().collect()),
         };
         Ok((barcode, self.engine, self.seconds.into_iter().collect()))
     }
@@ -157,7 +168,7 @@ mod tests {
             vec![Bar { birth: 0.0, death: 1.0 }, Bar { birth: 0.0, death: end }],
             vec![Bar { birth: 2.0, death: 3.0 }, Bar { birth: 2.0, death: end }],
         ];
-        Barcode { n: 3, metric: Metric::Euclidean, threshold: None, sampled_from: None, bars, edges: None, cycles: None }
+        Barcode { n: 3, metric: Metric::Euclidean, threshold: None, sampled_from: None, bars, edges: None, cycles: None, cocycles: None }
     }
 
     #[test]
@@ -182,7 +193,9 @@ mod tests {
         let edge = |death| BarEdges { birth: vec![0, 2], death };
         let edges = Some(vec![vec![edge(Some([1, 2])), edge(None)]; 2]);
         let cycles = Some(vec![Cycle { birth: 2.0, death: None, edges: vec![[0, 1], [1, 2]] }]);
-        let named = Barcode { edges, cycles, ..barcode.clone() };
+        let cocycle = |death| Cocycle { birth: 2.0, death, simplices: vec![vec![0, 2]] };
+        let cocycles = Some(vec![vec![], vec![cocycle(Some(3.0)), cocycle(None)]]);
+        let named = Barcode { edges, cycles, cocycles, ..barcode.clone() };
         let text = serde_json::to_string(&named).unwrap();
         assert!(text.contains(r#""edges":{"0":[[[0,2],[1,2]],[[0,2],null]],"1""#), "{text}");
         assert_eq!(serde_json::from_str::<Barcode>(&text).unwrap(), named);

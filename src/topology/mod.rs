@@ -14,12 +14,14 @@
 #[cfg(feature = "ndarray")]
 mod arrays;
 mod barcode;
+mod bottleneck;
 mod cloud;
 mod cpu;
 mod cycles;
 mod edges;
 mod engine;
 mod estimate;
+mod found;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod hops;
@@ -43,8 +45,9 @@ pub(crate) use gpu::SHARED as SHARED_SHADERS;
 pub const FINISHED_ON_HOST: &str = "finished on the host";
 
 pub use barcode::{Answer, Bar, Barcode, BettiCurve, EngineInfo, Seconds};
+pub use bottleneck::bottleneck;
 pub use cloud::{Cloud, CloudView, DistanceMatrix, PointCloud, SparseGraph};
-pub use cycles::Cycle;
+pub use cycles::{Cocycle, Cycle};
 pub use edges::BarEdges;
 pub use engine::Engine;
 #[cfg(feature = "gpu")]

@@ -28,9 +28,12 @@ pub struct Options {
     /// Also find cycles that stand for so many longest bars of dimension 1. The native engine
     /// finds them, and computes the barcode then, whichever engine is asked.
     pub cycles: usize,
-    /// Also say between which simplices every bar lies, in dimensions 0 to 2. The native engine
-    /// does so, and computes the barcode then, whichever engine is asked.
+    /// Also say between which simplices every bar lies. The native engine does so, and computes the
+    /// barcode then, whichever engine is asked. In dimension 3 this takes longer than the bars do.
     pub edges: bool,
+    /// Also find a cocycle for every bar of dimension 1 and above. The native engine finds them, by
+    /// cohomology, which takes longer than the bars do.
+    pub cocycles: bool,
 }
 
 impl Default for Options {
@@ -44,6 +47,7 @@ impl Default for Options {
             profile: false,
             cycles: 0,
             edges: false,
+            cocycles: false,
         }
     }
 }
@@ -103,9 +107,15 @@ impl Options {
         Self { edges, ..self }
     }
 
+    /// With or without [`Options::cocycles`].
+    #[must_use]
+    pub fn cocycles(self, cocycles: bool) -> Self {
+        Self { cocycles, ..self }
+    }
+
     /// Whether more than bars is asked for, which the native engine alone knows.
     pub(super) fn names_simplices(&self) -> bool {
-        self.edges || self.cycles > 0
+        self.edges || self.cycles > 0 || self.cocycles
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -124,11 +134,11 @@ impl Options {
         if !Metric::OF_POINTS.contains(&self.metric) && self.metric != Metric::KnnHops {
             return Err(Error::input(format!("'{}' is not a metric on points", self.metric.name())));
         }
-        if self.edges && self.max_dim > 2 {
-            return Err(Error::input("bars know their edges up to dimension 2"));
-        }
         if self.cycles > 0 && self.max_dim == 0 {
             return Err(Error::input("cycles are of dimension 1, and only dimension 0 is asked for"));
+        }
+        if self.cocycles && self.max_dim == 0 {
+            return Err(Error::input("cocycles are of dimension 1 and above, and only dimension 0 is asked for"));
         }
         Ok(())
     }

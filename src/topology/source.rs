@@ -42,6 +42,15 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// When every point enters; nothing if all do at 0.
+    pub fn births(&self) -> &'a [f32] {
+        match self {
+            Source::Points(..) => &[],
+            Source::Distances(matrix) => matrix.births(),
+            Source::Edges(graph) => graph.births(),
+        }
+    }
+
     /// Coordinates of a point; nothing where only distances are known.
     pub fn features(&self) -> Option<usize> {
         if let Source::Points(_, view) = self { Some(view.features) } else { None }
@@ -86,7 +95,9 @@ impl<'a> Source<'a> {
             Source::Edges(graph) => {
                 let number: HashMap<u32, u32> = kept.iter().zip(0u32..).map(|(&v, i)| (v as u32, i)).collect();
                 let inside = |&(i, j, d): &(u32, u32, f32)| Some((*number.get(&i)?, *number.get(&j)?, d));
-                Ok(SparseGraph::new(most, graph.edges().iter().filter_map(inside).collect())?.into())
+                let few = SparseGraph::new(most, graph.edges().iter().filter_map(inside).collect())?;
+                let births: Vec<f32> = kept.iter().filter_map(|&v| graph.births().get(v).copied()).collect();
+                Ok(if births.is_empty() { few } else { few.with_births(births)? }.into())
             }
         }
     }

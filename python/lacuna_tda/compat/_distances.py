@@ -1,4 +1,4 @@
-"""Distance matrices as the packages that are stood for make them."""
+"""Distance matrices as the packages that are stood for make and read them."""
 
 from __future__ import annotations
 
@@ -7,32 +7,55 @@ from typing import Any, Callable
 import numpy as np
 
 
-def square_of(matrix: Any) -> np.ndarray:
-    """A dense distance matrix that has been checked.
+def only_two(coeff: int, name: str = "coeff") -> None:
+    """Refuses fields other than Z/2."""
+    if coeff != 2:
+        raise ValueError(f"{name}={coeff}: this engine computes over Z/2 alone, which is {name}=2")
 
-    Raises ValueError if it is not square, or if numbers on its diagonal say that points are born
-    later than at 0.
-    """
-    matrix = np.asarray(matrix)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+
+def check_square(matrix: Any) -> None:
+    """Refuses a distance matrix, dense or sparse, that is not square."""
+    if len(matrix.shape) != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError("Distance matrix is not square")
-    if np.diagonal(matrix).any():
-        raise ValueError("numbers on the diagonal, the births of points, must be 0 here")
-    return matrix
 
 
-def pairwise(points: Any, metric: str | Callable[..., float]) -> np.ndarray:
-    """All distances between points: by SciPy for the metrics that it knows and for functions."""
+def mirrored(square: np.ndarray) -> np.ndarray:
+    """A matrix whose lower triangle is that of the upper one, which is all that is read."""
+    square = np.asarray(square)
+    check_square(square)
+    upper = np.triu(square, 1)
+    return upper + upper.T + np.diag(np.diagonal(square))
+
+
+def upper_entries(matrix: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, columns and numbers of a sparse matrix with every pair once, row <= column.
+
+    Where both triangles hold a pair, the upper one is read.
+    """
+    check_square(matrix)
+    coo = matrix.tocoo()
+    row, column = np.minimum(coo.row, coo.col), np.maximum(coo.row, coo.col)
+    # Of equal pairs the one of the upper triangle comes first, and the first one stays.
+    order = np.lexsort((coo.row > coo.col, column, row))
+    row, column, data = row[order], column[order], coo.data[order]
+    first = np.ones(len(row), bool)
+    first[1:] = (row[1:] != row[:-1]) | (column[1:] != column[:-1])
+    return row[first], column[first], data[first]
+
+
+def pairwise(
+    points: Any, metric: str | Callable[..., float], params: dict[str, Any] | None = None
+) -> np.ndarray:
+    """All distances between points: by SciPy, or by scikit-learn for the metrics of its own."""
     points = np.asarray(points)
     if points.ndim != 2:
         raise ValueError(f"points must have the shape (points, features), not {points.shape}")
-    if metric in ("euclidean", "l2"):
-        squares = ((points[:, None] - points[None]) ** 2).sum(-1) if points.size < 1 << 16 else None
-        if squares is not None:
-            return np.sqrt(squares)
+    params = params or {}
+    if metric in ("euclidean", "l2") and not params and points.size < 1 << 16:
+        return np.sqrt(((points[:, None] - points[None]) ** 2).sum(-1))
     try:
         from scipy.spatial.distance import pdist, squareform
     except ImportError as why:
         raise ValueError(f"the metric {metric!r} needs SciPy, which is not installed") from why
     names = {"l2": "euclidean", "l1": "cityblock", "manhattan": "cityblock"}
-    return squareform(pdist(points, names.get(metric, metric)))
+    return squareform(pdist(points, names.get(metric, metric), **params))

@@ -1,19 +1,20 @@
 """``from lacuna_tda.compat.gph import ripser_parallel`` in place of giotto-ph's function.
 
-It takes the same arguments and returns the same dictionary, with generators. These are refused with
-a ValueError: coefficients other than Z/2 (``coeff``), points that are born later than at 0 (numbers
-on the diagonal of a distance matrix, ``weights``), and negative distances.
+It takes the same arguments and returns the same dictionary, with generators. Coefficients other
+than Z/2 (``coeff``) are refused with a ValueError.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable
 
 import numpy as np
 
 from .._barcode import Barcode
 from .._compute import barcode
-from ._distances import pairwise, square_of
+from ._distances import mirrored, only_two, pairwise, upper_entries
+from ._weights import weighted, weights_of
 
 
 def ripser_parallel(
@@ -34,34 +35,64 @@ def ripser_parallel(
 
     ``dgms`` holds an array of shape (bars, 2), float32, for each dimension. With
     ``return_generators=True`` the key ``gens`` holds the simplices that make the bars: see
-    :func:`generators`. ``collapse_edges`` changes no bar and nothing here; a negative ``n_threads``
-    stands for all cores.
+    :func:`generators`. Of a distance matrix the upper triangle is read, and numbers on its diagonal
+    are the lengths at which points enter; both may be negative. ``weights`` (an array, or
+    ``"DTM"``) makes a filtration of weighted points. ``collapse_edges`` changes no bar and nothing
+    here; a negative ``n_threads`` stands for all cores.
     """
-    if coeff != 2:
-        raise ValueError(f"coeff={coeff}: this engine computes over Z/2 alone, which is coeff=2")
-    if weights is not None:
-        raise ValueError("weights: points that are born later than at 0 are not computed")
-    if metric_params or nearest_neighbors_params or weight_params:
-        raise ValueError("metric_params, nearest_neighbors_params and weight_params are not taken")
+    only_two(coeff)
+    if nearest_neighbors_params:
+        raise ValueError("nearest_neighbors_params: give the neighbours' sparse matrix instead")
     if return_generators and collapse_edges:
         raise NotImplementedError("collapse_edges and return_generators cannot be combined")
-    options = dict(threshold=thresh, edges=return_generators)
+    options = dict(threshold=thresh, edges=return_generators, metric="precomputed")
     options["threads"] = n_threads if n_threads > 0 else None
-    if hasattr(X, "tocoo"):
-        found = barcode(X, maxdim, **options)
-    elif metric == "precomputed":
-        square = square_of(X)
-        # Only the upper triangle is read.
-        upper = np.triu(square, 1)
-        found = barcode(upper + upper.T, maxdim, metric="precomputed", **options)
-    elif metric == "euclidean":
-        found = barcode(X, maxdim, **options)
+    if metric == "precomputed":
+        X = X if hasattr(X, "tocoo") else mirrored(X)
     else:
-        found = barcode(pairwise(X, metric), maxdim, metric="precomputed", **options)
+        X = X.toarray() if hasattr(X, "tocoo") else np.asarray(X)
+        if metric != "euclidean" or metric_params or weights is not None:
+            X = pairwise(X, metric, metric_params)
+        else:
+            options["metric"] = "euclidean"
+    if weights is not None:
+        X = weighted_lengths(X, weights, weight_params)
+    elif hasattr(X, "tocoo"):
+        X = upper_graph(X)
+    found = barcode(X, maxdim, **options) if X.shape[0] else None
+    if found is None:
+        return {"dgms": [np.empty((0, 2), np.float32) for _ in range(maxdim + 1)]}
+    found = by_death(found)
     result: dict[str, Any] = {"dgms": found.diagrams}
     if return_generators:
         result["gens"] = generators(found)
     return result
+
+
+def by_death(found: Barcode) -> Barcode:
+    """The same with the bars of dimension 0 in the order of their deaths, as the packages have
+    them."""
+    order = np.argsort(found.diagram(0)[:, 1], kind="stable")
+    first = lambda of: None if of is None else [of[0][order], *of[1:]]
+    return replace(found, diagrams=first(found.diagrams), simplices=first(found.simplices))
+
+
+def upper_graph(graph: Any) -> Any:
+    """A sparse matrix with every pair once."""
+    row, column, data = upper_entries(graph)
+    return type(graph.tocoo())((data, (row, column)), shape=graph.shape)
+
+
+def weighted_lengths(X: Any, weights: Any, params: dict[str, Any] | None) -> np.ndarray:
+    """The lengths of weighted points; pairs that a sparse matrix lacks never get an edge."""
+    if hasattr(X, "tocoo"):
+        row, column, data = upper_entries(X)
+        dense = np.full(X.shape, np.inf)
+        dense[row, column] = dense[column, row] = data
+        X = dense
+    X = X - np.diag(np.diagonal(X))
+    own, p = weights_of(X, weights, params)
+    return weighted(X, own, p)
 
 
 def generators(found: Barcode) -> tuple[np.ndarray, list, np.ndarray, list]:

@@ -11,7 +11,7 @@ use super::filtration::Filtration;
 use super::links::Adjacency;
 use super::neighbours::union;
 use crate::error::{Error, Result};
-use crate::topology::order::{Key, entry_of_rank, rank_of_entry};
+use crate::topology::order::{Edge, Key, entry_of_rank, rank_of_entry};
 use crate::topology::task::Task;
 use rayon::prelude::*;
 use std::cmp::Reverse;
@@ -24,6 +24,10 @@ type Simplex = (u32, u64);
 /// Keys of birth and death of the classes of one dimension; `None` never dies.
 pub(super) type Classes = Vec<(Key, Option<Key>)>;
 
+/// The longest edges of the simplices with which a class begins and ends, and the simplices of a
+/// cocycle that stands for it, each by its vertices.
+pub(crate) type NamedCocycle = (Edge, Option<Edge>, Vec<Vec<u32>>);
+
 /// Keys of birth and death of every class of dimensions 1 to `max_dim`. All edges of `f` must have
 /// ranks.
 ///
@@ -31,8 +35,41 @@ pub(super) type Classes = Vec<(Key, Option<Key>)>;
 /// [`Error::TooManyPoints`] when the vertices of a simplex do not fit a word,
 /// [`Error::Interrupted`] when the task is cancelled.
 pub(super) fn classes(f: &Filtration, max_dim: usize, task: &Task<'_>) -> Result<Vec<Classes>> {
-    let complex = Complex::new(f, max_dim)?;
     let mut found = Vec::new();
+    reduced(f, max_dim, task, &mut |_, _, reduced| {
+        found.push(reduced.ends(f).map(|(birth, death)| (birth.key(), death.map(Edge::key))).collect());
+    })?;
+    Ok(found)
+}
+
+/// Cocycles of every class of dimensions 1 to `max_dim` that lives for a while. All edges of `f`
+/// must have ranks.
+///
+/// A column and those that were added to it are such a cocycle: the coboundary of their sum has
+/// nothing that enters before the class dies.
+///
+/// # Errors
+/// As [`classes`].
+pub(super) fn cocycles(f: &Filtration, max_dim: usize, task: &Task<'_>) -> Result<Vec<Vec<NamedCocycle>>> {
+    let mut found = Vec::new();
+    reduced(f, max_dim, task, &mut |complex, dim, reduced| {
+        let vertices = |simplex: &Simplex| {
+            let v = complex.vertices(simplex.1, dim + 1);
+            v.list[..v.count].iter().map(|&v| u32::from(v)).collect()
+        };
+        let of_column = |(at, (birth, death)): (usize, (Edge, Option<Edge>))| {
+            // A column is never among those that were added to it: they are younger.
+            let simplices = std::iter::once(&reduced.columns[at]).chain(&reduced.added[at]);
+            (death.map(Edge::key) != Some(birth.key())).then(|| (birth, death, simplices.map(vertices).collect()))
+        };
+        found.push(reduced.ends(f).enumerate().filter_map(of_column).collect());
+    })?;
+    Ok(found)
+}
+
+/// Reduces dimension after dimension, and hands over what each left.
+fn reduced(f: &Filtration, max_dim: usize, task: &Task<'_>, take: &mut dyn FnMut(&Complex<'_>, usize, &Reduced)) -> Result<()> {
+    let complex = Complex::new(f, max_dim)?;
     // Edges of the spanning forest kill components.
     let mut cleared = complex.forest();
     let mut simplices: Vec<u64> = (0..f.edges.len() as u32).map(|r| complex.edge(r)).collect();
@@ -40,11 +77,30 @@ pub(super) fn classes(f: &Filtration, max_dim: usize, task: &Task<'_>) -> Result
         if dim > 1 {
             simplices = complex.extended(&simplices, dim);
         }
-        let (classes, killers) = complex.reduce(&simplices, dim, &cleared, task)?;
-        cleared = killers;
-        found.push(classes);
+        let reduced = complex.reduce(&simplices, dim, &cleared, task)?;
+        take(&complex, dim, &reduced);
+        cleared = reduced.owner;
     }
-    Ok(found)
+    Ok(())
+}
+
+/// The reduced coboundaries of one dimension.
+struct Reduced {
+    /// The simplices whose coboundaries were reduced, youngest first.
+    columns: Vec<Simplex>,
+    /// For every column the others whose coboundaries were added to its own.
+    added: Vec<Vec<Simplex>>,
+    /// Ranks of the longest edges of what kills them; `None` never dies.
+    deaths: Vec<Option<u32>>,
+    /// What kills, and the column that it kills.
+    owner: HashMap<Simplex, u32>,
+}
+
+impl Reduced {
+    /// The edges with which every column's class begins and ends.
+    fn ends(&self, f: &Filtration) -> impl Iterator<Item = (Edge, Option<Edge>)> {
+        self.columns.iter().zip(&self.deaths).map(|(column, death)| (f.edge(column.0), death.map(|rank| f.edge(rank))))
+    }
 }
 
 /// Bits that number `n` vertices.
@@ -189,15 +245,8 @@ impl<'a> Complex<'a> {
         self.youngest_facet(&cofacet, diameter).is_some_and(|f| self.word(&f) == self.word(v))
     }
 
-    /// Reduces the coboundaries of the simplices of dimension `dim`, youngest first. Returns the
-    /// classes, and what killed some.
-    fn reduce(
-        &self,
-        simplices: &[u64],
-        dim: usize,
-        cleared: &HashMap<Simplex, u32>,
-        task: &Task<'_>,
-    ) -> Result<(Classes, HashMap<Simplex, u32>)> {
+    /// Reduces the coboundaries of the simplices of dimension `dim`, youngest first.
+    fn reduce(&self, simplices: &[u64], dim: usize, cleared: &HashMap<Simplex, u32>, task: &Task<'_>) -> Result<Reduced> {
         let count = dim + 1;
         let of_simplex = |&word: &u64| {
             let v = self.vertices(word, count);
@@ -210,9 +259,8 @@ impl<'a> Complex<'a> {
         };
         let mut columns: Vec<Simplex> = simplices.par_iter().filter_map(of_simplex).collect();
         columns.par_sort_unstable_by(|a, b| b.cmp(a));
-        let mut classes = Vec::new();
+        let mut deaths = Vec::with_capacity(columns.len());
         let mut owner: HashMap<Simplex, u32> = HashMap::new();
-        // For every column the others whose coboundaries were added to its own.
         let mut added: Vec<Vec<Simplex>> = Vec::with_capacity(columns.len());
         let mut heap: BinaryHeap<Reverse<Simplex>> = BinaryHeap::new();
         for (at, &column) in columns.iter().enumerate() {
@@ -244,9 +292,9 @@ impl<'a> Complex<'a> {
                 }
             };
             added.push(odd(sum));
-            classes.push((self.f.keys[column.0 as usize], death.map(|d| self.f.keys[d.0 as usize])));
+            deaths.push(death.map(|d: Simplex| d.0));
         }
-        Ok((classes, owner))
+        Ok(Reduced { columns, added, deaths, owner })
     }
 
     fn push_coboundary(&self, simplex: Simplex, count: usize, heap: &mut BinaryHeap<Reverse<Simplex>>) {
@@ -308,6 +356,45 @@ mod tests {
             let found = classes(&f, 2, &Task::unwatched()).unwrap();
             for (dim, (found, links)) in found.iter().zip(&links.classes).enumerate() {
                 prop_assert_eq!(bars(found), bars(links), "dimension {}", dim + 1);
+            }
+        }
+
+        /// A cocycle begins with its class, and the first simplex that has an odd number of facets
+        /// in it enters when the class dies.
+        #[test]
+        fn cocycles_live_as_long_as_their_classes(lower in prop::collection::vec(1u16..900, 66..=66), coarse in 1u16..250) {
+            let lower = lower.iter().map(|&d| f32::from(d / coarse)).collect();
+            let matrix = DistanceMatrix::from_lower(12, lower).unwrap();
+            let cloud: Cloud = matrix.clone().into();
+            let mut f = Filtration::of(&Source::from(&cloud), Metric::Precomputed, None, false);
+            f.extend(i32::MAX, false);
+            let want = classes(&f, 2, &Task::unwatched()).unwrap();
+            let diameter = |of: &[u32]| {
+                let pairs = of.iter().enumerate().flat_map(|(at, &i)| of[..at].iter().map(move |&j| (i, j)));
+                pairs.map(|(i, j)| Key::of_length(matrix.between(i as usize, j as usize))).max().unwrap()
+            };
+            for (dim, (found, want)) in cocycles(&f, 2, &Task::unwatched()).unwrap().into_iter().zip(&want).enumerate() {
+                let ends: Classes = found.iter().map(|c| (c.0.key(), c.1.map(Edge::key))).collect();
+                prop_assert_eq!(bars(&ends), bars(want));
+                for (birth, death, simplices) in found {
+                    prop_assert!(simplices.iter().map(|s| diameter(s)).min() == Some(birth.key()));
+                    let mut seen = std::collections::HashSet::new();
+                    for simplex in &simplices {
+                        let mut sorted = simplex.clone();
+                        sorted.sort_unstable();
+                        prop_assert!(sorted.len() == dim + 2 && seen.insert(sorted));
+                    }
+                    let mut odd: HashMap<Vec<u32>, u32> = HashMap::new();
+                    for simplex in &simplices {
+                        for v in (0..12).filter(|v| !simplex.contains(v)) {
+                            let mut cofacet = [&simplex[..], &[v]].concat();
+                            cofacet.sort_unstable();
+                            *odd.entry(cofacet).or_default() += 1;
+                        }
+                    }
+                    let first = odd.iter().filter(|(_, count)| *count % 2 == 1).map(|(s, _)| diameter(s)).min();
+                    prop_assert_eq!(first, death.map(Edge::key));
+                }
             }
         }
     }

@@ -29,6 +29,7 @@ mod reduction;
 mod table;
 mod voids;
 
+pub(crate) use cohomology::NamedCocycle;
 pub(crate) use cycles::KeyedCycle;
 pub(crate) use filtration::Filtration;
 pub(crate) use named::NamedPairs;
@@ -37,6 +38,7 @@ pub(crate) use table::key_table;
 
 use crate::error::{Error, Result};
 use crate::topology::barcode::Pairs;
+use crate::topology::cloud::SparseGraph;
 use crate::topology::metric::Metric;
 use crate::topology::order::Edge;
 #[cfg(feature = "gpu")]
@@ -163,7 +165,21 @@ pub(crate) struct Wanted<'a> {
 /// [`Error::TooLarge`] for a cloud that does not fit, [`Error::Interrupted`] when the task is
 /// cancelled.
 pub(crate) fn pairs(clouds: &[Source<'_>], wanted: Wanted<'_>, take: &mut dyn FnMut(Pairs)) -> Result<()> {
+    if let Some(graphs) = forests(clouds, wanted.max_dim) {
+        graphs.into_iter().for_each(|graph| take(named::forest(graph, wanted.threshold).keys()));
+        return Ok(());
+    }
     each(clouds, wanted, |f, _, parallel, task| f.pairs(wanted.max_dim, parallel, task), take)
+}
+
+/// The graphs, if nothing but their components is wanted, for which no table is needed. Their
+/// vertices must still have names of 16 bits.
+fn forests<'a>(clouds: &[Source<'a>], max_dim: usize) -> Option<Vec<&'a SparseGraph>> {
+    let of = |cloud: &Source<'a>| match cloud {
+        Source::Edges(graph) if max_dim == 0 && graph.len() <= MAX_POINTS => Some(*graph),
+        _ => None,
+    };
+    clouds.iter().map(of).collect()
 }
 
 /// Hands over the pairs of every cloud, in order, with the edges that make them, in dimensions up
@@ -177,8 +193,29 @@ pub(crate) fn named_pairs(
     cycles: usize,
     take: &mut dyn FnMut(NamedPairs),
 ) -> Result<()> {
+    if let Some(graphs) = forests(clouds, wanted.max_dim) {
+        graphs.into_iter().for_each(|graph| take(named::forest(graph, wanted.threshold)));
+        return Ok(());
+    }
     let one = |f: Filtration, metric, parallel, task: &Task<'_>| {
         named::pairs(f, wanted.max_dim, named::Cycles { count: cycles, metric }, parallel, task)
+    };
+    each(clouds, wanted, one, take)
+}
+
+/// Hands over cocycles of every class of every cloud in dimensions 1 to [`Wanted::max_dim`], in
+/// order.
+///
+/// # Errors
+/// As [`pairs`].
+pub(crate) fn cocycles(
+    clouds: &[Source<'_>],
+    wanted: Wanted<'_>,
+    take: &mut dyn FnMut(Vec<Vec<NamedCocycle>>),
+) -> Result<()> {
+    let one = |mut f: Filtration, _, parallel, task: &Task<'_>| {
+        task.stage("sort", || f.extend(i32::MAX, parallel));
+        task.stage("cocycles", || cohomology::cocycles(&f, wanted.max_dim, task))
     };
     each(clouds, wanted, one, take)
 }

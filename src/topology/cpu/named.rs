@@ -3,13 +3,15 @@
 use super::cycles::{self, KeyedCycle};
 use super::filtration::Filtration;
 use super::loops::Loops;
-use super::neighbours::{Forest, nearest, relative_neighbours};
+use super::neighbours::{Forest, nearest, relative_neighbours, union};
 use super::voids;
 use crate::error::Result;
 use crate::topology::barcode::Pairs;
+use crate::topology::cloud::SparseGraph;
 use crate::topology::metric::Metric;
-use crate::topology::order::{Edge, Rank};
+use crate::topology::order::{Edge, EdgeName, Key, Rank};
 use crate::topology::task::Task;
+use rayon::prelude::*;
 
 /// What [`Pairs`] holds, with edges in the place of keys. A class of dimension 2 is born with a
 /// triangle and dies with a tetrahedron; their longest edges stand for them.
@@ -40,6 +42,17 @@ pub(crate) struct Cycles {
     pub count: usize,
     /// What the keys mean, which says how long a bar is.
     pub metric: Metric,
+}
+
+/// The pairs of dimension 0 of a graph, by Kruskal's algorithm: memory for its edges, and no table.
+pub(crate) fn forest(graph: &SparseGraph, threshold: Option<f32>) -> NamedPairs {
+    let limit = threshold.map_or(Key::MAX, |t| Metric::Sparse.threshold_key(t));
+    let named = |&(i, j, d): &(u32, u32, f32)| Edge::new(Key::of_length(d), EdgeName::new(i as usize, j as usize));
+    let mut edges: Vec<Edge> = graph.edges().iter().map(named).filter(|e| e.key() <= limit).collect();
+    edges.par_sort_unstable();
+    let mut parent: Vec<u32> = (0..graph.len() as u32).collect();
+    edges.retain(|e| union(&mut parent, e.name().ends()));
+    NamedPairs { merges: edges, classes: Vec::new(), cycles: Vec::new() }
 }
 
 /// The pairs of dimensions 0 to `max_dim`, at most 2, and the cycles of the longest bars of

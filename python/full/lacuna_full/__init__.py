@@ -1,0 +1,1 @@
+"""The whole program ``lacuna``, with training and pruning: ``lacuna_program`` finds it here."""

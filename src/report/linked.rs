@@ -1,0 +1,207 @@
+//! One page on which points, barcode and diagram are linked: what is pointed at in one shows in all.
+
+use super::html::{escape, made};
+use crate::data::files::write_text;
+use crate::error::{Error, Result};
+use crate::topology::{Bar, Barcode, Cloud, Metric, PointCloud};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// A self-contained page of a barcode, whose [`Barcode::edges`] are shown if it has them, and its
+/// [`Barcode::cycles`].
+#[derive(Clone, Copy, Debug)]
+pub struct LinkedPage<'a> {
+    /// Above the page.
+    pub title: &'a str,
+    /// What was computed. Points are drawn; distances and graphs have no place.
+    pub cloud: &'a Cloud,
+    /// How the distances of points are made.
+    pub metric: Metric,
+    /// The bars.
+    pub barcode: &'a Barcode,
+}
+
+/// Bars of dimension 1 whose cycles a page shows.
+pub const CYCLES_ON_A_PAGE: usize = 200;
+/// Points of a page, so that it stays smooth.
+const MOST_POINTS: usize = 10_000;
+/// The shortest edges, which the slider of scale draws.
+const MOST_EDGES: usize = 20_000;
+
+const PAGE: &str = include_str!("../../assets/barcode/page.html");
+const SCRIPT: &str = include_str!("../../assets/barcode/draw.js");
+
+impl LinkedPage<'_> {
+    /// Refuses what no page could show.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for too many points.
+    pub fn check(cloud: &Cloud) -> Result<()> {
+        if cloud.len() > MOST_POINTS {
+            return Err(Error::input(format!(
+                "a page shows up to {MOST_POINTS} points, and these are {}: draw them into a .svg or .png file",
+                cloud.len()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Writes the page.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for too many points; [`Error::File`] when it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        Self::check(self.cloud)?;
+        let of = |(dim, bars): (usize, &Vec<Bar>)| format!("{} in dimension {dim}", super::counted(bars.len(), "bar"));
+        let bars: Vec<String> = self.barcode.bars.iter().enumerate().map(of).collect();
+        let about = format!("{} points, metric {}: {}.", self.barcode.n, self.barcode.metric.name(), bars.join(", "));
+        // A script's text ends where a tag would begin.
+        let data = self.data().to_string().replace('<', "\\u003c");
+        let parts = [
+            ("{{TITLE}}", escape(self.title)),
+            ("{{ABOUT}}", escape(&about)),
+            ("{{FOOT}}", made()),
+            ("{{SCRIPT}}", SCRIPT.to_string()),
+            ("{{DATA}}", data),
+        ];
+        write_text(path, &parts.iter().fold(PAGE.to_string(), |page, (name, text)| page.replace(name, text)))
+    }
+
+    fn data(&self) -> Value {
+        let finite = |x: f32| x.is_finite().then_some(x);
+        let of_bar = |b: &Bar| json!([b.birth, finite(b.death)]);
+        let bars: Vec<Vec<Value>> = self.barcode.bars.iter().map(|of| of.iter().map(of_bar).collect()).collect();
+        let edges = self.barcode.edges.as_ref().map(|all| {
+            let row = |e: &crate::topology::BarEdges| {
+                let (first, last) = (e.birth.first(), e.birth.last());
+                let death = e.death.map_or([-1, -1], |d| d.map(i64::from));
+                json!([first, last, death[0], death[1]])
+            };
+            all.iter().map(|of| of.iter().map(row).collect::<Vec<_>>()).collect::<Vec<_>>()
+        });
+        let points = if let Cloud::Points(points) = self.cloud { Some(points) } else { None };
+        let (places, axes) = points.map(in_sight).unzip();
+        let nearest = points.filter(|_| self.metric != Metric::KnnHops).map(|p| shortest(p, self.metric));
+        let whole = nearest.as_ref().is_some_and(|n| n.len() == self.cloud.len() * (self.cloud.len() - 1) / 2);
+        let nearest = nearest.map(|edges| {
+            json!({
+                "ends": edges.iter().flat_map(|e| [e.1, e.2]).collect::<Vec<_>>(),
+                "lengths": edges.iter().map(|e| e.0).collect::<Vec<_>>(),
+            })
+        });
+        json!({
+            "n": self.barcode.n, "bars": bars, "edges": edges, "cycles": self.cycles(),
+            "points": places, "axes": axes, "nearest": nearest, "whole": whole,
+        })
+    }
+
+    /// The cycles under the places of their bars.
+    fn cycles(&self) -> Value {
+        let Some(bars) = self.barcode.bars.get(1) else { return Value::Null };
+        let mut taken = vec![false; bars.len()];
+        let mut found = serde_json::Map::new();
+        for cycle in self.barcode.cycles.iter().flatten() {
+            let (birth, death) = (cycle.birth, cycle.death.unwrap_or(f32::INFINITY));
+            let same = |&i: &usize| !taken[i] && bars[i].birth == birth && bars[i].death == death;
+            if let Some(place) = (0..bars.len()).find(same) {
+                taken[place] = true;
+                found.insert(place.to_string(), json!(cycle.edges));
+            }
+        }
+        found.into()
+    }
+}
+
+/// The shortest edges, ascending: length and ends.
+fn shortest(points: &PointCloud, metric: Metric) -> Vec<(f32, u32, u32)> {
+    let of_point = |i: usize| {
+        let length = move |j: usize| metric.distance_of_points(points.point(i), points.point(j));
+        (0..i).map(move |j| (length(j), j as u32, i as u32)).collect::<Vec<_>>()
+    };
+    let mut edges: Vec<(f32, u32, u32)> = (1..points.len()).into_par_iter().flat_map_iter(of_point).collect();
+    if edges.len() > MOST_EDGES {
+        edges.select_nth_unstable_by(MOST_EDGES, |a, b| a.0.total_cmp(&b.0));
+        edges.truncate(MOST_EDGES);
+    }
+    edges.sort_by(|a, b| a.0.total_cmp(&b.0));
+    edges
+}
+
+/// Where points are drawn, and what the axes are: their own coordinates, up to three, or else the
+/// three principal axes.
+fn in_sight(points: &PointCloud) -> (Vec<Vec<f32>>, String) {
+    let (n, features) = (points.len(), points.features());
+    if features <= 3 {
+        let place = |i: usize| if features > 1 { points.point(i).to_vec() } else { vec![points.point(i).first().copied().unwrap_or(0.0), 0.0] };
+        return ((0..n).map(place).collect(), "The coordinates as they are".into());
+    }
+    let mean: Vec<f64> =
+        (0..features).map(|k| (0..n).map(|i| f64::from(points.point(i)[k])).sum::<f64>() / n as f64).collect();
+    let centred: Vec<Vec<f64>> =
+        (0..n).map(|i| points.point(i).iter().zip(&mean).map(|(&x, m)| f64::from(x) - m).collect()).collect();
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+    let all: f64 = centred.iter().map(|p| dot(p, p)).sum();
+    let (mut axes, mut variance) = (Vec::<Vec<f64>>::new(), 0.0);
+    for axis in 0..3 {
+        // Power iteration from a start that no axis is orthogonal to by design.
+        let mut v: Vec<f64> = (0..features).map(|k| 1.0 + ((k * 7 + axis * 3) % 11) as f64).collect();
+        for _ in 0..60 {
+            axes.iter().for_each(|a| {
+                let along = dot(a, &v);
+                v.iter_mut().zip(a).for_each(|(x, y)| *x -= along * y);
+            });
+            let length = dot(&v, &v).sqrt();
+            if length == 0.0 {
+                break;
+            }
+            v.iter_mut().for_each(|x| *x /= length);
+            let along: Vec<f64> = centred.par_iter().map(|p| dot(p, &v)).collect();
+            let next = |k: usize| centred.iter().zip(&along).map(|(p, a)| p[k] * a).sum::<f64>();
+            v = (0..features).into_par_iter().map(next).collect();
+        }
+        let length = dot(&v, &v).sqrt();
+        if length > 0.0 {
+            v.iter_mut().for_each(|x| *x /= length);
+        }
+        variance += centred.iter().map(|p| dot(p, &v).powi(2)).sum::<f64>();
+        axes.push(v);
+    }
+    let share = if all > 0.0 { (100.0 * variance / all).round() } else { 100.0 };
+    let places = centred.iter().map(|p| axes.iter().map(|a| dot(p, a) as f32).collect()).collect();
+    (places, format!("The three principal axes, which hold {share} % of the variance of {features} coordinates"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::{Engine, Options};
+
+    /// A circle in a tilted plane of R^5: the page holds its one long loop with edges and cycle, and
+    /// its principal axes show the circle as it is.
+    #[test]
+    fn a_page_holds_what_it_links() {
+        let turn = |i: usize| i as f32 * std::f32::consts::TAU / 40.0;
+        let point = |i: usize| [turn(i).cos(), turn(i).sin(), turn(i).cos(), 3.0, -turn(i).sin()];
+        let points = PointCloud::new(40, 5, (0..40).flat_map(point).collect()).unwrap();
+        let barcode = Engine::cpu().barcode(&points, &Options::default().edges(true).cycles(9)).unwrap();
+        let cloud: Cloud = points.into();
+        let page = LinkedPage { title: "a < b", cloud: &cloud, metric: Metric::Euclidean, barcode: &barcode };
+        let data = page.data();
+        assert_eq!(data["bars"][1].as_array().unwrap().len(), 1);
+        assert_eq!(data["cycles"]["0"].as_array().unwrap().len(), 40);
+        assert_eq!(data["edges"][0].as_array().unwrap().len(), 40);
+        assert!(data["whole"].as_bool().unwrap() && data["nearest"]["lengths"].as_array().unwrap().len() == 780);
+        for p in data["points"].as_array().unwrap() {
+            let [x, y, z] = [0, 1, 2].map(|k| p[k].as_f64().unwrap());
+            assert!((x.hypot(y) - 2f64.sqrt()).abs() < 1e-4 && z.abs() < 1e-4, "{p}");
+        }
+        assert!(data["axes"].as_str().unwrap().contains("100 %"));
+        let out = tempfile::tempdir().unwrap();
+        page.save(&out.path().join("x.html")).unwrap();
+        let text = std::fs::read_to_string(out.path().join("x.html")).unwrap();
+        assert!(text.contains("<h1>a &lt; b</h1>") && !text.contains("{{"), "a placeholder is left");
+        let many: Cloud = PointCloud::new(MOST_POINTS + 1, 1, vec![0.0; MOST_POINTS + 1]).unwrap().into();
+        assert_eq!(LinkedPage::check(&many).unwrap_err().exit_code(), 2);
+    }
+}
