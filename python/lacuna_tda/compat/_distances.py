@@ -32,7 +32,6 @@ def upper_entries(matrix: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Where both triangles hold a pair, the upper one is read.
     """
-    check_square(matrix)
     coo = matrix.tocoo()
     row, column = np.minimum(coo.row, coo.col), np.maximum(coo.row, coo.col)
     # Of equal pairs the one of the upper triangle comes first, and the first one stays.

@@ -59,14 +59,31 @@ def ripser_parallel(
         X = weighted_lengths(X, weights, weight_params)
     elif hasattr(X, "tocoo"):
         X = upper_graph(X)
-    found = barcode(X, maxdim, **options) if X.shape[0] else None
+    # Of edges of one length the package lets those of the last points enter first.
+    found = barcode(_backwards(X, options["metric"]), maxdim, **options) if X.shape[0] else None
     if found is None:
         return {"dgms": [np.empty((0, 2), np.float32) for _ in range(maxdim + 1)]}
-    found = by_death(found)
+    found = by_death(_forwards(found))
     result: dict[str, Any] = {"dgms": found.diagrams}
     if return_generators:
         result["gens"] = generators(found)
     return result
+
+
+def _backwards(X: Any, metric: str) -> Any:
+    """The same with the points in the opposite order."""
+    if hasattr(X, "tocoo"):
+        coo = X.tocoo()
+        last = coo.shape[0] - 1
+        return type(coo)((coo.data, (last - coo.row, last - coo.col)), shape=coo.shape)
+    return X[::-1, ::-1] if metric == "precomputed" else X[::-1]
+
+
+def _forwards(found: Barcode) -> Barcode:
+    """The edges of such a barcode by the points' own numbers."""
+    own = lambda edges: np.where(edges < 0, edges, found.n - 1 - edges)
+    edges = found.simplices
+    return replace(found, simplices=None if edges is None else [own(of) for of in edges])
 
 
 def by_death(found: Barcode) -> Barcode:
@@ -78,19 +95,21 @@ def by_death(found: Barcode) -> Barcode:
 
 
 def upper_graph(graph: Any) -> Any:
-    """A sparse matrix with every pair once."""
+    """A sparse matrix with every pair once. Its shape may end with the last entries."""
     row, column, data = upper_entries(graph)
-    return type(graph.tocoo())((data, (row, column)), shape=graph.shape)
+    n = max(graph.shape)
+    return type(graph.tocoo())((data, (row, column)), shape=(n, n))
 
 
 def weighted_lengths(X: Any, weights: Any, params: dict[str, Any] | None) -> np.ndarray:
     """The lengths of weighted points; pairs that a sparse matrix lacks never get an edge."""
     if hasattr(X, "tocoo"):
         row, column, data = upper_entries(X)
-        dense = np.full(X.shape, np.inf)
+        dense = np.full((max(X.shape),) * 2, np.inf)
         dense[row, column] = dense[column, row] = data
         X = dense
-    X = X - np.diag(np.diagonal(X))
+    X = X.copy()
+    np.fill_diagonal(X, 0)
     own, p = weights_of(X, weights, params)
     return weighted(X, own, p)
 

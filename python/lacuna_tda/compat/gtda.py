@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._compute import barcodes
 from ..sklearn import threads_of
-from ._distances import check_square, mirrored, only_two, pairwise
+from ._distances import mirrored, only_two, pairwise
 from .gph import upper_graph, weighted_lengths
 
 
@@ -199,7 +199,6 @@ class WeightedRipsPersistence(_Persistence):
 def _lengths(X: Any, metric: str | Callable[..., float], params: dict[str, Any]) -> Any:
     """The distances of a cloud, as a matrix or a sparse one."""
     if metric == "precomputed":
-        check_square(X if hasattr(X, "tocoo") else np.asarray(X))
         return upper_graph(X) if hasattr(X, "tocoo") else mirrored(X)
     X = X.toarray() if hasattr(X, "tocoo") else np.asarray(X)
     return pairwise(X, metric, params)
