@@ -20,7 +20,11 @@ CLOUDS = np.random.default_rng(0).normal(size=(2000, 60, 3)).astype(np.float32)
 
 @pytest.fixture(scope="module")
 def cluster():
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    # The workers find this file, too.
+    here = {"PYTHONPATH": os.path.dirname(__file__)}
+    ray.init(
+        num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": here}
+    )
     yield
     ray.shutdown()
 
@@ -41,7 +45,7 @@ class Slowly(Barcodes):
 def mapped(kind, **constructor):
     """The diagrams of dimension 1 of all clouds, in their order."""
     ray.data.DataContext.get_current().execution_options.preserve_order = True
-    clouds = ray.data.from_numpy(CLOUDS)
+    clouds = ray.data.from_numpy(np.array_split(CLOUDS, 20))
     options = {"column": "data", **constructor}
     found = clouds.map_batches(
         kind, batch_size=50, concurrency=2, num_cpus=1, fn_constructor_kwargs=options
@@ -64,13 +68,13 @@ def test_a_killed_worker_is_no_loss(cluster, tmp_path):
     killed = []
 
     def kill():
-        while not killed:
+        end = time.monotonic() + 60
+        while not os.listdir(tmp_path) and time.monotonic() < end:
             time.sleep(0.1)
-            for name in os.listdir(tmp_path):
-                time.sleep(0.3)
-                os.kill(int(name), signal.SIGKILL)
-                killed.append(int(name))
-                return
+        time.sleep(0.3)
+        killed.extend(int(name) for name in os.listdir(tmp_path)[:1])
+        for process in killed:
+            os.kill(process, signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()
