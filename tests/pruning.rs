@@ -249,7 +249,7 @@ fn an_interrupted_comparison_goes_on() {
         assert_eq!((&a.by, a.seed, a.cost.accuracy, &a.recovery), (&b.by, b.seed, b.cost.accuracy, &b.recovery));
     }
     let text = std::fs::read_to_string(out.join("report.md")).unwrap();
-    assert!(text.contains("Below the median of chance are") && text.contains("l1:reverse"));
+    assert!(text.contains("below the median of chance") && text.contains("l1:reverse"));
     for picture in ["after-cut-macs.svg", "recovered-parameters.svg", "recovered-macs.svg"] {
         assert!(std::fs::metadata(out.join(picture)).unwrap().len() > 500);
     }

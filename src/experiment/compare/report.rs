@@ -267,12 +267,17 @@ fn against_chance(setting: &Setting, rows: &[CompareRow]) -> (String, Vec<String
             let others = setting.compare.rivals.iter().filter(|r| *r != chance);
             let cells = others.map(|r| (r.label.as_str(), of(rows, &r.label, ratio))).filter(|(_, cell)| !cell.is_empty());
             let (worse, rest): (Vec<_>, Vec<_>) = cells.partition(|(_, cell)| middle(cell, number) < bar);
-            let all = worse.len() + rest.len();
-            counts.push(format!("{} of {all} {} at {ratio}", worse.len(), when.to_lowercase()));
+            if !worse.is_empty() {
+                counts.push(format!("{} of {} {} at {ratio}", worse.len(), worse.len() + rest.len(), when.to_lowercase()));
+            }
             let names: Vec<&str> = worse.into_iter().map(|(label, _)| label).collect();
             let named = if names.is_empty() { "none".into() } else { names.join(", ") };
             lines.push(format!("{when}, at {ratio}, below the {:.2} % of chance: {named}.", 100.0 * bar));
         }
     }
-    (format!("Below the median of chance are {}.", counts.join(", ")), lines)
+    let told = match counts.as_slice() {
+        [] => "No criterion is below the median of chance.".into(),
+        counts => format!("Criteria below the median of chance: {}.", counts.join(", ")),
+    };
+    (told, lines)
 }
