@@ -57,7 +57,7 @@ function lacunaBarcode(root, data) {
     const bars = all.filter((b) => b.dim === dim);
     return bars.sort((a, b) => a.birth - b.birth || (a.death ?? Infinity) - (b.death ?? Infinity));
   });
-  const row = (count) => Math.max(0.4, Math.min(9, 260 / Math.max(count, 1)));
+  const row = (count) => Math.max(0.1, Math.min(9, 260 / Math.max(count, 1)));
   const heightOf = (bars) => 24 + Math.max(10, bars.length * row(bars.length)) + 10;
   const barcode = pane("Barcode", () => lists.reduce((sum, of) => sum + heightOf(of), 24),
     "The bars of every dimension. The arrow keys go from bar to bar.");
@@ -118,7 +118,7 @@ function lacunaBarcode(root, data) {
   let spots = [];
   const drawDiagram = () => {
     const { context, width, height } = diagram.size();
-    const edge = 34, high = height - 2 * edge;
+    const edge = 44, high = height - 2 * edge;
     const x = (v) => edge + ((v - least) / (end - least)) * (width - 2 * edge);
     const y = (v) => (v === null ? edge - 14 : edge + high - ((v - least) / (end - least)) * high);
     context.strokeStyle = soft();
@@ -152,8 +152,16 @@ function lacunaBarcode(root, data) {
     }
     ticks(context, x, height - edge + 16);
     context.fillStyle = ink();
-    context.fillText("birth", width - edge - 30, height - 4);
-    context.fillText("death", 4, edge - 4);
+    context.textAlign = "right";
+    steps().slice(1).forEach((v) => context.fillText(String(v), edge - 5, y(v) + 4));
+    context.fillText("birth", width - edge, height - 6);
+    context.fillText("never dies", width - edge, edge - 10);
+    context.textAlign = "left";
+    context.save();
+    context.translate(11, edge + high / 2 + 16);
+    context.rotate(-Math.PI / 2);
+    context.fillText("death", 0, 0);
+    context.restore();
   };
 
   /* ---- the points ---- */
@@ -200,7 +208,8 @@ function lacunaBarcode(root, data) {
       for (let e = 0; e < lengths.length && lengths[e] <= state.scale; e++) {
         within.push([ends[2 * e], ends[2 * e + 1]]);
       }
-      context.globalAlpha = 0.35;
+      /* Many edges hide the points unless they are faint. */
+      context.globalAlpha = Math.max(0.06, Math.min(0.5, 1200 / Math.max(within.length, 1)));
       lines(within, colours[0], 1);
       context.globalAlpha = 1;
     }
@@ -343,11 +352,11 @@ function lacunaBarcode(root, data) {
   }
   new ResizeObserver(draw).observe(root);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  /* Where the longest loop lives, or else in the middle of the longest bar that ends. */
+  /* At first in the middle of the longest bar of the highest dimension. */
   const living = all.filter((b) => b.death !== null).sort((p, q) =>
     q.dim - p.dim || (q.death - q.birth) - (p.death - p.birth))[0];
   if (living) {
-    state.scale = living.birth + 0.25 * (living.death - living.birth);
+    state.scale = (living.birth + living.death) / 2;
     slider.value = Math.round((1000 * (state.scale - least)) / (end - least));
   }
   draw();

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
+import tempfile
 from typing import Any, Callable
 
 import numpy as np
@@ -30,14 +33,21 @@ def _asked(metric: str, threshold: float | None, options: dict[str, Any]) -> dic
     unknown = sorted(set(options) - set(_USUAL))
     if unknown:
         raise TypeError(f"unknown argument '{unknown[0]}'")
-    endless = threshold is None or math.isinf(threshold)
+    if options.get("engine") != "cpu":
+        _quiet_drivers()
     return {
         **_USUAL,
         **options,
         "metric": "euclidean" if metric == "precomputed" else metric,
-        "threshold": None if endless else float(threshold),
+        "threshold": None if threshold is None or math.isinf(threshold) else float(threshold),
         "progress": _told(options.get("progress")),
     }
+
+
+def _quiet_drivers() -> None:
+    """On a machine without a desktop Mesa complains, once per driver, that this is not set."""
+    if sys.platform == "linux":
+        os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
 
 
 def _told(progress: Any) -> Callable[[int, int], None] | None:
@@ -61,7 +71,11 @@ def _told(progress: Any) -> Callable[[int, int], None] | None:
 def _result(found: Any, given: Given | None, metric: str, threshold: float | None) -> Barcode:
     """What the engine found, in the lengths that were given."""
     values = given.values if given is not None else lambda lengths: lengths
-    ends = lambda birth, death: values(np.array([birth, death], np.float32)).tolist()
+
+    def cycle(birth: float, death: float, edges: np.ndarray) -> Cycle:
+        birth, death = values(np.array([birth, death], np.float32)).tolist()
+        return Cycle(birth, death, edges)
+
     cycles = found.cycles()
     return Barcode(
         diagrams=[values(diagram) for diagram in found.diagrams()],
@@ -70,7 +84,7 @@ def _result(found: Any, given: Given | None, metric: str, threshold: float | Non
         threshold=math.inf if threshold is None else float(threshold),
         sampled_from=found.sampled_from,
         simplices=found.edges(),
-        cycles=None if cycles is None else [Cycle(*ends(b, d), edges) for b, d, edges in cycles],
+        cycles=None if cycles is None else [cycle(*of) for of in cycles],
         cocycles=found.cocycles(),
     )
 
@@ -154,7 +168,7 @@ def barcode(
         The GPU failed, or there is none.
     """
     metric = metric_of(metric)
-    options = dict(dim=dim, k=k, max_points=max_points, cycles=cycles, edges=edges)
+    options: dict[str, Any] = dict(dim=dim, k=k, max_points=max_points, cycles=cycles, edges=edges)
     options |= dict(cocycles=cocycles, engine=engine, adapter=adapter)
     asked = _asked(metric, threshold, {**options, "threads": threads, "progress": progress})
     if not hasattr(x, "tocoo") and metric != "precomputed":
@@ -200,6 +214,7 @@ def betti_numbers(x: Any, scale: float, dim: int = 1, **options: Any) -> list[in
     if given.levels is not None:
         asked["threshold"] = given.threshold(asked["threshold"])
     at = given.threshold(float(scale))
+    assert at is not None
     return _core.betti_numbers([given.cloud], at, asked)[0]
 
 
@@ -222,5 +237,6 @@ def devices() -> list[dict[str, Any]]:
 
     Each has a name, a backend, whether it is software, and the most points of one cloud.
     """
+    _quiet_drivers()
     names = ("name", "backend", "software", "max_points")
     return [dict(zip(names, found)) for found in _core.devices()]

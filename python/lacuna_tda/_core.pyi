@@ -1,23 +1,26 @@
-from collections.abc import Callable
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-class Asked(TypedDict):
-    dim: int
-    metric: str
-    k: int
-    threshold: float | None
-    max_points: int | None
-    cycles: int
-    edges: bool
-    cocycles: bool
-    engine: str
-    adapter: str | None
-    threads: int | None
-    progress: Callable[[int, int], object] | None
+__all__ = [
+    "Cloud",
+    "Found",
+    "barcodes",
+    "barcodes_of_batch",
+    "barcodes_of_points",
+    "betti_numbers",
+    "bottleneck",
+    "devices",
+    "page",
+    "wasserstein",
+]
 
+# What a call asks for: see `_compute.py`.
+_Asked = Mapping[str, Any]
+
+@final
 class Cloud:
     @staticmethod
     def points(rows: NDArray[np.float32]) -> Cloud: ...
@@ -37,6 +40,7 @@ class Cloud:
     ) -> Cloud: ...
     def __len__(self) -> int: ...
 
+@final
 class Found:
     @property
     def n(self) -> int: ...
@@ -47,10 +51,10 @@ class Found:
     def cocycles(self) -> list[list[NDArray[np.int64]]] | None: ...
     def cycles(self) -> list[tuple[float, float, NDArray[np.int64]]] | None: ...
 
-def barcodes_of_points(points: NDArray[np.float32], asked: Asked) -> list[Found]: ...
-def barcodes_of_batch(clouds: NDArray[np.float32], asked: Asked) -> list[Found]: ...
-def barcodes(clouds: list[Cloud], asked: Asked) -> list[Found]: ...
-def betti_numbers(clouds: list[Cloud], scale: float, asked: Asked) -> list[list[int]]: ...
+def barcodes_of_points(points: NDArray[np.float32], asked: _Asked) -> list[Found]: ...
+def barcodes_of_batch(clouds: NDArray[np.float32], asked: _Asked) -> list[Found]: ...
+def barcodes(clouds: list[Cloud], asked: _Asked) -> list[Found]: ...
+def betti_numbers(clouds: list[Cloud], scale: float, asked: _Asked) -> list[list[int]]: ...
 def wasserstein(a: NDArray[np.float32], b: NDArray[np.float32], order: float) -> float: ...
 def bottleneck(a: NDArray[np.float32], b: NDArray[np.float32]) -> float: ...
 def page() -> tuple[str, str]: ...

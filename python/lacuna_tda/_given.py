@@ -111,8 +111,8 @@ def _matrix(square: np.ndarray, births: np.ndarray) -> Given:
     """The lower triangle of a matrix, with the lengths at which its points enter."""
     ends = np.tril_indices(len(square), -1)
     lower = square[ends].astype(np.float32)
-    lower, births, levels = _engine_lengths(lower, ends, births.astype(np.float32))
-    return Given(_core.Cloud.lower(len(square), lower, births), levels)
+    lower, later, levels = _engine_lengths(lower, ends, births.astype(np.float32))
+    return Given(_core.Cloud.lower(len(square), lower, later), levels)
 
 
 def _graph(matrix: Any) -> Given:
@@ -126,9 +126,9 @@ def _graph(matrix: Any) -> Given:
     births[i[i == j]] = d[i == j]
     off = i != j
     i, j, d = (a[off] for a in (i, j, d))
-    d, births, levels = _engine_lengths(d, (i, j), births)
+    d, later, levels = _engine_lengths(d, (i, j), births)
     ends = i.astype(np.uint32), j.astype(np.uint32)
-    return Given(_core.Cloud.graph(matrix.shape[0], *ends, d, births), levels)
+    return Given(_core.Cloud.graph(matrix.shape[0], *ends, d, later), levels)
 
 
 def _engine_lengths(

@@ -63,16 +63,16 @@ class Barcodes:
         self.options = {"threads": threads(), "adapter": adapter(), **options}
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        clouds = batch[self.column]
-        clouds = list(clouds) if clouds.dtype == object else clouds
+        column: Any = batch[self.column]
+        clouds = list(column) if column.dtype == object else column
         found = barcodes(clouds, self.dim, **self.options)
         columns = {}
         for dim in range(self.dim + 1):
             # An array of arrays, whatever their sizes.
-            column = np.empty(len(found), object)
+            of_dim = np.empty(len(found), object)
             for place, barcode in enumerate(found):
-                column[place] = barcode.diagram(dim)
-            columns[f"H{dim}"] = column
+                of_dim[place] = barcode.diagram(dim)
+            columns[f"H{dim}"] = of_dim
         return {**batch, **columns}
 
 

@@ -137,6 +137,21 @@ fn bad_value(e: &clap::Error) -> Option<String> {
     }
 }
 
+/// What a program that was built without networks says of a command that needs them.
+fn without_networks(e: &clap::Error) -> Option<String> {
+    const COMMANDS: [&str; 13] = [
+        "activations", "compare", "cost", "demo", "evaluate", "experiment", "export", "import", "predict", "prune", "runs", "trace",
+        "train",
+    ];
+    match (e.kind(), e.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) if COMMANDS.contains(&name.as_str()) => Some(format!(
+            "this program was built with the engine alone, and `{name}` needs networks: build it with the feature nn, or install \
+             the Python package lacuna-full"
+        )),
+        _ => None,
+    }
+}
+
 /// Parses, runs, and turns an error into one line and an exit code.
 pub fn main() -> ExitCode {
     let parsed = Arguments::command().try_get_matches().and_then(|found| {
@@ -145,7 +160,7 @@ pub fn main() -> ExitCode {
     });
     let (arguments, name) = match parsed {
         Ok(parsed) => parsed,
-        Err(e) => match bad_value(&e) {
+        Err(e) => match bad_value(&e).or_else(|| without_networks(&e)) {
             Some(line) => {
                 say(&format!("lacuna: {line}"));
                 return ExitCode::from(2);

@@ -57,4 +57,5 @@ def pairwise(
     except ImportError as why:
         raise ValueError(f"the metric {metric!r} needs SciPy, which is not installed") from why
     names = {"l2": "euclidean", "l1": "cityblock", "manhattan": "cityblock"}
-    return squareform(pdist(points, names.get(metric, metric), **params))
+    metric = names.get(metric, metric) if isinstance(metric, str) else metric
+    return squareform(pdist(points, metric, **params))

@@ -45,7 +45,8 @@ def ripser_parallel(
         raise ValueError("nearest_neighbors_params: give the neighbours' sparse matrix instead")
     if return_generators and collapse_edges:
         raise NotImplementedError("collapse_edges and return_generators cannot be combined")
-    options = dict(threshold=thresh, edges=return_generators, metric="precomputed")
+    options: dict[str, Any] = {"threshold": thresh, "edges": return_generators}
+    options["metric"] = "precomputed"
     options["threads"] = n_threads if n_threads > 0 else None
     if metric == "precomputed":
         X = X if hasattr(X, "tocoo") else mirrored(X)
@@ -90,8 +91,9 @@ def by_death(found: Barcode) -> Barcode:
     """The same with the bars of dimension 0 in the order of their deaths, as the packages have
     them."""
     order = np.argsort(found.diagram(0)[:, 1], kind="stable")
-    first = lambda of: None if of is None else [of[0][order], *of[1:]]
-    return replace(found, diagrams=first(found.diagrams), simplices=first(found.simplices))
+    first = lambda of: [of[0][order], *of[1:]]
+    simplices = None if found.simplices is None else first(found.simplices)
+    return replace(found, diagrams=first(found.diagrams), simplices=simplices)
 
 
 def upper_graph(graph: Any) -> Any:

@@ -71,7 +71,7 @@ class RipsPersistence(TransformerMixin, BaseEstimator):
         if self.input_type not in _INPUTS:
             raise ValueError(f"input_type '{self.input_type}': use one of {', '.join(_INPUTS)}")
         single = np.ndim(self.homology_dimensions) == 0
-        dims = [self.homology_dimensions] if single else list(self.homology_dimensions)
+        dims = [int(d) for d in np.atleast_1d(self.homology_dimensions)]
         clouds = list(X)
         if self.input_type == "lower distance matrix":
             clouds = [_lower(cloud) for cloud in clouds]

@@ -60,7 +60,7 @@ def ripser(
     Raises ValueError for ``coeff`` other than 2, and for input that makes no sense.
     """
     only_two(coeff)
-    wanted = dict(threshold=thresh, cocycles=do_cocycles and maxdim > 0)
+    wanted: dict[str, Any] = {"threshold": thresh, "cocycles": do_cocycles and maxdim > 0}
     if hasattr(X, "tocoo"):
         if n_perm is not None:
             raise ValueError("a sparse matrix cannot be sampled: drop n_perm")
@@ -192,8 +192,12 @@ class Rips(TransformerMixin):
         self.do_cocycles = do_cocycles
         self.n_perm = n_perm
         self.verbose = verbose
-        self.dgms_ = self.cocycles_ = self.dperm2all_ = None
-        self.metric_ = self.num_edges_ = self.idx_perm_ = None
+        self.dgms_: list[np.ndarray] | None = None
+        self.cocycles_: list[list[np.ndarray]] | None = None
+        self.dperm2all_: Any = None
+        self.metric_: Any = None
+        self.num_edges_: int | None = None
+        self.idx_perm_: np.ndarray | None = None
         self.r_cover_ = 0.0
         if verbose:
             print(f"Rips(maxdim={maxdim}, thresh={thresh}, coeff={coeff}, n_perm={n_perm})")

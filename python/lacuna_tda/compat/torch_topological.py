@@ -16,7 +16,7 @@ from ..torch import pairing
 try:
     from torch_topological.nn.data import PersistenceInformation
 except ImportError:
-    PersistenceInformation = namedtuple(  # type: ignore[misc]
+    PersistenceInformation = namedtuple(  # type: ignore[misc,no-redef]
         "PersistenceInformation", ["pairing", "diagram", "dimension"], defaults=[None]
     )
 
