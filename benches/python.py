@@ -61,11 +61,11 @@ def peers():
         from gudhi.sklearn import RipsPersistence
 
         def gudhi(x, dim):
-            return RipsPersistence(list(range(dim + 1)), homology_coeff_field=2).transform([x])[0]
+            return RipsPersistence(list(range(dim + 1)), homology_coeff_field=2).fit_transform([x])[0]
 
         def gudhi_many(clouds, dim):
             dims = list(range(dim + 1))
-            return RipsPersistence(dims, homology_coeff_field=2, n_jobs=2).transform(list(clouds))
+            return RipsPersistence(dims, homology_coeff_field=2, n_jobs=2).fit_transform(list(clouds))
 
         found["GUDHI"] = gudhi, gudhi_many
     except ImportError:
@@ -90,7 +90,7 @@ def inputs():
     return {
         "2,000 points of R^3": (np.load(CLOUDS / "uni3_2000.npy"), 1),
         "1,000 points of R^16": (np.load(CLOUDS / "g16_1000.npy"), 1),
-        "1,024 rotations, dimension 2": (np.load(CLOUDS / "o3_1024.npy"), 2),
+        "192 points of a 3-sphere, dimension 2": (np.load(CLOUDS / "sphere_3_192.npy"), 2),
         "512 clouds of 128 points of R^8": (normal(512, 128, 8), 1),
         "one cloud of 4 points": (normal(4, 2), 1),
     }
@@ -108,10 +108,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--most", type=float, default=60, help="seconds after which a peer is left out")
+    parser.add_argument("--only", default="", help="inputs whose names hold this")
     parser.add_argument("--out", type=Path, default=Path("benches/results/python.json"))
     asked = parser.parse_args()
     packages, results = peers(), []
     for name, (given, dim) in inputs().items():
+        if asked.only not in name:
+            continue
         many = given.ndim == 3
         times: dict[str, list[float]] = {package: [] for package in packages}
         answers = {}

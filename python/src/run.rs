@@ -97,15 +97,23 @@ impl Watch for Told<'_> {
     }
 }
 
-/// Runs `work` on threads of its own while Python goes on.
+/// Pairs of points whose loops take less than a waiting call takes to look around.
+const FEW: usize = 1 << 14;
+
+/// Runs `work` on threads of its own while Python goes on; few pairs of points are not worth one
+/// more thread, which would take longer than they do.
 fn beside<T: Send>(
     py: Python<'_>,
     asked: &Asked,
+    pairs: usize,
     work: impl FnOnce(&Engine, &mut dyn Watch) -> lacuna::Result<T> + Send,
 ) -> PyResult<T> {
     let pool = engines::pool(engines::threads(asked.threads)?)?;
     let engine = engines::engine(&asked.engine, asked.adapter.as_deref())?;
     let shared = Shared::default();
+    if pairs <= FEW && asked.dim <= 1 && asked.progress.is_none() {
+        return py.detach(|| pool.install(|| work(&engine, &mut Told(&shared)))).map_err(raised);
+    }
     let look = |py: Python<'_>| -> PyResult<()> {
         py.check_signals()?;
         if let Some(progress) = &asked.progress {
@@ -144,9 +152,9 @@ fn beside<T: Send>(
     }
 }
 
-fn each(py: Python<'_>, input: Input<'_>, asked: &Asked) -> PyResult<Vec<Found>> {
+fn each(py: Python<'_>, input: Input<'_>, pairs: usize, asked: &Asked) -> PyResult<Vec<Found>> {
     let options = asked.options()?;
-    beside(py, asked, move |engine, watch| {
+    beside(py, asked, pairs, move |engine, watch| {
         let mut all: Vec<Barcode> = Vec::with_capacity(input.len());
         engine.each(input, &options, watch, &mut |_, barcode| all.push(barcode))?;
         Ok(all.into_iter().map(Found::from).collect())
@@ -156,13 +164,14 @@ fn each(py: Python<'_>, input: Input<'_>, asked: &Asked) -> PyResult<Vec<Found>>
 /// The barcode of one array of points, which is read where it lies if its rows follow each other.
 #[pyfunction]
 pub fn barcodes_of_points(py: Python<'_>, points: PyReadonlyArray2<'_, f32>, asked: Asked) -> PyResult<Vec<Found>> {
-    let features = points.as_array().ncols();
+    let (len, features) = (points.as_array().nrows(), points.as_array().ncols());
+    let pairs = len.saturating_mul(len);
     // Of the two orders in memory only that of rows is the engine's.
     match points.as_array().to_slice() {
-        Some(numbers) if features > 0 => each(py, Input::points(numbers, features).map_err(raised)?, &asked),
+        Some(numbers) if features > 0 => each(py, Input::points(numbers, features).map_err(raised)?, pairs, &asked),
         _ => {
             let numbers: Vec<f32> = points.as_array().iter().copied().collect();
-            each(py, Input::points(&numbers, features).map_err(raised)?, &asked)
+            each(py, Input::points(&numbers, features).map_err(raised)?, pairs, &asked)
         }
     }
 }
@@ -181,13 +190,18 @@ pub fn barcodes_of_batch(py: Python<'_>, clouds: PyReadonlyArray3<'_, f32>, aske
             &copied
         }
     };
-    each(py, Input::views(numbers, views), &asked)
+    each(py, Input::views(numbers, views), count.saturating_mul(len).saturating_mul(len), &asked)
+}
+
+/// Pairs of points of all clouds together.
+fn all_pairs(clouds: &[PyRef<'_, Cloud>]) -> usize {
+    clouds.iter().map(|c| c.0.len().saturating_mul(c.0.len())).fold(0, usize::saturating_add)
 }
 
 /// The barcodes of clouds of any kind and size.
 #[pyfunction]
 pub fn barcodes(py: Python<'_>, clouds: Vec<PyRef<'_, Cloud>>, asked: Asked) -> PyResult<Vec<Found>> {
-    each(py, clouds.iter().map(|c| &c.0).collect::<Vec<_>>().into(), &asked)
+    each(py, clouds.iter().map(|c| &c.0).collect::<Vec<_>>().into(), all_pairs(&clouds), &asked)
 }
 
 /// Betti numbers of every cloud at a scale, dimension by dimension.
@@ -195,5 +209,5 @@ pub fn barcodes(py: Python<'_>, clouds: Vec<PyRef<'_, Cloud>>, asked: Asked) -> 
 pub fn betti_numbers(py: Python<'_>, clouds: Vec<PyRef<'_, Cloud>>, scale: f32, asked: Asked) -> PyResult<Vec<Vec<usize>>> {
     let options = asked.options()?;
     let input: Input<'_> = clouds.iter().map(|c| &c.0).collect::<Vec<_>>().into();
-    beside(py, &asked, move |engine, watch| engine.betti_numbers(input, scale, &options, watch))
+    beside(py, &asked, all_pairs(&clouds), move |engine, watch| engine.betti_numbers(input, scale, &options, watch))
 }
