@@ -18,6 +18,8 @@ fi
 "$there/env/bin/maturin" build -q --profile release --manifest-path python/Cargo.toml --out "$there/wheels"
 "$python" -m pip install -q "$there"/wheels/*.whl
 tests=$PWD/python/tests
+program=${CARGO_TARGET_DIR:-$PWD/target}/release/lacuna
+[ -n "${LACUNA_PROGRAM:-}" ] || [ ! -x "$program" ] || export LACUNA_PROGRAM="$program"
 cd "$there" # so that the installed module is found, not the folder beside the tests
 # The stubs say what the compiled module has, and the Python files keep to their types.
 "$python" -m mypy.stubtest lacuna_tda._core

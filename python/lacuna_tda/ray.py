@@ -131,7 +131,7 @@ def train(
     found = []
     commands = []
     for combination in combinations:
-        folder = Path(out) / "-".join(f"{name}={value}" for name, value in combination.items())
+        folder = Path(out).absolute() / "-".join(f"{name}={value}" for name, value in combination.items())
         found.append((combination, folder))
         both = {**options, **combination}
         flags = [flag for name, value in both.items() for flag in _option(name, value)]
@@ -161,7 +161,8 @@ def compare(
     ``options`` are those of ``lacuna compare``, such as ``seeds=3``. Pairs that are finished are
     not computed again when the same call is made again.
     """
-    out = Path(out)
+    out = Path(out).absolute()
+    run = Path(run).absolute()
     flags = [flag for name, value in options.items() for flag in _option(name, value)]
     pairs = [(criterion, ratio) for ratio in ratios for criterion in by]
     folders = [out / "cells" / f"{criterion.replace(':', '-')}-{ratio}" for criterion, ratio in pairs]

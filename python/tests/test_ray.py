@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -13,7 +14,7 @@ import lacuna_tda as lt
 ray = pytest.importorskip("ray")
 pytest.importorskip("ray.data")
 
-from lacuna_tda.ray import Barcodes  # noqa: E402
+from lacuna_tda.ray import Barcodes, _program, compare, train  # noqa: E402
 
 CLOUDS = np.random.default_rng(0).normal(size=(2000, 60, 3)).astype(np.float32)
 
@@ -82,6 +83,31 @@ def test_a_killed_worker_is_no_loss(cluster, tmp_path):
     killer.join()
     equal_to_one_process(found)
     assert killed and len(os.listdir(tmp_path)) >= 3, "nobody took the place of the killed worker"
+
+
+def has_networks():
+    try:
+        known = subprocess.run([_program(), "help"], capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        return False
+    return " train " in known
+
+
+@pytest.mark.skipif(not has_networks(), reason="LACUNA_PROGRAM is no program with networks")
+def test_trainings_and_comparisons_are_tasks(cluster, tmp_path):
+    grid = {"lr": [0.01, 0.003]}
+    found = train(grid, tmp_path / "runs", data="disks", epochs=1)
+    assert [combination for combination, _ in found] == [{"lr": 0.01}, {"lr": 0.003}]
+    assert all((folder / "weights.safetensors").exists() for _, folder in found)
+    again = time.monotonic()
+    assert train(grid, tmp_path / "runs", data="disks", epochs=1) == found
+    assert time.monotonic() - again < 60
+    with pytest.raises(Exception, match="no-such-option"):
+        train(grid, tmp_path / "bad", no_such_option=1)
+    images = train({"seed": [0]}, tmp_path / "images", epochs=1)[0][1]
+    rows = compare(images, ["l1", "random"], [0.25], tmp_path / "c", recover_steps=0, seeds=1)
+    assert {row["by"] for row in rows} == {"l1", "random"}
+    assert (tmp_path / "c" / "report.md").exists()
 
 
 def test_a_worker_has_the_threads_that_it_was_given(cluster):
