@@ -61,11 +61,15 @@ def peers():
         from gudhi.sklearn import RipsPersistence
 
         def gudhi(x, dim):
-            return RipsPersistence(list(range(dim + 1)), homology_coeff_field=2).fit_transform([x])[0]
+            return RipsPersistence(list(range(dim + 1)), homology_coeff_field=2).fit_transform([x])[
+                0
+            ]
 
         def gudhi_many(clouds, dim):
             dims = list(range(dim + 1))
-            return RipsPersistence(dims, homology_coeff_field=2, n_jobs=2).fit_transform(list(clouds))
+            return RipsPersistence(dims, homology_coeff_field=2, n_jobs=2).fit_transform(
+                list(clouds)
+            )
 
         found["GUDHI"] = gudhi, gudhi_many
     except ImportError:
@@ -107,7 +111,9 @@ def counts(diagrams):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--most", type=float, default=60, help="seconds after which a peer is left out")
+    parser.add_argument(
+        "--most", type=float, default=60, help="seconds after which a peer is left out"
+    )
     parser.add_argument("--only", default="", help="inputs whose names hold this")
     parser.add_argument("--out", type=Path, default=Path("benches/results/python.json"))
     asked = parser.parse_args()
@@ -137,7 +143,11 @@ def main() -> int:
             print(f"{name:35} {package:24} {median:10.5f} s", flush=True)
     asked.out.write_text(
         json.dumps(
-            {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count(), "rows": results},
+            {
+                "machine": platform.processor() or platform.machine(),
+                "cores": os.cpu_count(),
+                "rows": results,
+            },
             indent=1,
         )
         + "\n"

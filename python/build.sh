@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the wheels of this folder into wheels/:
-#     bash python/build.sh          # lacuna-tda: the module, and the program with the engine's commands
+#     bash python/build.sh          # lacuna-tda: the module, and the engine's commands as a program
 #     bash python/build.sh full     # lacuna-full as well: the program with training and pruning
 # It needs Rust 1.95 and Python 3.10 or newer with pip. The first build takes ten minutes or more.
 set -euo pipefail

@@ -1,6 +1,6 @@
 "use strict";
-/* Draws a barcode, its persistence diagram and its points side by side. What is pointed at in one of
-   them shows in all. `data` has the members
+/* Draws a barcode, its persistence diagram and its points side by side. What is pointed at in one
+   of them shows in all. `data` has the members
      n        number of points
      bars     for each dimension a list of [birth, death]; null never dies
      edges    for each dimension a list of [u, v, x, y]: the edges at the birth and at the death; -1

@@ -1,6 +1,6 @@
 """Barcodes of many clouds on a Dask cluster: one task for every hundred clouds.
 
-    python python/examples/dask_clouds.py     # with dask installed
+python python/examples/dask_clouds.py     # with dask installed
 """
 
 import dask

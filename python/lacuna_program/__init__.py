@@ -25,7 +25,9 @@ def path() -> Path:
         folder = Path(__file__).parent
     program = folder / ("lacuna.exe" if os.name == "nt" else "lacuna")
     if not program.is_file():
-        raise FileNotFoundError(f"{program} is not there: the package was built without the program")
+        raise FileNotFoundError(
+            f"{program} is not there: the package was built without the program"
+        )
     return program
 
 

@@ -36,7 +36,9 @@ def page(barcode: "Barcode", points: Any, title: str) -> str:
         "{{FOOT}}": f"Made with lacuna_tda {__version__}.",
         "{{SCRIPT}}": script,
         # A script's text ends where a tag would begin.
-        "{{DATA}}": json.dumps(_data(barcode, points), separators=(",", ":")).replace("<", "\\u003c"),
+        "{{DATA}}": json.dumps(_data(barcode, points), separators=(",", ":")).replace(
+            "<", "\\u003c"
+        ),
     }
     for name, text in parts.items():
         template = template.replace(name, text)
@@ -97,7 +99,8 @@ def _in_sight(points: np.ndarray) -> tuple[np.ndarray, str]:
     centred = points - points.mean(0)
     _, size, axes = np.linalg.svd(centred, full_matrices=False)
     share = 100 * (size[:3] ** 2).sum() / max((size**2).sum(), 1e-300)
-    words = f"The three principal axes, which hold {share:.0f} % of the variance of {features} coordinates"
+    held = f"{share:.0f} % of the variance of {features} coordinates"
+    words = f"The three principal axes, which hold {held}"
     return centred @ axes[:3].T, words
 
 

@@ -131,7 +131,9 @@ def train(
     found = []
     commands = []
     for combination in combinations:
-        folder = Path(out).absolute() / "-".join(f"{name}={value}" for name, value in combination.items())
+        folder = Path(out).absolute() / "-".join(
+            f"{name}={value}" for name, value in combination.items()
+        )
         found.append((combination, folder))
         both = {**options, **combination}
         flags = [flag for name, value in both.items() for flag in _option(name, value)]
@@ -142,7 +144,9 @@ def train(
 
 
 def _train(command: Sequence[str], folder: str) -> None:
-    _run(["train", "--resume", "--out", folder] if Path(folder, "config.json").exists() else command)
+    _run(
+        ["train", "--resume", "--out", folder] if Path(folder, "config.json").exists() else command
+    )
 
 
 def compare(
@@ -165,7 +169,9 @@ def compare(
     run = Path(run).absolute()
     flags = [flag for name, value in options.items() for flag in _option(name, value)]
     pairs = [(criterion, ratio) for ratio in ratios for criterion in by]
-    folders = [out / "cells" / f"{criterion.replace(':', '-')}-{ratio}" for criterion, ratio in pairs]
+    folders = [
+        out / "cells" / f"{criterion.replace(':', '-')}-{ratio}" for criterion, ratio in pairs
+    ]
     command = lambda criteria, shares, folder: [
         *("compare", str(run), "--by", criteria, "--ratios", shares, "--out", str(folder)),
         *flags,

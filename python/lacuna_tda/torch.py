@@ -55,7 +55,9 @@ def vietoris_rips(
         if not cloud.is_floating_point():
             raise TypeError(f"a cloud of {cloud.dtype} carries no gradients: float is needed")
         if cloud.ndim != 2:
-            raise ValueError(f"a cloud must have two dimensions, not the shape {tuple(cloud.shape)}")
+            raise ValueError(
+                f"a cloud must have two dimensions, not the shape {tuple(cloud.shape)}"
+            )
     if metric != "precomputed" and metric not in _NORMS:
         raise ValueError(f"gradients of the metric '{metric}' are not known")
     numbers = [cloud.detach().cpu().numpy() for cloud in clouds]
@@ -74,7 +76,9 @@ def pairing(barcode: Any, dim: int) -> np.ndarray:
     return edges[:, 1:] if dim == 0 else edges
 
 
-def _diagram(cloud: torch.Tensor, barcode: Any, dim: int, metric: str, infinite: bool) -> torch.Tensor:
+def _diagram(
+    cloud: torch.Tensor, barcode: Any, dim: int, metric: str, infinite: bool
+) -> torch.Tensor:
     edges = barcode.edges(dim)
     if not infinite:
         edges = edges[edges[:, 2] >= 0]

@@ -36,16 +36,16 @@ impl Found {
         self.barcode.sampled_from
     }
 
-    /// Births and deaths of every dimension, `(bars, 2)` in float32; what never dies has an infinite
-    /// death.
+    /// Births and deaths of every dimension, `(bars, 2)` in float32; what never dies has an
+    /// infinite death.
     fn diagrams<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray2<f32>>>> {
         let of = |bars: &Vec<Bar>| rows(py, bars.iter().flat_map(|b| [b.birth, b.death]).collect(), 2);
         self.barcode.bars.iter().map(of).collect()
     }
 
-    /// For every bar of every dimension the simplices that make it, `(bars, 4)` in int64: the vertex
-    /// of the birth, twice, or the two ends of its edge; the two ends of the edge of the death, or
-    /// -1 where there is none.
+    /// For every bar of every dimension the simplices that make it, `(bars, 4)` in int64: the
+    /// vertex of the birth, twice, or the two ends of its edge; the two ends of the edge of the
+    /// death, or -1 where there is none.
     fn edges<'py>(&self, py: Python<'py>) -> PyResult<Option<Vec<Bound<'py, PyArray2<i64>>>>> {
         let of = |edges: &Vec<lacuna::topology::BarEdges>| {
             let row = |e: &lacuna::topology::BarEdges| {

@@ -29,7 +29,11 @@ SUITES = {
     "ripser": {
         "repository": "scikit-tda/ripser.py",
         "commit": "87ead88fe30534f1c2edc090a55d9aaa9c06cb79",
-        "files": ["tests/test_ripser.py", "tests/test_ripser_sklearn.py", "tests/test_lower_star.py"],
+        "files": [
+            "tests/test_ripser.py",
+            "tests/test_ripser_sklearn.py",
+            "tests/test_lower_star.py",
+        ],
         "needs": ["sklearn", "scipy", "persim", "matplotlib"],
         "fail": {
             "test_ripser.py::TestParams::test_coeff": FIELD,
@@ -74,7 +78,7 @@ SUITES = {
     },
 }
 
-CONFTEST = '''\
+CONFTEST = """\
 import sys, types, json, os
 import pytest
 
@@ -146,7 +150,7 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(f"  known to fail: {node}: {reason}")
     for part, reason in suite.get("leave", {}).items():
         terminalreporter.write_line(f"  left out: {part}: {reason}")
-'''
+"""
 
 
 def fetched(suite: dict, copies: Path | None, into: Path) -> list[str]:

@@ -297,6 +297,6 @@ def test_pages_link_points_and_bars():
     assert data["whole"] and len(data["nearest"]["lengths"]) == 50 * 49 // 2
     assert [len(e) for e in data["edges"]] == [len(b) for b in data["bars"]]
     assert len(data["cycles"]) == min(5, len(data["bars"][1]))
-    assert "nearest\":null" in lt.barcode(points).to_html()
+    assert 'nearest":null' in lt.barcode(points).to_html()
     with pytest.raises(ValueError, match="not the 50"):
         found.to_html(points[:-1])

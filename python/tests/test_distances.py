@@ -26,9 +26,7 @@ def test_bars_that_never_die_are_paired_with_each_other():
     assert lt.bottleneck(a, [[0, np.inf]]) == lt.wasserstein(a, [[0, 1]]) == np.inf
 
 
-@pytest.mark.parametrize(
-    "bad", [[1, 2], [[1, 2, 3]], [[2, 1]], [[np.nan, 1]], [[np.inf, np.inf]]]
-)
+@pytest.mark.parametrize("bad", [[1, 2], [[1, 2, 3]], [[2, 1]], [[np.nan, 1]], [[np.inf, np.inf]]])
 def test_what_is_no_diagram_is_refused(bad):
     with pytest.raises(ValueError):
         lt.bottleneck(bad, [[0, 1]])

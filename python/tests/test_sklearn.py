@@ -94,6 +94,9 @@ def test_gudhis_classes():
     assert len(tree.flag_persistence_generators()[0]) == 24
     with pytest.raises(ValueError, match="homology_coeff_field=11"):
         RipsPersistence(1, homology_coeff_field=11).fit_transform(CLOUDS)
-    lower = [list(row[:i]) for i, row in enumerate(np.linalg.norm(CLOUDS[0][:, None] - CLOUDS[0], axis=2))]
+    lower = [
+        list(row[:i])
+        for i, row in enumerate(np.linalg.norm(CLOUDS[0][:, None] - CLOUDS[0], axis=2))
+    ]
     again = RipsPersistence([0, 1], input_type="lower distance matrix").fit_transform([lower])
     np.testing.assert_allclose(again[0][1], one.diagram(1), rtol=1e-6)

@@ -49,8 +49,8 @@ pub struct BarcodeCommand {
     /// native engine
     #[arg(long)]
     edges: bool,
-    /// With every bar of dimension 1 and above a cocycle, in the JSON answer: computed by the native
-    /// engine, and slower than the bars
+    /// With every bar of dimension 1 and above a cocycle, in the JSON answer: computed by the
+    /// native engine, and slower than the bars
     #[arg(long)]
     cocycles: bool,
     /// Draw the points, of two or three coordinates, and on them the cycles of --cycles, into a

@@ -140,7 +140,18 @@ fn bad_value(e: &clap::Error) -> Option<String> {
 /// What a program that was built without networks says of a command that needs them.
 fn without_networks(e: &clap::Error) -> Option<String> {
     const COMMANDS: [&str; 13] = [
-        "activations", "compare", "cost", "demo", "evaluate", "experiment", "export", "import", "predict", "prune", "runs", "trace",
+        "activations",
+        "compare",
+        "cost",
+        "demo",
+        "evaluate",
+        "experiment",
+        "export",
+        "import",
+        "predict",
+        "prune",
+        "runs",
+        "trace",
         "train",
     ];
     match (e.kind(), e.get(ContextKind::InvalidSubcommand)) {

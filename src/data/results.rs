@@ -80,7 +80,16 @@ mod tests {
     #[test]
     fn every_format_holds_every_bar() {
         let bars = vec![vec![Bar { birth: 0.0, death: f32::INFINITY }], vec![Bar { birth: 1.5, death: 2.0 }]];
-        let b = Barcode { n: 3, metric: Metric::Euclidean, threshold: None, sampled_from: None, bars, edges: None, cycles: None, cocycles: None };
+        let b = Barcode {
+            n: 3,
+            metric: Metric::Euclidean,
+            threshold: None,
+            sampled_from: None,
+            bars,
+            edges: None,
+            cycles: None,
+            cocycles: None,
+        };
         assert_eq!(barcode_csv(&b), "dimension,birth,death\n0,0,inf\n1,1.5,2\n");
         assert_eq!(barcode_pers(&b), "# dimension birth death\n0 0 inf\n1 1.5 2\n");
         let npy = npyz::NpyFile::new(barcode_npy(&b).unwrap().as_slice()).unwrap().into_vec::<f32>().unwrap();

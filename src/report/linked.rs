@@ -1,4 +1,5 @@
-//! One page on which points, barcode and diagram are linked: what is pointed at in one shows in all.
+//! One page on which points, barcode and diagram are linked: what is pointed at in one shows in
+//! all.
 
 use super::html::{escape, made};
 use crate::data::files::write_text;
@@ -133,11 +134,12 @@ fn shortest(points: &PointCloud, metric: Metric) -> Vec<(f32, u32, u32)> {
 fn in_sight(points: &PointCloud) -> (Vec<Vec<f32>>, String) {
     let (n, features) = (points.len(), points.features());
     if features <= 3 {
-        let place = |i: usize| if features > 1 { points.point(i).to_vec() } else { vec![points.point(i).first().copied().unwrap_or(0.0), 0.0] };
+        let place = |i: usize| {
+            if features > 1 { points.point(i).to_vec() } else { vec![points.point(i).first().copied().unwrap_or(0.0), 0.0] }
+        };
         return ((0..n).map(place).collect(), "The coordinates as they are".into());
     }
-    let mean: Vec<f64> =
-        (0..features).map(|k| (0..n).map(|i| f64::from(points.point(i)[k])).sum::<f64>() / n as f64).collect();
+    let mean: Vec<f64> = (0..features).map(|k| (0..n).map(|i| f64::from(points.point(i)[k])).sum::<f64>() / n as f64).collect();
     let centred: Vec<Vec<f64>> =
         (0..n).map(|i| points.point(i).iter().zip(&mean).map(|(&x, m)| f64::from(x) - m).collect()).collect();
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
@@ -177,8 +179,8 @@ mod tests {
     use super::*;
     use crate::topology::{Engine, Options};
 
-    /// A circle in a tilted plane of R^5: the page holds its one long loop with edges and cycle, and
-    /// its principal axes show the circle as it is.
+    /// A circle in a tilted plane of R^5: the page holds its one long loop with edges and cycle,
+    /// and its principal axes show the circle as it is.
     #[test]
     fn a_page_holds_what_it_links() {
         let turn = |i: usize| i as f32 * std::f32::consts::TAU / 40.0;

@@ -71,9 +71,8 @@ pub(super) fn of_components(
 ) -> Vec<(Bar, BarEdges)> {
     let (ended, never) = components(n, merges, births);
     let bar = |vertex: u32, death: f32| Bar { birth: birth(births, vertex), death };
-    let of_merge = |(vertex, &edge): (u32, &Edge)| {
-        (bar(vertex, value(edge)), BarEdges { birth: vec![vertex], death: Some(ends(edge)) })
-    };
+    let of_merge =
+        |(vertex, &edge): (u32, &Edge)| (bar(vertex, value(edge)), BarEdges { birth: vec![vertex], death: Some(ends(edge)) });
     let endless = |vertex: u32| (bar(vertex, f32::INFINITY), BarEdges { birth: vec![vertex], death: None });
     let never = never.into_iter().filter(|&v| threshold.is_none_or(|t| birth(births, v) <= t));
     in_order(ended.into_iter().zip(merges).map(of_merge).chain(never.map(endless)).collect())

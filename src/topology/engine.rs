@@ -582,10 +582,7 @@ mod tests {
             let edges: Vec<usize> = found.edges.unwrap().iter().map(Vec::len).collect();
             assert_eq!(edges, want.bars.iter().map(Vec::len).collect::<Vec<_>>());
         }
-        let refused = [
-            Options::default().max_dim(0).cycles(1),
-            Options::default().cycles(1).max_points(5),
-        ];
+        let refused = [Options::default().max_dim(0).cycles(1), Options::default().cycles(1).max_points(5)];
         for options in refused {
             assert_eq!(Engine::cpu().barcode(&circle, &options).unwrap_err().exit_code(), 2);
         }
@@ -685,9 +682,7 @@ mod tests {
                 unit(centred(i)).iter().zip(unit(centred(j))).map(|(a, b)| (a - b) * (a - b)).sum::<f64>() / 2.0
             };
             let lower: Vec<f32> = (1..40).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| exact(i, j) as f32).collect();
-            let want = Engine::cpu()
-                .barcode(DistanceMatrix::from_lower(40, lower).unwrap(), &Options::default())
-                .unwrap();
+            let want = Engine::cpu().barcode(DistanceMatrix::from_lower(40, lower).unwrap(), &Options::default()).unwrap();
             let (cloud, _) = PointCloud::from_f64(40, 3, &points, metric).unwrap();
             let got = Engine::cpu().barcode(cloud, &Options { metric, ..Options::default() }).unwrap();
             assert_eq!(got.bars[0].len(), want.bars[0].len());

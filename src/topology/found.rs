@@ -58,9 +58,7 @@ impl Of<'_> {
             let components = edges::of_components(self.points, &named.merges, self.births, options.threshold, length);
             let (bars, of_bars): (Vec<_>, Vec<BarEdges>) = components.into_iter().unzip();
             barcode.bars[0] = bars;
-            barcode.edges = options
-                .edges
-                .then(|| std::iter::once(of_bars).chain(edges::of_classes(&named, length)).collect());
+            barcode.edges = options.edges.then(|| std::iter::once(of_bars).chain(edges::of_classes(&named, length)).collect());
         }
         barcode.cycles = cycles.map(|cycles| {
             let cycle = |(birth, death, edges): cpu::KeyedCycle| Cycle { birth: value(birth), death: death.map(value), edges };
@@ -87,11 +85,7 @@ impl Of<'_> {
 
     /// The Betti numbers at the threshold of the filtration.
     pub fn betti_numbers(&self, found: &Found, threshold: f32) -> Vec<usize> {
-        let born = if self.births.is_empty() {
-            self.points
-        } else {
-            self.births.iter().filter(|&&b| b <= threshold).count()
-        };
+        let born = if self.births.is_empty() { self.points } else { self.births.iter().filter(|&&b| b <= threshold).count() };
         found.pairs.alive(born)
     }
 }

@@ -168,7 +168,16 @@ mod tests {
             vec![Bar { birth: 0.0, death: 1.0 }, Bar { birth: 0.0, death: end }],
             vec![Bar { birth: 2.0, death: 3.0 }, Bar { birth: 2.0, death: end }],
         ];
-        Barcode { n: 3, metric: Metric::Euclidean, threshold: None, sampled_from: None, bars, edges: None, cycles: None, cocycles: None }
+        Barcode {
+            n: 3,
+            metric: Metric::Euclidean,
+            threshold: None,
+            sampled_from: None,
+            bars,
+            edges: None,
+            cycles: None,
+            cocycles: None,
+        }
     }
 
     #[test]

@@ -12,7 +12,9 @@ import math
 import numpy as np
 
 
-def weights_of(distances: np.ndarray, weights: object, params: dict | None) -> tuple[np.ndarray, float]:
+def weights_of(
+    distances: np.ndarray, weights: object, params: dict | None
+) -> tuple[np.ndarray, float]:
     """The lengths at which points enter, and the exponent.
 
     ``weights`` are the points' own, or ``"DTM"``: for each point the mean power ``r`` of its

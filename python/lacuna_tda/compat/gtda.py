@@ -1,6 +1,9 @@
-"""``from lacuna_tda.compat.gtda import VietorisRipsPersistence, WeightedRipsPersistence`` in place of
-giotto-tda's classes. They take the same arguments and return the same arrays. Coefficients other
-than Z/2 (``coeff``) are refused with a ValueError."""
+"""``from lacuna_tda.compat.gtda import VietorisRipsPersistence, WeightedRipsPersistence`` in place
+of giotto-tda's classes.
+
+They take the same arguments and return the same arrays. Coefficients other than Z/2 (``coeff``) are
+refused with a ValueError.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +121,7 @@ def _padded(bars: list[np.ndarray], dim: int) -> np.ndarray:
 
 
 class VietorisRipsPersistence(_Persistence):
-    """Bars of the Vietoris-Rips filtrations of many clouds, distance matrices or sparse matrices."""
+    """Bars of the Vietoris-Rips filtrations of many clouds, distance matrices or sparse ones."""
 
     def __init__(
         self,

@@ -207,7 +207,10 @@ class Rips(TransformerMixin):
         return self
 
     def transform(
-        self, X: Any, distance_matrix: bool = False, metric: str | Callable[..., float] = "euclidean"
+        self,
+        X: Any,
+        distance_matrix: bool = False,
+        metric: str | Callable[..., float] = "euclidean",
     ) -> list[np.ndarray]:
         """The diagrams of ``X``."""
         wanted = (self.maxdim, self.thresh, self.coeff, distance_matrix, self.do_cocycles)
@@ -218,7 +221,10 @@ class Rips(TransformerMixin):
         return result["dgms"]
 
     def fit_transform(
-        self, X: Any, distance_matrix: bool = False, metric: str | Callable[..., float] = "euclidean"
+        self,
+        X: Any,
+        distance_matrix: bool = False,
+        metric: str | Callable[..., float] = "euclidean",
     ) -> list[np.ndarray]:
         """The diagrams of ``X``."""
         return self.transform(X, distance_matrix, metric)

@@ -40,7 +40,9 @@ class VietorisRipsComplex(torch.nn.Module):
     ):
         super().__init__()
         if coeff != 2:
-            raise ValueError(f"coeff={coeff}: this engine computes over Z/2 alone, which is coeff=2")
+            raise ValueError(
+                f"coeff={coeff}: this engine computes over Z/2 alone, which is coeff=2"
+            )
         self.dim = dim
         self.p = p
         self.threshold = threshold

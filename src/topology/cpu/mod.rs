@@ -208,11 +208,7 @@ pub(crate) fn named_pairs(
 ///
 /// # Errors
 /// As [`pairs`].
-pub(crate) fn cocycles(
-    clouds: &[Source<'_>],
-    wanted: Wanted<'_>,
-    take: &mut dyn FnMut(Vec<Vec<NamedCocycle>>),
-) -> Result<()> {
+pub(crate) fn cocycles(clouds: &[Source<'_>], wanted: Wanted<'_>, take: &mut dyn FnMut(Vec<Vec<NamedCocycle>>)) -> Result<()> {
     let one = |mut f: Filtration, _, parallel, task: &Task<'_>| {
         task.stage("sort", || f.extend(i32::MAX, parallel));
         task.stage("cocycles", || cohomology::cocycles(&f, wanted.max_dim, task))
