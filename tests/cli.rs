@@ -192,6 +192,18 @@ fn higher_dimensions_samples_hops_and_cycles() {
     let across = answer["cocycles"]["1"][0]["simplices"].as_array().unwrap();
     assert!(!across.is_empty() && across.iter().all(|edge| edge.as_array().unwrap().len() == 2));
     refused(&run(&["barcode", &ring, "--cocycles", "--dim", "0"]), 2, &["dimension 0"]);
+    // A page holds edges and cycles, whether the answer does or not.
+    let page = f.path("ring.html").display().to_string();
+    let answer = json(&run(&["barcode", &ring, "--plot", &page]));
+    assert!(answer.get("edges").is_none() && answer.get("cycles").is_none());
+    let text = fs::read_to_string(&page).unwrap();
+    let data = text.split("id=\"data\">").nth(1).unwrap().split("</script>").next().unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    assert_eq!((data["edges"][1].as_array().unwrap().len(), data["cycles"]["0"].as_array().unwrap().len()), (1, 24));
+    let answer = json(&run(&["barcode", &ring, "--plot", &page, "--cycles", "1", "--edges"]));
+    assert!(answer["edges"].is_object() && answer["cycles"].as_array().unwrap().len() == 1);
+    refused(&run(&["barcode", &ring, "--plot", "x.pdf"]), 2, &[".svg, .png or .html"]);
+    refused(&run(&["barcode", &ring, "--plot", &page, "--max-points", "9"]), 2, &["sample"]);
     let drawn = f.path("ring.png").display().to_string();
     stdout(&run(&["barcode", &ring, "--cycles", "2", "--plot-cycles", &drawn]));
     assert!(fs::read(&drawn).unwrap().starts_with(b"\x89PNG"));

@@ -6,7 +6,9 @@ mod common;
 
 use common::{cloud_of, gpu_engine};
 use lacuna::progress::Unwatched;
-use lacuna::topology::{Bar, Barcode, Cloud, CloudView, DistanceMatrix, Engine, Input, Metric, Options, PointCloud, SparseGraph};
+use lacuna::topology::{
+    Bar, Barcode, Cloud, CloudView, DistanceMatrix, Engine, Input, Metric, Options, PointCloud, SparseGraph, bottleneck,
+};
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -68,6 +70,38 @@ fn lower_of(points: &PointCloud) -> DistanceMatrix {
 
 fn close(a: &Barcode, b: &Barcode, tolerance: f64) {
     assert_eq!(common::disagreement(&a.bars, b, tolerance), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What a sample says of the whole: moved back by the covering radius, its bars are within the
+    /// radius of all bars, and those that are certain are there.
+    #[test]
+    fn a_sample_says_how_far_it_is_off(cloud in points(8..40), share in 0.2f64..0.9, metric in 0usize..3, dim in 1usize..3) {
+        let metric = [Metric::Euclidean, Metric::Cityblock, Metric::Chebyshev][metric];
+        let options = Options::default().max_dim(dim).metric(metric);
+        let most = ((cloud.len() as f64 * share) as usize).max(1);
+        let whole = Engine::cpu().barcode(&cloud, &options).unwrap();
+        let sample = Engine::cpu().barcode(&cloud, &options.max_points(most)).unwrap();
+        let (radius, off) = (sample.covering_radius.unwrap(), sample.uncertainty().unwrap());
+        prop_assert_eq!(off, 2.0 * radius);
+        let slack = 1e-5 * (1.0 + radius);
+        for (bars, all) in sample.bars.iter().zip(&whole.bars) {
+            let back = |b: &Bar| Bar { birth: b.birth - radius, death: b.death - radius };
+            let moved: Vec<Bar> = bars.iter().map(back).collect();
+            let apart = bottleneck(&moved, all);
+            prop_assert!(apart <= f64::from(radius + slack), "{} with the radius {}", apart, radius);
+            for bar in bars.iter().filter(|b| sample.is_certain(b)) {
+                let real = |b: &&Bar| {
+                    let ends = [(b.birth, bar.birth), (b.death, bar.death)];
+                    ends.iter().all(|(real, seen)| real == seen || (seen - off - slack <= *real && *real <= seen + slack))
+                };
+                prop_assert!(all.iter().any(|b| real(&b)), "{:?} is not there", bar);
+            }
+        }
+        prop_assert_eq!(whole.uncertainty(), Some(0.0));
+    }
 }
 
 proptest! {

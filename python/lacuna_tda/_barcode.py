@@ -38,6 +38,9 @@ class Barcode:
     """Longest edge that entered; ``inf`` is the whole filtration."""
     sampled_from: int | None = None
     """Number of points that were given, if the bars are those of a sample of them."""
+    covering_radius: float | None = None
+    """How far the given point is that is farthest from that sample, if the metric obeys the triangle
+    inequality; see :meth:`certain`."""
     simplices: list[np.ndarray] | None = None
     """Of every bar the simplices that make it, if ``edges=True`` was given; see :meth:`edges`."""
     cycles: list[Cycle] | None = None
@@ -71,6 +74,23 @@ class Barcode:
             raise ValueError("the barcode was computed without edges: give edges=True")
         self.diagram(dim)
         return self.simplices[dim]
+
+    def certain(self, dim: int) -> np.ndarray:
+        """Which bars of dimension ``dim`` are certainly bars of all points that were given: shape
+        (bars,), bool.
+
+        All are if no sample was taken. Of a sample with the covering radius r those longer than
+        2 r are: each begins and ends at most 2 r earlier than it is shown, and every bar of all
+        points that is longer than 2 r is among the sample's. Where the metric has no such bound,
+        none is. Of a distance matrix the triangle inequality is assumed.
+        """
+        bars = self.diagram(dim)
+        if self.sampled_from is None:
+            return np.ones(len(bars), bool)
+        if self.covering_radius is None:
+            return np.zeros(len(bars), bool)
+        seen = np.minimum(bars[:, 1], self.threshold) - bars[:, 0]
+        return (seen > 2 * self.covering_radius) | (self.covering_radius == 0)
 
     def lengths(self, dim: int) -> np.ndarray:
         """Death minus birth of every bar of dimension ``dim``: shape (bars,), float32."""

@@ -83,6 +83,7 @@ def _result(found: Any, given: Given | None, metric: str, threshold: float | Non
         metric=metric,
         threshold=math.inf if threshold is None else float(threshold),
         sampled_from=found.sampled_from,
+        covering_radius=found.covering_radius,
         simplices=found.edges(),
         cycles=None if cycles is None else [cycle(*of) for of in cycles],
         cocycles=found.cocycles(),
@@ -139,7 +140,8 @@ def barcode(
     k
         Nearest neighbours in the graph of ``knn-hops``, the point itself among them.
     max_points
-        More points than this are replaced by so many of them, by farthest-point sampling.
+        More points than this are replaced by so many of them, by farthest-point sampling;
+        :meth:`Barcode.certain` says what is known of the others.
     cycles
         So many cycles that stand for the longest bars of dimension 1 come along.
     edges

@@ -36,6 +36,13 @@ impl Found {
         self.barcode.sampled_from
     }
 
+    /// How far the given point is that is farthest from the sample, where it says how far bars are
+    /// off.
+    #[getter]
+    fn covering_radius(&self) -> Option<f32> {
+        self.barcode.covering_radius
+    }
+
     /// Births and deaths of every dimension, `(bars, 2)` in float32; what never dies has an
     /// infinite death.
     fn diagrams<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray2<f32>>>> {

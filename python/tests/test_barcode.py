@@ -131,6 +131,21 @@ def test_cocycles_come_with_the_bars():
         lt.barcode(SQUARE, 0, cocycles=True)
 
 
+def test_a_sample_says_what_is_certain():
+    points = circle(400)
+    found = lt.barcode(points, max_points=60)
+    assert found.sampled_from == 400 and found.n == 60
+    apart = np.linalg.norm(points[:, None] - points, axis=2)
+    assert 0 < found.covering_radius < apart.max()
+    assert found.certain(1).tolist() == (found.lengths(1) > 2 * found.covering_radius).tolist()
+    longest = found.diagram(1)[found.lengths(1).argmax()]
+    whole = lt.barcode(points)
+    assert whole.certain(0).all() and whole.covering_radius is None
+    real = whole.diagram(1)[whole.lengths(1).argmax()]
+    assert (real <= longest + 1e-6).all() and (longest <= real + 2 * found.covering_radius).all()
+    assert not lt.barcode(points, max_points=60, metric="cosine").certain(0).any()
+
+
 def test_cycles_close():
     found, whole = lt.cycles(circle(), 2), lt.barcode(circle())
     assert found[0].birth == whole.diagram(1)[whole.lengths(1).argmax(), 0]

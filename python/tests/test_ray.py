@@ -118,3 +118,19 @@ def test_a_worker_has_the_threads_that_it_was_given(cluster):
         return threads(), adapter()
 
     assert ray.get(asked.remote()) == (2, None)
+
+
+def test_a_worker_takes_the_gpu_that_it_was_given(monkeypatch, tmp_path):
+    from lacuna_tda.ray import adapter
+
+    # What NVIDIA's program answers for the second GPU.
+    answers = tmp_path / "nvidia-smi"
+    answers.write_text('#!/bin/sh\n[ "$1" = --id=1 ] && echo 00000000:3B:00.0\n')
+    answers.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "get_gpu_ids", lambda: ["1"])
+    assert adapter() == "0000:3b:00.0"
+    monkeypatch.setattr(ray, "get_gpu_ids", lambda: ["7"])
+    with pytest.raises(RuntimeError, match="GPU 7"):
+        adapter()

@@ -7,7 +7,7 @@ use super::{print, print_json};
 use clap::{Args, ValueEnum};
 use lacuna::data::{barcode_csv, barcode_npy, barcode_pers, files};
 use lacuna::report::{CYCLES_ON_A_PAGE, CycleMap, LinkedPage, Persistence, Picture, check_plot_name};
-use lacuna::topology::{Answer, Cloud, Estimate, FINISHED_ON_HOST};
+use lacuna::topology::{Answer, Bar, Barcode, Cloud, Estimate, FINISHED_ON_HOST, Metric};
 use lacuna::{Error, Result};
 use std::path::PathBuf;
 
@@ -80,6 +80,27 @@ fn told(estimate: &Estimate, max_dim: usize) -> String {
         }
         (None, None) => format!("{size}."),
     }
+}
+
+/// What bars of a sample say of the whole cloud.
+fn certificate(barcode: &Barcode, all: usize) -> String {
+    let sampled = format!("note: {} of {all} points were looked at", barcode.n);
+    let Some(off) = barcode.uncertainty() else {
+        return format!("{sampled}; how far the bars are off is not known for the metric {}", barcode.metric.name());
+    };
+    let certain = |bars: &Vec<Bar>| bars.iter().filter(|b| barcode.is_certain(b)).count().to_string();
+    let counts: Vec<String> = barcode.bars.iter().map(certain).collect();
+    let assumed = match barcode.metric {
+        Metric::Precomputed => ", if the distances obey the triangle inequality",
+        _ => "",
+    };
+    format!(
+        "{sampled}, and every point is within {:.4} of one of them. So bars longer than {off:.4} are certain{assumed}: each \
+         begins and ends at most {off:.4} earlier than it is shown, and every bar of all points that is longer is among them. \
+         Certain bars by dimension: {}",
+        barcode.covering_radius.unwrap_or(0.0),
+        counts.join(", ")
+    )
 }
 
 impl BarcodeCommand {
@@ -160,6 +181,9 @@ impl BarcodeCommand {
                 2 => "note: the columns of dimension 2 were reduced on the host",
                 _ => "note: distances were computed on the device, dimensions 1 to 3 on the host",
             });
+        }
+        if let (Some(all), false) = (answer.barcode.sampled_from, quiet) {
+            super::say(&certificate(&answer.barcode, all));
         }
         if self.profile {
             super::print_stages(&answer.seconds);

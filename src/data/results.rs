@@ -85,6 +85,7 @@ mod tests {
             metric: Metric::Euclidean,
             threshold: None,
             sampled_from: None,
+            covering_radius: None,
             bars,
             edges: None,
             cycles: None,

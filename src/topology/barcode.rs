@@ -52,6 +52,9 @@ pub struct Barcode {
     /// Number of points that were given, if these are a sample of them
     /// ([`crate::topology::Options::max_points`]).
     pub sampled_from: Option<usize>,
+    /// How far the given point is that is farthest from the sample, if these are bars of one and the
+    /// metric obeys the triangle inequality; see [`Barcode::uncertainty`].
+    pub covering_radius: Option<f32>,
     /// `bars[d]` are those of dimension `d`.
     pub bars: Vec<Vec<Bar>>,
     /// The simplices that every bar lies between, in the order of the bars, if they were asked for
@@ -103,6 +106,29 @@ impl Barcode {
             }
         }
         BettiCurve { scales, values }
+    }
+
+    /// How far bars of a sample can be off: twice its covering radius `r`; 0 if all points were
+    /// looked at, nothing if it is not known.
+    ///
+    /// With `u` for `2 r`: every bar of the whole cloud that is longer than `u` is among these, and
+    /// every one of these that is longer than `u` is one of the whole cloud, where it begins and
+    /// ends at most `u` earlier. For a simplex of the whole cloud, moved to the nearest points of
+    /// the sample, grows by `u` at most, and one of the sample is one of the whole: the two
+    /// filtrations are interleaved, the sample's by `r` too late (Chazal, de Silva and Oudot,
+    /// "Persistence stability for geometric complexes", 2014, with one of both maps an inclusion).
+    /// Below a threshold this holds of what is below it.
+    pub fn uncertainty(&self) -> Option<f32> {
+        match (self.sampled_from, self.covering_radius) {
+            (None, _) => Some(0.0),
+            (Some(_), radius) => radius.map(|r| 2.0 * r),
+        }
+    }
+
+    /// Whether a bar is certainly one of the whole cloud; see [`Barcode::uncertainty`].
+    pub fn is_certain(&self, bar: &Bar) -> bool {
+        let seen = self.threshold.map_or(bar.death, |t| bar.death.min(t));
+        self.uncertainty().is_some_and(|u| u == 0.0 || seen - bar.birth > u)
     }
 
     /// The largest finite end of any bar, or 0.
@@ -192,7 +218,17 @@ impl Pairs {
             dim.retain(|b| b.death > b.birth);
             dim.sort_by(|a, b| a.birth.total_cmp(&b.birth).then(a.death.total_cmp(&b.death)));
         }
-        Ok(Barcode { n, metric, threshold, sampled_from: None, bars, edges: None, cycles: None, cocycles: None })
+        Ok(Barcode {
+            n,
+            metric,
+            threshold,
+            sampled_from: None,
+            covering_radius: None,
+            bars,
+            edges: None,
+            cycles: None,
+            cocycles: None,
+        })
     }
 }
 

@@ -310,9 +310,9 @@ impl Engine {
                 let threshold = options.threshold.map(|t| t * some[0].factor);
                 let mut at = 0;
                 let took = self.pairs_of(&sources, options, threshold, &task.among(start, clouds.len()), &mut |found| {
-                    let Prepared { factor, sampled_from, metric, .. } = some[at];
+                    let Prepared { factor, sampled, metric, .. } = some[at];
                     let (points, births) = (sources[at].len(), sources[at].births());
-                    let of = Of { points, births, metric, factor, sampled_from };
+                    let of = Of { points, births, metric, factor, sampled };
                     take(start + at, of, found);
                     at += 1;
                 })?;
@@ -390,7 +390,7 @@ impl Engine {
                 &task,
                 &mut |pairs| {
                     let (points, metric) = (views[i].len, options.metric);
-                    take(i, Of { points, births: &[], metric, factor: 1.0, sampled_from: None }, pairs.into());
+                    take(i, Of { points, births: &[], metric, factor: 1.0, sampled: None }, pairs.into());
                     i += 1;
                 },
             );

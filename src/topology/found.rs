@@ -38,8 +38,8 @@ pub(super) struct Of<'a> {
     pub metric: Metric,
     /// By what its distances were multiplied.
     pub factor: f32,
-    /// Number of points before sampling.
-    pub sampled_from: Option<usize>,
+    /// Number of points before sampling, and the covering radius of the sample.
+    pub sampled: Option<(usize, Key)>,
 }
 
 impl Of<'_> {
@@ -53,7 +53,11 @@ impl Of<'_> {
         let value = |key: Key| self.metric.distance(key) * unscale;
         let length = |edge: Edge| value(edge.key());
         let mut barcode = pairs.into_barcode(self.points, self.metric, options.threshold, unscale)?;
-        barcode.sampled_from = self.sampled_from;
+        if let Some((all, radius)) = self.sampled {
+            barcode.sampled_from = Some(all);
+            // The graph of hops of a sample is another one than that of the whole.
+            barcode.covering_radius = self.metric.obeys_triangles().then(|| value(radius));
+        }
         if let Some(named) = named {
             let components = edges::of_components(self.points, &named.merges, self.births, options.threshold, length);
             let (bars, of_bars): (Vec<_>, Vec<BarEdges>) = components.into_iter().unzip();

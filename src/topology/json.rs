@@ -54,6 +54,7 @@ fn entries<M: SerializeMap>(map: &mut M, barcode: &Barcode, engine: Option<&Engi
     map.serialize_entry("n", &barcode.n)?;
     if let Some(all) = barcode.sampled_from {
         map.serialize_entry("sampled_from", &all)?;
+        map.serialize_entry("covering_radius", &barcode.covering_radius)?;
     }
     map.serialize_entry("metric", &barcode.metric)?;
     map.serialize_entry("threshold", &barcode.threshold)?;
@@ -97,6 +98,8 @@ struct Written {
     n: usize,
     #[serde(default)]
     sampled_from: Option<usize>,
+    #[serde(default)]
+    covering_radius: Option<f32>,
     metric: Metric,
     #[serde(default)]
     threshold: Option<f32>,
@@ -130,6 +133,7 @@ impl Written {
             metric: self.metric,
             threshold: self.threshold,
             sampled_from: self.sampled_from,
+            covering_radius: self.covering_radius,
             bars: self.bars.into_values().collect(),
             edges: self.edges.map(|edges| edges.into_values().collect()),
             cycles: self.cycles,
@@ -173,6 +177,7 @@ mod tests {
             metric: Metric::Euclidean,
             threshold: None,
             sampled_from: None,
+            covering_radius: None,
             bars,
             edges: None,
             cycles: None,
@@ -193,7 +198,13 @@ mod tests {
     #[test]
     fn what_was_written_is_read_back() {
         let engine = EngineInfo { kind: "cpu".into(), adapter: "2 threads".into() };
-        let barcode = Barcode { threshold: Some(0.1), sampled_from: Some(9), metric: Metric::KnnHops, ..sample() };
+        let barcode = Barcode {
+            threshold: Some(0.1),
+            sampled_from: Some(9),
+            covering_radius: Some(0.25),
+            metric: Metric::KnnHops,
+            ..sample()
+        };
         let answer = Answer { barcode: barcode.clone(), engine, seconds: vec![("total".into(), 0.5)] };
         let text = serde_json::to_string(&answer).unwrap();
         assert_eq!(serde_json::from_str::<Answer>(&text).unwrap(), answer);

@@ -67,6 +67,12 @@ impl Metric {
         }
     }
 
+    /// Whether no way over a third point is shorter than the direct one. Of distance matrices it is
+    /// assumed.
+    pub fn obeys_triangles(self) -> bool {
+        matches!(self, Metric::Euclidean | Metric::Cityblock | Metric::Chebyshev | Metric::Precomputed)
+    }
+
     /// Other names that are understood.
     pub fn synonyms(self) -> &'static [&'static str] {
         match self {

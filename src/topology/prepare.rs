@@ -5,6 +5,7 @@ use super::cpu::check_size;
 use super::hops::knn_hops;
 use super::metric::Metric;
 use super::options::Options;
+use super::order::Key;
 use super::sampling::farthest_points;
 use super::source::Source;
 use crate::error::{Error, Result};
@@ -16,8 +17,9 @@ pub(super) struct Prepared<'a> {
     changed: Option<Cloud>,
     /// By what its distances were multiplied.
     pub factor: f32,
-    /// Number of points before sampling.
-    pub sampled_from: Option<usize>,
+    /// Number of points before sampling, and how far the one is that is farthest from the sample, in
+    /// the engine's lengths.
+    pub sampled: Option<(usize, Key)>,
     /// How the given cloud's distances are made.
     pub metric: Metric,
 }
@@ -48,7 +50,7 @@ pub(super) fn weight(cloud: &Source<'_>, options: &Options) -> usize {
 /// many nearest neighbours; for fewer points than are given where cycles or edges are asked for.
 pub(super) fn prepare<'a>(given: Source<'a>, options: &Options) -> Result<Prepared<'a>> {
     let metric = given.metric(options.metric);
-    let mut ready = Prepared { given, changed: None, factor: 1.0, sampled_from: None, metric };
+    let mut ready = Prepared { given, changed: None, factor: 1.0, sampled: None, metric };
     // First of all the magnitude: everything after it computes distances.
     if let Some(features) = given.features()
         && let Some((scaled, factor)) = rescaled(&given, features, options.metric)?
@@ -60,8 +62,9 @@ pub(super) fn prepare<'a>(given: Source<'a>, options: &Options) -> Result<Prepar
         if options.names_simplices() {
             return Err(Error::input("points would be named that are those of a sample: take all points, or sample them before"));
         }
-        ready.changed = Some(sampled(&ready.source(), most, options.metric)?);
-        ready.sampled_from = Some(given.len());
+        let (sample, radius) = sampled(&ready.source(), most, options.metric)?;
+        ready.changed = Some(sample);
+        ready.sampled = Some((given.len(), Key::of_length(radius)));
     }
     if options.metric == Metric::KnnHops && given.features().is_some() {
         let n = ready.source().len();
@@ -77,17 +80,19 @@ pub(super) fn prepare<'a>(given: Source<'a>, options: &Options) -> Result<Prepar
     Ok(ready)
 }
 
-fn sampled(cloud: &Source<'_>, most: usize, metric: Metric) -> Result<Cloud> {
+/// Some of the points, and the covering radius as the engine orders lengths.
+fn sampled(cloud: &Source<'_>, most: usize, metric: Metric) -> Result<(Cloud, f32)> {
     match cloud {
         Source::Points(..) => {
             // Hops are between neighbours of the sample; the sample itself is spread by distance.
             let metric = if metric == Metric::KnnHops { Metric::Euclidean } else { metric };
-            let kept = farthest_points(cloud.len(), most, |i, j| metric.key_of_points(cloud.point(i), cloud.point(j)));
-            Ok(cloud.points(kept.into_iter())?.into())
+            let key = |i: usize, j: usize| metric.key_of_points(cloud.point(i), cloud.point(j));
+            let (kept, radius) = farthest_points(cloud.len(), most, key);
+            Ok((cloud.points(kept.into_iter())?.into(), radius))
         }
         Source::Distances(matrix) => {
-            let kept = farthest_points(matrix.len(), most, |i, j| matrix.between(i, j));
-            Ok(matrix.among(&kept)?.into())
+            let (kept, radius) = farthest_points(matrix.len(), most, |i, j| matrix.between(i, j));
+            Ok((matrix.among(&kept)?.into(), radius))
         }
         Source::Edges(_) => Err(Error::input("a graph cannot be sampled: give points or a distance matrix")),
     }
