@@ -211,7 +211,10 @@ fn higher_dimensions_samples_hops_and_cycles() {
     refused(&run(&["barcode", &ring, "--cycles", "1", "--plot-cycles", "x.pdf"]), 2, &[".svg or .png"]);
     let matrix = f.write("m.csv", "0,1,1\n1,0,1\n1,1,0\n");
     refused(&run(&["barcode", &matrix, "--cycles", "1", "--plot-cycles", &drawn]), 2, &["two or three coordinates"]);
-    let answer = json(&run(&["barcode", &ring, "--max-points", "12"]));
+    let sampled = run(&["barcode", &ring, "--max-points", "12"]);
+    assert!(String::from_utf8_lossy(&sampled.stderr).contains("Certain bars by dimension"));
+    let answer = json(&sampled);
+    assert!(answer["covering_radius"].as_f64().unwrap() > 0.0);
     assert_eq!((answer["n"].as_u64(), answer["sampled_from"].as_u64()), (Some(12), Some(24)));
     let answer = json(&run(&["barcode", &ring, "--metric", "knn-hops", "--k", "3"]));
     assert_eq!((answer["metric"].as_str(), answer["bars"]["1"][0][0].as_f64()), (Some("knn-hops"), Some(1.0)));
