@@ -154,18 +154,18 @@ fn in_sight(points: &PointCloud) -> (Vec<Vec<f32>>, String) {
                 v.iter_mut().zip(a).for_each(|(x, y)| *x -= along * y);
             });
             let length = dot(&v, &v).sqrt();
-            if length == 0.0 {
+            v.iter_mut().for_each(|x| *x /= length.max(f64::MIN_POSITIVE));
+            let along: Vec<f64> = centred.par_iter().map(|p| dot(p, &v)).collect();
+            // Where no variance is left, what is left is rounding.
+            if dot(&along, &along) <= 1e-12 * all {
+                v.fill(0.0);
                 break;
             }
-            v.iter_mut().for_each(|x| *x /= length);
-            let along: Vec<f64> = centred.par_iter().map(|p| dot(p, &v)).collect();
             let next = |k: usize| centred.iter().zip(&along).map(|(p, a)| p[k] * a).sum::<f64>();
             v = (0..features).into_par_iter().map(next).collect();
         }
         let length = dot(&v, &v).sqrt();
-        if length > 0.0 {
-            v.iter_mut().for_each(|x| *x /= length);
-        }
+        v.iter_mut().for_each(|x| *x /= length.max(f64::MIN_POSITIVE));
         variance += centred.iter().map(|p| dot(p, &v).powi(2)).sum::<f64>();
         axes.push(v);
     }

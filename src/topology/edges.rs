@@ -1,8 +1,8 @@
 //! The simplices that make bars.
 
 use super::barcode::Bar;
-use super::cpu::NamedPairs;
-use super::order::Edge;
+use super::cpu::{Merge, NamedPairs};
+use super::order::{Edge, Key};
 
 /// The simplex that creates the class of a bar, and the one that fills it. Gradients of births and
 /// deaths with respect to the points go through these: a birth or a death is the length of an edge.
@@ -26,7 +26,7 @@ fn ends(edge: Edge) -> [u32; 2] {
 /// The vertices whose components end with each merge, in order, and those whose components never
 /// end. Of two components the one that began later ends, and of two that began together the one
 /// whose first vertex has the larger number.
-fn components(n: usize, merges: &[Edge], births: &[f32]) -> (Vec<u32>, Vec<u32>) {
+fn components(n: usize, merges: &[Merge], births: &[f32]) -> (Vec<u32>, Vec<u32>) {
     let mut first: Vec<u32> = (0..n as u32).collect();
     fn root(first: &mut [u32], mut v: u32) -> u32 {
         while first[v as usize] != v {
@@ -37,7 +37,7 @@ fn components(n: usize, merges: &[Edge], births: &[f32]) -> (Vec<u32>, Vec<u32>)
     }
     let mut ended = Vec::with_capacity(merges.len());
     for edge in merges {
-        let [a, b] = ends(*edge).map(|v| root(&mut first, v));
+        let (a, b) = (root(&mut first, edge.ends.0), root(&mut first, edge.ends.1));
         let younger = (birth(births, a), a) > (birth(births, b), b);
         let (stays, ends) = if younger { (b, a) } else { (a, b) };
         first[ends as usize] = stays;
@@ -64,15 +64,17 @@ fn in_order(mut bars: Vec<(Bar, BarEdges)>) -> Vec<(Bar, BarEdges)> {
 /// that enter after the threshold are none of its.
 pub(super) fn of_components(
     n: usize,
-    merges: &[Edge],
+    merges: &[Merge],
     births: &[f32],
     threshold: Option<f32>,
-    value: impl Fn(Edge) -> f32,
+    value: impl Fn(Key) -> f32,
 ) -> Vec<(Bar, BarEdges)> {
     let (ended, never) = components(n, merges, births);
     let bar = |vertex: u32, death: f32| Bar { birth: birth(births, vertex), death };
-    let of_merge =
-        |(vertex, &edge): (u32, &Edge)| (bar(vertex, value(edge)), BarEdges { birth: vec![vertex], death: Some(ends(edge)) });
+    let of_merge = |(vertex, merge): (u32, &Merge)| {
+        let (i, j) = merge.ends;
+        (bar(vertex, value(merge.key)), BarEdges { birth: vec![vertex], death: Some([j, i]) })
+    };
     let endless = |vertex: u32| (bar(vertex, f32::INFINITY), BarEdges { birth: vec![vertex], death: None });
     let never = never.into_iter().filter(|&v| threshold.is_none_or(|t| birth(births, v) <= t));
     in_order(ended.into_iter().zip(merges).map(of_merge).chain(never.map(endless)).collect())

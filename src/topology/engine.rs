@@ -333,8 +333,11 @@ impl Engine {
         take: &mut dyn FnMut(Found),
     ) -> Result<Seconds> {
         let births = clouds.iter().any(|c| !c.births().is_empty());
+        // The components of a graph beyond the device's table take none.
         #[cfg(feature = "gpu")]
-        if let Some(gpu) = self.gpu.as_ref().filter(|_| !births && !options.names_simplices()) {
+        let huge = options.max_dim == 0 && clouds.iter().any(|c| c.len() > cpu::MAX_POINTS);
+        #[cfg(feature = "gpu")]
+        if let Some(gpu) = self.gpu.as_ref().filter(|_| !births && !huge && !options.names_simplices()) {
             let numbers = Ready::Host(clouds);
             return gpu::pairs(gpu, numbers, options, threshold, self.tuning, task, &mut |pairs| take(pairs.into()));
         }
@@ -632,9 +635,14 @@ mod tests {
     /// A graph of more vertices than a table would hold costs its edges alone in dimension 0.
     #[test]
     fn components_of_large_graphs_need_no_table() {
-        let edges = (1..60_000).map(|i| (i, i - 1, i as f32)).collect();
-        let found = Engine::cpu().barcode(SparseGraph::new(60_000, edges).unwrap(), &Options::default().max_dim(0)).unwrap();
-        assert_eq!((found.bars[0].len(), found.bars[0][0].death), (60_000, 1.0));
+        let edges = (1..300_000).map(|i| (i, i - 1, (i % 1000 + 1) as f32)).collect();
+        let graph = SparseGraph::new(300_000, edges).unwrap();
+        let found = Engine::cpu().barcode(&graph, &Options::default().max_dim(0)).unwrap();
+        assert_eq!((found.bars[0].len(), found.bars[0][0].death), (300_000, 1.0));
+        let named = Engine::cpu().barcode(&graph, &Options::default().max_dim(0).edges(true)).unwrap();
+        assert_eq!((&named.bars, named.edges.unwrap()[0].len()), (&found.bars, 300_000));
+        let e = Engine::cpu().barcode(&graph, &Options::default()).unwrap_err();
+        assert!(e.to_string().contains("table"), "{e}");
     }
 
     /// Cocycles come in the order of the bars, beside all else that can be asked for.

@@ -59,7 +59,7 @@ impl Of<'_> {
             barcode.covering_radius = self.metric.obeys_triangles().then(|| value(radius));
         }
         if let Some(named) = named {
-            let components = edges::of_components(self.points, &named.merges, self.births, options.threshold, length);
+            let components = edges::of_components(self.points, &named.merges, self.births, options.threshold, value);
             let (bars, of_bars): (Vec<_>, Vec<BarEdges>) = components.into_iter().unzip();
             barcode.bars[0] = bars;
             barcode.edges = options.edges.then(|| std::iter::once(of_bars).chain(edges::of_classes(&named, length)).collect());

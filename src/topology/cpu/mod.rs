@@ -32,7 +32,7 @@ mod voids;
 pub(crate) use cohomology::NamedCocycle;
 pub(crate) use cycles::KeyedCycle;
 pub(crate) use filtration::Filtration;
-pub(crate) use named::NamedPairs;
+pub(crate) use named::{Merge, NamedPairs};
 #[cfg(feature = "gpu")]
 pub(crate) use table::key_table;
 
@@ -172,11 +172,10 @@ pub(crate) fn pairs(clouds: &[Source<'_>], wanted: Wanted<'_>, take: &mut dyn Fn
     each(clouds, wanted, |f, _, parallel, task| f.pairs(wanted.max_dim, parallel, task), take)
 }
 
-/// The graphs, if nothing but their components is wanted, for which no table is needed. Their
-/// vertices must still have names of 16 bits.
+/// The graphs, if nothing but their components is wanted, for which no table is needed.
 fn forests<'a>(clouds: &[Source<'a>], max_dim: usize) -> Option<Vec<&'a SparseGraph>> {
     let of = |cloud: &Source<'a>| match cloud {
-        Source::Edges(graph) if max_dim == 0 && graph.len() <= MAX_POINTS => Some(*graph),
+        Source::Edges(graph) if max_dim == 0 => Some(*graph),
         _ => None,
     };
     clouds.iter().map(of).collect()
