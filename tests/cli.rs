@@ -203,7 +203,7 @@ fn higher_dimensions_samples_hops_and_cycles() {
     let answer = json(&run(&["barcode", &ring, "--plot", &page, "--cycles", "1", "--edges"]));
     assert!(answer["edges"].is_object() && answer["cycles"].as_array().unwrap().len() == 1);
     refused(&run(&["barcode", &ring, "--plot", "x.pdf"]), 2, &[".svg, .png or .html"]);
-    refused(&run(&["barcode", &ring, "--plot", &page, "--max-points", "9"]), 2, &["sample"]);
+    refused(&run(&["barcode", &ring, "--plot", &page, "--max-points", "9"]), 2, &["a page names points"]);
     let drawn = f.path("ring.png").display().to_string();
     stdout(&run(&["barcode", &ring, "--cycles", "2", "--plot-cycles", &drawn]));
     assert!(fs::read(&drawn).unwrap().starts_with(b"\x89PNG"));

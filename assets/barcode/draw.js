@@ -9,7 +9,8 @@
      points   coordinates in two or three dimensions, point by point, or null
      axes     what the coordinates are, in words
      nearest  the shortest edges, ascending: { ends: [u, v, u, v, ...], lengths: [...] }, or null
-     whole    whether `nearest` holds all edges */
+     whole    whether `nearest` holds all edges
+     threshold  the longest edge that entered, or null */
 function lacunaBarcode(root, data) {
   const colours = ["#0072b2", "#d55e00", "#009e73", "#b35a94"];
   const one = (name, attributes, ...children) => {
@@ -23,9 +24,11 @@ function lacunaBarcode(root, data) {
   data.bars.forEach((bars, dim) =>
     bars.forEach(([birth, death], place) => all.push({ dim, place, birth, death })));
   const ends = all.flatMap((b) => [b.birth, b.death]).filter((x) => x !== null);
-  const least = Math.min(0, ...ends.slice(0, 1), ends.reduce((a, b) => Math.min(a, b), 0));
-  const most = ends.reduce((a, b) => Math.max(a, b), least) || 1;
-  const end = most + 0.05 * (most - least || 1);
+  const least = ends.reduce((a, b) => Math.min(a, b), 0);
+  const most = ends.reduce((a, b) => Math.max(a, b), least);
+  /* Beyond the threshold nothing is known. */
+  const beyond = most + (0.05 * (most - least) || 1e-3 * Math.abs(most) || 1);
+  const end = data.threshold > least ? data.threshold : beyond;
   const state = { scale: least, shown: null, pinned: null, turn: [0.6, 0.4] };
 
   const style = () => getComputedStyle(root);
@@ -102,7 +105,9 @@ function lacunaBarcode(root, data) {
     const raw = (end - least) / 5, power = 10 ** Math.floor(Math.log10(raw));
     const step = power * [1, 2, 5, 10].find((m) => m * power >= raw);
     const found = [];
-    for (let x = Math.ceil(least / step) * step; x <= end; x += step) found.push(Number(x.toPrecision(6)));
+    for (let k = Math.ceil(least / step); k * step <= end && found.length < 20; k++) {
+      found.push(Number((k * step).toPrecision(6)));
+    }
     return found;
   };
   const ticks = (context, place, y) => {

@@ -125,8 +125,7 @@ class Barcode:
 
         ax = plt.subplots()[1] if ax is None else ax
         dims = range(self.dim + 1) if dims is None else dims
-        finite = [b[np.isfinite(b)] for b in self.diagrams]
-        end = 1.05 * max((float(f.max()) for f in finite if f.size), default=1.0) or 1.0
+        least, end = _limits(self)
         row = 0
         for d in dims:
             bars = self.diagram(d)
@@ -134,7 +133,7 @@ class Barcode:
             rows = np.arange(row, row + len(bars))
             ax.hlines(rows, bars[:, 0], np.minimum(bars[:, 1], end), color=f"C{d}", label=f"H{d}")
             row += len(bars)
-        ax.set(xlim=(0, end), xlabel="diameter", yticks=[])
+        ax.set(xlim=(least, end), xlabel="diameter", yticks=[])
         ax.legend(loc="lower right")
         return ax
 
@@ -160,13 +159,20 @@ class Barcode:
         return f"<Barcode of {self.n} points: {counts}>"
 
 
+def _limits(barcode: Barcode) -> tuple[float, float]:
+    """From where to where bars are drawn: a little beyond their largest end, and from 0 on unless
+    some begin before."""
+    ends = np.concatenate([b[np.isfinite(b)] for b in barcode.diagrams])
+    least, most = float(ends.min(initial=0)), float(ends.max(initial=min(0, ends.min(initial=0))))
+    return least, most + 0.05 * ((most - least) or 1.0)
+
+
 _COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"]
 
 
 def _svg(barcode: Barcode, width: int = 560, most: int = 60) -> str:
     """The longest bars of each dimension, the first born on top."""
-    finite = [b[np.isfinite(b)] for b in barcode.diagrams]
-    end = max((float(f.max()) for f in finite if f.size), default=1.0) * 1.05 or 1.0
+    least, end = _limits(barcode)
     parts, y = [], 8
     for d, bars in enumerate(barcode.diagrams):
         shown = bars[np.argsort(-(np.minimum(bars[:, 1], end) - bars[:, 0]), kind="stable")[:most]]
@@ -175,7 +181,8 @@ def _svg(barcode: Barcode, width: int = 560, most: int = 60) -> str:
         parts.append(f'<text x="8" y="{y + 10}">H{d}{of}</text>')
         y += 18
         for birth, death in shown:
-            x0, x1 = (8 + (width - 16) * min(float(v), end) / end for v in (birth, death))
+            ends = (min(float(v), end) for v in (birth, death))
+            x0, x1 = (8 + (width - 16) * (v - least) / (end - least) for v in ends)
             colour = _COLOURS[d % len(_COLOURS)]
             parts.append(f'<path d="M{x0:.1f} {y}H{max(x1, x0 + 1):.1f}" stroke="{colour}"/>')
             y += 5

@@ -30,6 +30,8 @@ _USUAL = {
 
 def _asked(metric: str, threshold: float | None, options: dict[str, Any]) -> dict[str, Any]:
     """The options of a call as the core takes them."""
+    if threshold is not None and (math.isnan(threshold) or threshold == -math.inf):
+        raise ValueError(f"threshold={threshold}: a number, or None for the whole filtration")
     unknown = sorted(set(options) - set(_USUAL))
     if unknown:
         raise TypeError(f"unknown argument '{unknown[0]}'")
@@ -77,13 +79,16 @@ def _result(found: Any, given: Given | None, metric: str, threshold: float | Non
         return Cycle(birth, death, edges)
 
     cycles = found.cycles()
+    # Lengths that may be negative obey no triangle inequality, so nothing follows from a radius.
+    named = given is None or given.levels is None
+    radius = found.covering_radius if named else None
     return Barcode(
         diagrams=[values(diagram) for diagram in found.diagrams()],
         n=found.n,
         metric=metric,
         threshold=math.inf if threshold is None else float(threshold),
         sampled_from=found.sampled_from,
-        covering_radius=found.covering_radius,
+        covering_radius=radius,
         simplices=found.edges(),
         cycles=None if cycles is None else [cycle(*of) for of in cycles],
         cocycles=found.cocycles(),
@@ -210,6 +215,8 @@ def betti_numbers(x: Any, scale: float, dim: int = 1, **options: Any) -> list[in
     They are those of the complex of all simplices of diameter at most ``scale``. Nothing beyond
     that scale is computed. The other arguments are those of :func:`barcode`.
     """
+    if not math.isfinite(scale):
+        raise ValueError(f"scale={scale}: a finite number is needed")
     metric = metric_of(options.pop("metric", "euclidean"))
     asked = _asked(metric, options.pop("threshold", None), {"dim": dim, **options})
     given = cloud_of(x, metric)

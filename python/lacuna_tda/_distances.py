@@ -11,7 +11,9 @@ from . import _core
 
 
 def _diagram(bars: Any) -> np.ndarray:
-    array = np.asarray(bars, np.float32)
+    array = np.asarray(bars, np.float64)
+    if not array.size:
+        return np.empty((0, 2))
     if array.ndim != 2 or array.shape[1] != 2:
         raise ValueError(f"a diagram must have the shape (bars, 2), not {array.shape}")
     if np.isnan(array).any() or not np.isfinite(array[:, 0]).all():
@@ -24,7 +26,7 @@ def _diagram(bars: Any) -> np.ndarray:
 def _endless(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     """How far bars that never die are apart, paired in the order of their births; None if there
     are more in one diagram than in the other."""
-    births = [np.sort(bars[np.isinf(bars[:, 1]), 0].astype(np.float64)) for bars in (a, b)]
+    births = [np.sort(bars[np.isinf(bars[:, 1]), 0]) for bars in (a, b)]
     return np.abs(births[0] - births[1]) if len(births[0]) == len(births[1]) else None
 
 

@@ -118,10 +118,11 @@ def _matrix(square: np.ndarray, births: np.ndarray) -> Given:
 def _graph(matrix: Any) -> Given:
     """A sparse matrix of scipy: pairs that are not stored never become edges, and stored numbers on
     the diagonal are the lengths at which vertices enter."""
-    matrix = matrix.tocoo()
+    matrix = matrix.tocoo(copy=True)
+    matrix.sum_duplicates()
     if matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"a sparse distance matrix must be square, not of shape {matrix.shape}")
-    i, j, d = matrix.row, matrix.col, matrix.data.astype(np.float32)
+    i, j, d = matrix.row, matrix.col, numbers(matrix.data, "the matrix").astype(np.float32)
     births = np.zeros(matrix.shape[0], np.float32)
     births[i[i == j]] = d[i == j]
     off = i != j

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,9 +41,8 @@ def page(barcode: "Barcode", points: Any, title: str) -> str:
             "<", "\\u003c"
         ),
     }
-    for name, text in parts.items():
-        template = template.replace(name, text)
-    return template
+    # In one pass: what was filled in may look like a placeholder.
+    return re.sub("{{[A-Z]+}}", lambda found: parts[found.group()], template)
 
 
 def _data(barcode: "Barcode", points: Any) -> dict[str, Any]:
@@ -54,6 +54,7 @@ def _data(barcode: "Barcode", points: Any) -> dict[str, Any]:
         "cycles": _cycles(barcode),
         **dict.fromkeys(("points", "axes", "nearest"), None),
         "whole": False,
+        "threshold": _number(barcode.threshold),
     }
     if points is None:
         return data

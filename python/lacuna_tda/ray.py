@@ -26,7 +26,10 @@ def threads() -> int | None:
     it. None where there is no worker."""
     if "LACUNA_THREADS" in os.environ or not ray.is_initialized():
         return None
-    given = ray.get_runtime_context().get_assigned_resources().get("CPU")
+    context = ray.get_runtime_context()
+    if context.worker.mode != ray.WORKER_MODE:
+        return None
+    given = context.get_assigned_resources().get("CPU")
     return max(1, int(given)) if given else None
 
 
@@ -124,29 +127,46 @@ def train(
         train({"lr": [0.1, 0.03], "seed": [0, 1, 2]}, "runs/grid", epochs=4)
 
     Returns the combinations and the folders of their runs. A training that was interrupted goes on
-    at its last epoch when the same call is made again.
+    at its last epoch when the same call is made again, and one that is finished is left as it is;
+    with more ``epochs`` it goes on. Raises ValueError if a folder was trained with other options.
     """
     names = list(grid)
     combinations = [dict(zip(names, values)) for values in itertools.product(*grid.values())]
     found = []
     commands = []
     for combination in combinations:
-        folder = Path(out).absolute() / "-".join(
-            f"{name}={value}" for name, value in combination.items()
-        )
+        name = "-".join(f"{option}={value}" for option, value in combination.items())
+        folder = Path(out).absolute() / name
         found.append((combination, folder))
         both = {**options, **combination}
-        flags = [flag for name, value in both.items() for flag in _option(name, value)]
-        commands.append(["train", *flags, "--out", str(folder)])
+        _same_options(folder.parent / f"{name}.json", both)
+        flags = [flag for option, value in both.items() for flag in _option(option, value)]
+        further = _option("epochs", both.get("epochs"))
+        commands.append((["train", *flags, "--out", str(folder)], str(folder), further))
     task = ray.remote(num_cpus=num_cpus, max_retries=max_retries)(_train)
-    ray.get([task.remote(command, str(folder)) for command, (_, folder) in zip(commands, found)])
+    ray.get([task.remote(*command) for command in commands])
     return found
 
 
-def _train(command: Sequence[str], folder: str) -> None:
-    _run(
-        ["train", "--resume", "--out", folder] if Path(folder, "config.json").exists() else command
-    )
+def _same_options(record: Path, options: Mapping[str, Any]) -> None:
+    """Keeps the options of a run beside its folder, and refuses others; more epochs are allowed."""
+    told = {name: str(value) for name, value in options.items() if name != "epochs"}
+    if record.exists():
+        before = json.loads(record.read_text())
+        apart = sorted(k for k in {*before, *told} if before.get(k) != told.get(k))
+        if apart:
+            raise ValueError(
+                f"{record.with_suffix('')} was trained with other options ({', '.join(apart)}): "
+                "choose another folder"
+            )
+    else:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def _train(command: Sequence[str], folder: str, further: Sequence[str]) -> None:
+    begun = Path(folder, "config.json").exists()
+    _run(["train", "--resume", *further, "--out", folder] if begun else command)
 
 
 def compare(
@@ -185,8 +205,15 @@ def compare(
     for name in ("settings.json", "engine.json"):
         if (folders[0] / name).exists() and not (out / name).exists():
             shutil.copy(folders[0] / name, out / name)
-    rows = [line for folder in folders for line in _lines(folder / "compare.jsonl")]
     table = out / "compare.jsonl"
+    # What an earlier call found for other pairs stays.
+    files = [table] if table.exists() else []
+    files += [folder / "compare.jsonl" for folder in folders]
+    by_cell = {}
+    for line in (line for file in files for line in _lines(file)):
+        row = json.loads(line)
+        by_cell[row["by"], row["ratio"], row["seed"]] = line
+    rows = list(by_cell.values())
     whole = out / "compare.jsonl.new"
     whole.write_text("".join(line + "\n" for line in rows))
     os.replace(whole, table)

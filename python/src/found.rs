@@ -87,23 +87,23 @@ impl Found {
     }
 }
 
-/// Bars from rows of births and deaths.
-fn bars(rows: &PyReadonlyArray2<'_, f32>) -> Vec<Bar> {
-    rows.as_array().outer_iter().map(|row| Bar { birth: row[0], death: row[1] }).collect()
+/// Births and deaths from their rows.
+fn ends(rows: &PyReadonlyArray2<'_, f64>) -> Vec<(f64, f64)> {
+    rows.as_array().outer_iter().map(|row| (row[0], row[1])).collect()
 }
 
 /// The Wasserstein distance between the finite bars of two arrays `(bars, 2)`.
 #[pyfunction]
-pub fn wasserstein(py: Python<'_>, a: PyReadonlyArray2<'_, f32>, b: PyReadonlyArray2<'_, f32>, order: f64) -> f64 {
-    let (a, b) = (bars(&a), bars(&b));
-    py.detach(|| lacuna::topology::wasserstein(&a, &b, order))
+pub fn wasserstein(py: Python<'_>, a: PyReadonlyArray2<'_, f64>, b: PyReadonlyArray2<'_, f64>, order: f64) -> f64 {
+    let (a, b) = (ends(&a), ends(&b));
+    py.detach(|| lacuna::topology::wasserstein_of(&a, &b, order))
 }
 
 /// The bottleneck distance between the finite bars of two arrays `(bars, 2)`.
 #[pyfunction]
-pub fn bottleneck(py: Python<'_>, a: PyReadonlyArray2<'_, f32>, b: PyReadonlyArray2<'_, f32>) -> f64 {
-    let (a, b) = (bars(&a), bars(&b));
-    py.detach(|| lacuna::topology::bottleneck(&a, &b))
+pub fn bottleneck(py: Python<'_>, a: PyReadonlyArray2<'_, f64>, b: PyReadonlyArray2<'_, f64>) -> f64 {
+    let (a, b) = (ends(&a), ends(&b));
+    py.detach(|| lacuna::topology::bottleneck_of(&a, &b))
 }
 
 /// The page of a barcode, and the script that it needs.

@@ -120,6 +120,26 @@ def test_points_may_enter_later():
         lt.barcode(lengths - 3 + 5 * np.eye(3), metric="precomputed")
 
 
+def test_a_sample_of_negative_lengths_has_no_certain_bars():
+    apart = np.abs(np.subtract.outer(np.arange(9.0), np.arange(9.0))) - 3
+    found = lt.barcode(apart, 0, metric="precomputed", max_points=4)
+    assert found.sampled_from == 9 and not found.certain(0).any()
+    assert "M-" not in found._repr_svg_()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("-inf")])
+def test_a_threshold_is_a_number(bad):
+    with pytest.raises(ValueError, match="threshold"):
+        lt.barcode(SQUARE, threshold=bad)
+    with pytest.raises(ValueError, match="scale"):
+        lt.betti_numbers(SQUARE, bad)
+
+
+def test_a_title_is_no_placeholder():
+    text = lt.barcode(SQUARE, threshold=1.2).to_html(title="{{SCRIPT}}")
+    assert "<title>{{SCRIPT}}</title>" in text and '"threshold":1.2' in text
+
+
 def test_cocycles_come_with_the_bars():
     found = lt.barcode(circle(), 2, cocycles=True, edges=True, cycles=1)
     assert [len(c) for c in found.cocycles] == [0, len(found.diagram(1)), len(found.diagram(2))]

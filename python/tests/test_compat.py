@@ -53,6 +53,23 @@ def test_ripser_finds_cocycles():
     assert np.linalg.norm(ends, axis=1).min() == pytest.approx(birth, rel=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float16, bool])
+def test_whole_numbers_are_not_squared_in_their_own_type(dtype):
+    points = np.array([[0, 0], [200, 0], [0, 100], [90, 90]]).astype(dtype)
+    want = ripser(points.astype(float))["dgms"][0]
+    np.testing.assert_array_equal(ripser(points)["dgms"][0], want)
+    found = ripser_parallel(points, metric="l2")["dgms"][0]
+    np.testing.assert_allclose(found, want, rtol=1e-6)
+
+
+def test_ripser_reads_the_upper_triangle_of_a_sparse_matrix():
+    sparse = pytest.importorskip("scipy.sparse")
+    upper = sparse.coo_matrix(([1.0, 2.0], ([0, 1], [1, 2])), shape=(3, 3))
+    assert ripser(upper, distance_matrix=True)["dgms"][0].tolist() == [[0, 1], [0, 2], [0, np.inf]]
+    lower = ripser(upper.T, distance_matrix=True)
+    assert lower["dgms"][0].tolist() == [[0, np.inf]] * 3 and lower["num_edges"] == 0
+
+
 def test_lower_star_of_an_image():
     image = np.array([[3, 1, 3, 3], [3, 3, 3, 0], [3, 3, 3, 3]], float)
     # Two basins that meet at 3.
@@ -109,6 +126,19 @@ def test_lengths_may_be_negative():
         for a, b in zip(plain["dgms"], moved["dgms"], strict=True):
             np.testing.assert_allclose(a - offset, b, atol=2e-6)
         np.testing.assert_array_equal(plain["gens"][0], moved["gens"][0])
+
+
+def test_weighted_graphs_and_whole_distances():
+    sparse = pytest.importorskip("scipy.sparse")
+    apart = np.array([[0, 1, 2, 0], [0, 0, 1, 0], [0, 0, 0, 3], [0, 0, 0, 0]])
+    graph = sparse.coo_matrix(apart.astype(float))
+    found = ripser_parallel(
+        graph, metric="precomputed", weights=np.full(4, 0.5), weight_params={"p": 2}
+    )
+    assert np.isfinite(found["dgms"][0][:-1]).all()
+    whole = (apart + apart.T + 4 * (1 - np.eye(4))).astype(int)
+    found = ripser_parallel(whole, metric="precomputed", weights="DTM")
+    assert len(found["dgms"][0]) >= 1
 
 
 def test_weighted_points():

@@ -44,13 +44,19 @@ def test_hera_agrees(n, m):
     hera = pytest.importorskip("gudhi.hera")
     gudhi = pytest.importorskip("gudhi")
     a, b = diagram(n, 1), diagram(m, 3)
-    want = gudhi.bottleneck_distance(a.astype(np.float32), b.astype(np.float32))
+    want = gudhi.bottleneck_distance(a, b)
     assert lt.bottleneck(a, b) == pytest.approx(want, rel=1e-9)
     for order in (1.0, 2.0):
-        want = hera.wasserstein_distance(
-            a.astype(np.float32), b.astype(np.float32), order=order, internal_p=np.inf, delta=1e-6
-        )
+        want = hera.wasserstein_distance(a, b, order=order, internal_p=np.inf, delta=1e-6)
         assert lt.wasserstein(a, b, order) == pytest.approx(want, rel=1e-5)
+
+
+def test_many_bars_that_are_born_together():
+    gudhi = pytest.importorskip("gudhi")
+    a, b = (np.random.default_rng(seed).uniform(0, 1, (2000, 2)) * [0, 1] for seed in (1, 2))
+    assert lt.bottleneck(a, b) == pytest.approx(gudhi.bottleneck_distance(a, b), rel=1e-12)
+    assert lt.bottleneck([[1e6, 1e6 + 1]], [[1e6 + 0.01, 1e6 + 1.01]]) == pytest.approx(0.01)
+    assert lt.bottleneck([], [[0, 1]]) == 0.5
 
 
 def test_persim_agrees():

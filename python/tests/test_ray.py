@@ -104,9 +104,13 @@ def test_trainings_and_comparisons_are_tasks(cluster, tmp_path):
     assert time.monotonic() - again < 60
     with pytest.raises(Exception, match="no-such-option"):
         train(grid, tmp_path / "bad", no_such_option=1)
+    with pytest.raises(ValueError, match="other options"):
+        train(grid, tmp_path / "runs", data="torus", epochs=1)
     images = train({"seed": [0]}, tmp_path / "images", epochs=1)[0][1]
     rows = compare(images, ["l1", "random"], [0.25], tmp_path / "c", recover_steps=0, seeds=1)
     assert {row["by"] for row in rows} == {"l1", "random"}
+    more = compare(images, ["l2"], [0.25], tmp_path / "c", recover_steps=0, seeds=1)
+    assert len(more) == len(rows) + 1
     assert (tmp_path / "c" / "report.md").exists()
 
 
@@ -118,6 +122,7 @@ def test_a_worker_has_the_threads_that_it_was_given(cluster):
         return threads(), adapter()
 
     assert ray.get(asked.remote()) == (2, None)
+    assert Barcodes().options["threads"] is None, "this process is no worker"
 
 
 def test_a_worker_takes_the_gpu_that_it_was_given(monkeypatch, tmp_path):

@@ -150,6 +150,11 @@ impl BarcodeCommand {
             _ => None,
         };
         if page.is_some() {
+            if options.max_points.is_some_and(|most| most < cloud.len()) {
+                return Err(Error::input(
+                    "a page names points, and --max-points looks at other ones than are given: leave it out, or draw into a .svg or .png file",
+                ));
+            }
             LinkedPage::check(&cloud)?;
         }
         let engine = self.engine.engine(quiet)?;

@@ -66,7 +66,24 @@ impl LinkedPage<'_> {
             ("{{SCRIPT}}", SCRIPT.to_string()),
             ("{{DATA}}", data),
         ];
-        write_text(path, &parts.iter().fold(PAGE.to_string(), |page, (name, text)| page.replace(name, text)))
+        // In one pass: what was filled in may look like a placeholder.
+        let mut page = String::new();
+        let mut rest = PAGE;
+        while let Some(at) = rest.find("{{") {
+            page += &rest[..at];
+            rest = &rest[at..];
+            match parts.iter().find(|(name, _)| rest.starts_with(name)) {
+                Some((name, text)) => {
+                    page += text;
+                    rest = &rest[name.len()..];
+                }
+                None => {
+                    page += "{{";
+                    rest = &rest[2..];
+                }
+            }
+        }
+        write_text(path, &(page + rest))
     }
 
     fn data(&self) -> Value {
@@ -94,6 +111,7 @@ impl LinkedPage<'_> {
         json!({
             "n": self.barcode.n, "bars": bars, "edges": edges, "cycles": self.cycles(),
             "points": places, "axes": axes, "nearest": nearest, "whole": whole,
+            "threshold": self.barcode.threshold,
         })
     }
 
@@ -116,8 +134,19 @@ impl LinkedPage<'_> {
 
 /// The shortest edges, ascending: length and ends.
 fn shortest(points: &PointCloud, metric: Metric) -> Vec<(f32, u32, u32)> {
+    // Squares of very large or small coordinates are no numbers of 32 bits: by a power of two,
+    // which loses nothing, the largest becomes an ordinary one.
+    let largest = points.data().iter().fold(0.0f32, |m, x| m.max(x.abs()));
+    let power = if largest > 0.0 { (-largest.log2().floor()).clamp(-120.0, 120.0) } else { 0.0 };
+    let points = points.clone().scaled(power.exp2());
+    let unscale = match metric {
+        Metric::SqEuclidean => (-2.0 * power).exp2(),
+        Metric::Cosine | Metric::Correlation => 1.0,
+        _ => (-power).exp2(),
+    };
     let of_point = |i: usize| {
-        let length = move |j: usize| metric.distance_of_points(points.point(i), points.point(j));
+        let points = &points;
+        let length = move |j: usize| metric.distance_of_points(points.point(i), points.point(j)) * unscale;
         (0..i).map(move |j| (length(j), j as u32, i as u32)).collect::<Vec<_>>()
     };
     let mut edges: Vec<(f32, u32, u32)> = (1..points.len()).into_par_iter().flat_map_iter(of_point).collect();

@@ -5,31 +5,41 @@ use super::barcode::Bar;
 /// The bottleneck distance between the finite bars of two barcodes of one dimension, with the
 /// maximum norm between bars: the least length that suffices to pair every bar with one of the other
 /// barcode or with the diagonal. Exact; bars that never die are left out.
-///
-/// The distance is that of some pair, or of some bar to the diagonal, so these lengths are tried by
-/// bisection. A length suffices if the bars of either side that are further from the diagonal can be
-/// paired with bars of the other side: two such pairings, one for each side, make one for both
-/// (Mendelsohn and Dulmage 1958).
 pub fn bottleneck(a: &[Bar], b: &[Bar]) -> f64 {
-    let finite = |bars: &[Bar]| -> Vec<(f64, f64)> {
-        let finite = bars.iter().filter(|b| b.death.is_finite());
-        let mut bars: Vec<(f64, f64)> = finite.map(|b| (f64::from(b.birth), f64::from(b.death))).collect();
-        bars.sort_by(|x, y| x.0.total_cmp(&y.0));
+    let ends = |bars: &[Bar]| bars.iter().map(|b| (f64::from(b.birth), f64::from(b.death))).collect::<Vec<_>>();
+    bottleneck_of(&ends(a), &ends(b))
+}
+
+/// [`bottleneck`] of births and deaths in double precision.
+///
+/// A length suffices if the bars of either side that are further from the diagonal can be paired
+/// with bars of the other side: two such pairings, one for each side, make one for both (Mendelsohn
+/// and Dulmage 1958). The least length that suffices is found by bisection over the numbers
+/// themselves, whose bits are ordered as they are.
+pub fn bottleneck_of(a: &[(f64, f64)], b: &[(f64, f64)]) -> f64 {
+    let in_order = |bars: &[(f64, f64)]| -> Vec<(f64, f64)> {
+        let mut bars: Vec<(f64, f64)> = bars.iter().copied().filter(|b| b.1.is_finite()).collect();
+        bars.sort_by(|x, y| x.0.total_cmp(&y.0).then(x.1.total_cmp(&y.1)));
         bars
     };
-    let (a, b) = (finite(a), finite(b));
+    let (a, b) = (in_order(a), in_order(b));
+    let born = a.iter().chain(&b).map(|x| x.0).next();
+    let together = a.iter().chain(&b).all(|x| Some(x.0) == born);
+    let covered = if together { covered_on_a_line } else { covered_in_the_plane };
+    let suffices = |length: f64| covered(&a, &b, length) && covered(&b, &a, length);
     // All bars can go to the diagonal, so nothing longer than this is needed.
     let enough = a.iter().chain(&b).copied().map(to_diagonal).fold(0.0, f64::max);
-    let mut lengths: Vec<f64> = a.iter().chain(&b).copied().map(to_diagonal).collect();
-    for &x in &a {
-        let near = near(&b, x, enough).map(|j| apart(x, b[j]));
-        lengths.extend(near.filter(|&length| length <= enough));
+    let (mut fails, mut does) = (None, enough.to_bits());
+    while fails.map_or(0, |f: u64| f + 1) < does {
+        let low = fails.map_or(0, |f| f + 1);
+        let middle = low + (does - low) / 2;
+        if suffices(f64::from_bits(middle)) {
+            does = middle;
+        } else {
+            fails = Some(middle);
+        }
     }
-    lengths.push(0.0);
-    lengths.sort_by(f64::total_cmp);
-    lengths.dedup();
-    let fails = |&length: &f64| !(covered(&a, &b, length) && covered(&b, &a, length));
-    lengths.get(lengths.partition_point(fails)).copied().unwrap_or(enough)
+    f64::from_bits(does)
 }
 
 fn to_diagonal(x: (f64, f64)) -> f64 {
@@ -40,24 +50,41 @@ fn apart(x: (f64, f64), y: (f64, f64)) -> f64 {
     (x.0 - y.0).abs().max((x.1 - y.1).abs())
 }
 
-/// The bars, which are ordered by birth, that are born within `length` of one.
-fn near(bars: &[(f64, f64)], x: (f64, f64), length: f64) -> std::ops::Range<usize> {
-    bars.partition_point(|y| x.0 - y.0 > length)..bars.partition_point(|y| y.0 - x.0 <= length)
+/// Whether all bars that are further than `length` from the diagonal can be paired with others
+/// within it, where all are born together: the earlier death takes the earliest that it reaches.
+fn covered_on_a_line(bars: &[(f64, f64)], others: &[(f64, f64)], length: f64) -> bool {
+    let mut free = 0;
+    bars.iter().filter(|&&x| to_diagonal(x) > length).all(|x| {
+        while others.get(free).is_some_and(|y| x.1 - y.1 > length) {
+            free += 1;
+        }
+        let reached = others.get(free).is_some_and(|y| y.1 - x.1 <= length);
+        free += 1;
+        reached
+    })
 }
 
-/// Whether all bars that are further than `length` from the diagonal can be paired with others
-/// within it, by augmenting paths.
-fn covered(bars: &[(f64, f64)], others: &[(f64, f64)], length: f64) -> bool {
+/// The same of any bars, by augmenting paths.
+fn covered_in_the_plane(bars: &[(f64, f64)], others: &[(f64, f64)], length: f64) -> bool {
     const FREE: usize = usize::MAX;
+    let near = |x: (f64, f64)| {
+        let first = others.partition_point(|y| x.0 - y.0 > length);
+        let born = others[first..].iter().enumerate().take_while(move |(_, y)| y.0 - x.0 <= length);
+        born.filter(move |(_, y)| apart(x, **y) <= length).map(move |(j, _)| first + j)
+    };
     let (mut owner, mut owned) = (vec![FREE; others.len()], vec![FREE; bars.len()]);
     let mut seen = vec![FREE; others.len()];
     let mut from = vec![FREE; others.len()];
     let must = (0..bars.len()).filter(|&i| to_diagonal(bars[i]) > length);
     'bars: for first in must {
+        if let Some(j) = near(bars[first]).find(|&j| owner[j] == FREE) {
+            (owner[j], owned[first]) = (first, j);
+            continue;
+        }
         let mut queue = std::collections::VecDeque::from([first]);
         while let Some(i) = queue.pop_front() {
-            for j in near(others, bars[i], length) {
-                if seen[j] == first || apart(bars[i], others[j]) > length {
+            for j in near(bars[i]) {
+                if seen[j] == first {
                     continue;
                 }
                 (seen[j], from[j]) = (first, i);
@@ -128,6 +155,14 @@ mod tests {
             let got = bottleneck(&a, &b);
             prop_assert_eq!(got, by_trial(&a, &b));
             prop_assert_eq!(got, bottleneck(&b, &a));
+            // Where all are born together, both ways find the same.
+            let line = |bars: &[Bar]| bars.iter().map(|b| (0.0, f64::from(b.death))).collect::<Vec<_>>();
+            let (mut a, mut b) = (line(&a), line(&b));
+            a.sort_by(|x, y| x.1.total_cmp(&y.1));
+            b.sort_by(|x, y| x.1.total_cmp(&y.1));
+            for length in [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5] {
+                prop_assert_eq!(covered_on_a_line(&a, &b, length), covered_in_the_plane(&a, &b, length));
+            }
         }
     }
 }

@@ -124,6 +124,12 @@ impl PointCloud {
         CloudView { len: self.len, features: self.features, offset: 0, stride: self.features }
     }
 
+    /// The cloud with every coordinate multiplied by a number.
+    #[cfg(feature = "cli")]
+    pub(crate) fn scaled(self, by: f32) -> Self {
+        self.map(|x| x * by)
+    }
+
     /// The cloud with every coordinate changed to another finite one.
     pub(super) fn map(mut self, change: impl Fn(f32) -> f32) -> Self {
         self.data.iter_mut().for_each(|x| *x = change(*x));

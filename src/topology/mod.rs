@@ -45,7 +45,7 @@ pub(crate) use gpu::SHARED as SHARED_SHADERS;
 pub const FINISHED_ON_HOST: &str = "finished on the host";
 
 pub use barcode::{Answer, Bar, Barcode, BettiCurve, EngineInfo, Seconds};
-pub use bottleneck::bottleneck;
+pub use bottleneck::{bottleneck, bottleneck_of};
 pub use cloud::{Cloud, CloudView, DistanceMatrix, PointCloud, SparseGraph};
 pub use cycles::{Cocycle, Cycle};
 pub use edges::BarEdges;
@@ -59,4 +59,4 @@ pub use input::DeviceNumbers;
 pub use input::Input;
 pub use metric::Metric;
 pub use options::Options;
-pub use wasserstein::wasserstein;
+pub use wasserstein::{wasserstein, wasserstein_of};

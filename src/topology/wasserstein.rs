@@ -14,9 +14,13 @@ use super::barcode::Bar;
 /// paths through them alone (the Hungarian method, Jonker and Volgenant 1987) stay short, for every
 /// bar may end on the diagonal.
 pub fn wasserstein(a: &[Bar], b: &[Bar], order: f64) -> f64 {
-    let finite = |bars: &[Bar]| -> Vec<(f64, f64)> {
-        bars.iter().filter(|b| b.death.is_finite()).map(|b| (f64::from(b.birth), f64::from(b.death))).collect()
-    };
+    let ends = |bars: &[Bar]| bars.iter().map(|b| (f64::from(b.birth), f64::from(b.death))).collect::<Vec<_>>();
+    wasserstein_of(&ends(a), &ends(b), order)
+}
+
+/// [`wasserstein`] of births and deaths in double precision.
+pub fn wasserstein_of(a: &[(f64, f64)], b: &[(f64, f64)], order: f64) -> f64 {
+    let finite = |bars: &[(f64, f64)]| bars.iter().copied().filter(|b| b.1.is_finite()).collect::<Vec<_>>();
     let (a, b) = (finite(a), finite(b));
     let born = a.iter().chain(&b).map(|x| x.0).next();
     let together = a.iter().chain(&b).all(|x| Some(x.0) == born);

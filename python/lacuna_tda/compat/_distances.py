@@ -45,12 +45,13 @@ def upper_entries(matrix: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def pairwise(
     points: Any, metric: str | Callable[..., float], params: dict[str, Any] | None = None
 ) -> np.ndarray:
-    """All distances between points: by SciPy, or by scikit-learn for the metrics of its own."""
-    points = np.asarray(points)
+    """All distances between points, float64: by SciPy, or by scikit-learn for metrics of its own."""
+    points = np.asarray(points, np.float64)
     if points.ndim != 2:
         raise ValueError(f"points must have the shape (points, features), not {points.shape}")
     params = params or {}
-    if metric in ("euclidean", "l2") and not params and points.size < 1 << 16:
+    small = len(points) * points.size < 1 << 20
+    if metric in ("euclidean", "l2") and not params and small:
         return np.sqrt(((points[:, None] - points[None]) ** 2).sum(-1))
     try:
         from scipy.spatial.distance import pdist, squareform
@@ -58,4 +59,13 @@ def pairwise(
         raise ValueError(f"the metric {metric!r} needs SciPy, which is not installed") from why
     names = {"l2": "euclidean", "l1": "cityblock", "manhattan": "cityblock"}
     metric = names.get(metric, metric) if isinstance(metric, str) else metric
-    return squareform(pdist(points, metric, **params))
+    try:
+        return squareform(pdist(points, metric, **params))
+    except ValueError:
+        try:
+            from sklearn.metrics.pairwise import PAIRWISE_DISTANCE_FUNCTIONS, pairwise_distances
+        except ImportError:
+            raise
+        if metric not in PAIRWISE_DISTANCE_FUNCTIONS:
+            raise
+        return pairwise_distances(points, metric=metric, **params)

@@ -20,6 +20,7 @@ def weights_of(
     ``weights`` are the points' own, or ``"DTM"``: for each point the mean power ``r`` of its
     distances to ``n_neighbors`` nearest ones and to itself.
     """
+    distances = np.asarray(distances, np.float64)
     params = {"p": 1, "r": 2, "n_neighbors": 3, **(params or {})}
     if params["p"] not in (1, 2, math.inf):
         raise NotImplementedError(f"p={params['p']}: 1, 2 and infinity are computed")
@@ -56,6 +57,7 @@ def weighted(distances: np.ndarray, weights: np.ndarray, p: float) -> np.ndarray
             meet = np.sqrt(meet * (distances**2 + (a - b) ** 2 / 4)) / distances
         # One ball holds the other's centre when that enters.
         meet = np.where(distances <= np.sqrt(np.abs(a**2 - b**2)) / 2, both, meet)
+        meet = np.where(np.isinf(distances), np.inf, meet)
     else:
         meet = distances
     lengths = np.maximum(meet, both)

@@ -64,7 +64,7 @@ def ripser_parallel(
     found = barcode(_backwards(X, options["metric"]), maxdim, **options) if X.shape[0] else None
     if found is None:
         return {"dgms": [np.empty((0, 2), np.float32) for _ in range(maxdim + 1)]}
-    found = by_death(_forwards(found))
+    found = in_their_order(_forwards(found))
     result: dict[str, Any] = {"dgms": found.diagrams}
     if return_generators:
         result["gens"] = generators(found)
@@ -87,13 +87,21 @@ def _forwards(found: Barcode) -> Barcode:
     return replace(found, simplices=None if edges is None else [own(of) for of in edges])
 
 
-def by_death(found: Barcode) -> Barcode:
-    """The same with the bars of dimension 0 in the order of their deaths, as the packages have
-    them."""
-    order = np.argsort(found.diagram(0)[:, 1], kind="stable")
-    first = lambda of: [of[0][order], *of[1:]]
-    simplices = None if found.simplices is None else first(found.simplices)
-    return replace(found, diagrams=first(found.diagrams), simplices=simplices)
+def in_their_order(found: Barcode) -> Barcode:
+    """The same with the bars as the packages have them: in dimension 0 in the order of their
+    deaths, above with the last born first."""
+    orders = [np.argsort(found.diagram(0)[:, 1], kind="stable")]
+    orders += [np.arange(len(bars))[::-1] for bars in found.diagrams[1:]]
+    arrays = lambda all_of: [of[order] for of, order in zip(all_of, orders)]
+    cocycles = found.cocycles and [
+        [of[i] for i in order] if of else of for of, order in zip(found.cocycles, orders)
+    ]
+    return replace(
+        found,
+        diagrams=arrays(found.diagrams),
+        simplices=None if found.simplices is None else arrays(found.simplices),
+        cocycles=cocycles,
+    )
 
 
 def upper_graph(graph: Any) -> Any:
@@ -123,7 +131,8 @@ def generators(found: Barcode) -> tuple[np.ndarray, list, np.ndarray, list]:
     edge that ends it. The second has, for each higher dimension, rows of the edge of the birth and
     the edge of the death. The third holds the vertices of the bars of dimension 0 that never die,
     the fourth the edges of the births of those of higher dimensions. The larger vertex of an edge
-    comes first. Rows follow the order of the diagrams.
+    comes first. Rows follow the order of the diagrams. Of two components that are born together
+    either may be the one that ends, and giotto-ph may name the other.
     """
 
     def larger_first(ends: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ edge is a diameter, as in GUDHI.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Sequence
 
 import numpy as np
@@ -17,7 +18,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from .._barcode import Barcode
 from .._compute import barcode, barcodes
 from ..sklearn import threads_of
-from ._distances import only_two
+from ._distances import only_two, upper_entries
 from .gph import generators
 
 _INPUTS = (
@@ -33,8 +34,18 @@ def _lower(matrix: Any) -> np.ndarray:
     n = len(matrix)
     square = np.zeros((n, n))
     for i, row in enumerate(matrix):
+        if len(row) < i:
+            raise ValueError(f"row {i} of the lower triangle has {len(row)} numbers, not {i}")
         square[i, :i] = np.asarray(row)[:i]
     return square + square.T
+
+
+def _without_diagonal(graph: Any) -> Any:
+    """A sparse matrix without its diagonal, which says nothing here."""
+    row, column, data = upper_entries(graph)
+    off = row != column
+    coo = graph.tocoo()
+    return type(coo)((data[off], (row[off], column[off])), shape=coo.shape)
 
 
 class RipsPersistence(TransformerMixin, BaseEstimator):
@@ -73,8 +84,10 @@ class RipsPersistence(TransformerMixin, BaseEstimator):
         single = np.ndim(self.homology_dimensions) == 0
         dims = [int(d) for d in np.atleast_1d(self.homology_dimensions)]
         clouds = list(X)
-        if self.input_type == "lower distance matrix":
+        if self.input_type in ("lower distance matrix", "full distance matrix"):
             clouds = [_lower(cloud) for cloud in clouds]
+        elif self.input_type == "distance coo_matrix":
+            clouds = [_without_diagonal(cloud) for cloud in clouds]
         points = self.input_type == "point cloud"
         found = barcodes(
             clouds,
@@ -137,8 +150,7 @@ class SimplexTree:
         min_persistence: float = 0.0,
         persistence_dim_max: bool = False,
     ) -> None:
-        """Computes bars longer than ``min_persistence``, or all if it is negative, of the
-        dimensions below that of the complex. In the highest dimension nothing is filled, and
+        """Computes bars longer than ``min_persistence`` of the dimensions below that of the complex. In the highest dimension nothing is filled, and
         ``persistence_dim_max`` is refused there."""
         only_two(homology_coeff_field, "homology_coeff_field")
         if persistence_dim_max and self._dimension > 0:
@@ -174,7 +186,11 @@ class SimplexTree:
 
     def flag_persistence_generators(self) -> tuple[np.ndarray, list, np.ndarray, list]:
         """The simplices that make bars, as :func:`lacuna_tda.compat.gph.generators` gives them."""
-        return generators(self._bars())
+        found = self._bars()
+        long = [found.lengths(d) > self._least for d in range(found.dim + 1)]
+        kept = lambda all_of: [of[which] for of, which in zip(all_of, long)]
+        simplices = None if found.simplices is None else kept(found.simplices)
+        return generators(replace(found, diagrams=kept(found.diagrams), simplices=simplices))
 
     def _bars(self) -> Barcode:
         if self._found is None:

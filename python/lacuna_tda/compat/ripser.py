@@ -13,8 +13,8 @@ from typing import Any, Callable
 import numpy as np
 
 from .._compute import barcode
-from ._distances import check_square, only_two, pairwise
-from .gph import by_death
+from ._distances import check_square, mirrored, only_two, pairwise
+from .gph import in_their_order
 
 try:
     from sklearn.base import TransformerMixin
@@ -55,7 +55,8 @@ def ripser(
     ``dperm2all`` (distances of the points that were looked at to all points), ``idx_perm`` (their
     numbers) and ``r_cover`` (the covering radius of a sample, else 0).
 
-    Numbers on the diagonal of a distance matrix are the lengths at which points enter.
+    Numbers on the diagonal of a distance matrix are the lengths at which points enter; those that
+    enter after ``thresh`` have no bar.
 
     Raises ValueError for ``coeff`` other than 2, and for input that makes no sense.
     """
@@ -65,8 +66,12 @@ def ripser(
         if n_perm is not None:
             raise ValueError("a sparse matrix cannot be sampled: drop n_perm")
         check_square(X)
-        found = barcode(X, maxdim, **wanted)
-        coo = X.tocoo()
+        coo = X.tocoo(copy=True)
+        coo.sum_duplicates()
+        # The upper triangle is what is read.
+        kept = coo.row <= coo.col
+        ends = coo.row[kept], coo.col[kept]
+        found = barcode(type(coo)((coo.data[kept], ends), shape=coo.shape), maxdim, **wanted)
         entered = int(((coo.row < coo.col) & (coo.data <= thresh)).sum())
         shown, order, radius = X, np.arange(X.shape[0]), 0.0
     else:
@@ -86,11 +91,12 @@ def ripser(
                 raise ValueError(f"n_perm is {n_perm}: Should be a strictly positive number")
             order, shown, radius = get_greedy_perm(distances, n_perm)
             distances = shown[:, order]
+        distances = mirrored(distances)
         found = barcode(distances, maxdim, metric="precomputed", **wanted)
         upper = distances[np.triu_indices(len(distances), 1)]
         end = distances.max(1).min() if np.isinf(thresh) and len(distances) else thresh
         entered = int((upper <= end).sum())
-    found = by_death(found)
+    found = in_their_order(found)
     cocycles: list[list[np.ndarray]] = found.cocycles or [[] for _ in found.diagrams]
     one = lambda simplices: np.column_stack([order[simplices], np.ones(len(simplices), np.int64)])
     return {
@@ -138,7 +144,7 @@ def lower_star_img(img: np.ndarray) -> np.ndarray:
     column = np.concatenate([pixels.ravel(), *(pixels[b].ravel() for _, b in pairs)])
     later = np.concatenate([img.ravel(), *(np.maximum(img[a], img[b]).ravel() for a, b in pairs)])
     graph = coo_matrix((later, (row, column)), shape=(img.size, img.size))
-    return by_death(barcode(graph, 0)).diagram(0).astype(np.float64)
+    return in_their_order(barcode(graph, 0)).diagram(0).astype(np.float64)
 
 
 def correlation_to_distance(C: Any, check_input: bool = True) -> np.ndarray:
