@@ -28,7 +28,7 @@ function lacunaBarcode(root, data) {
   const most = ends.reduce((a, b) => Math.max(a, b), least);
   /* Beyond the threshold nothing is known. */
   const beyond = most + (0.05 * (most - least) || 1e-3 * Math.abs(most) || 1);
-  const end = data.threshold > least ? data.threshold : beyond;
+  const end = data.threshold !== null && data.threshold > least ? data.threshold : beyond;
   const state = { scale: least, shown: null, pinned: null, turn: [0.6, 0.4] };
 
   const style = () => getComputedStyle(root);

@@ -11,6 +11,8 @@ from . import _core
 
 
 def _diagram(bars: Any) -> np.ndarray:
+    if hasattr(bars, "diagrams"):
+        raise TypeError("a diagram is needed: give barcode.diagram(1), or of another dimension")
     array = np.asarray(bars, np.float64)
     if not array.size:
         return np.empty((0, 2))
@@ -36,7 +38,7 @@ def wasserstein(a: Any, b: Any, order: float = 2.0) -> float:
 
     It is the least sum of powers of distances over all ways to pair bars with each other and with
     the diagonal, and the root of that sum; distances are by the maximum norm. Bars that never die
-    are paired in the order of their births; it is infinite if the diagrams have unlike many. Exact.
+    are paired in the order of their births; it is infinite if they have different numbers of such bars. Exact.
     """
     if not (math.isfinite(order) and order >= 1):
         raise ValueError(f"order={order}: a finite number, 1 or more, is needed")
@@ -53,7 +55,7 @@ def bottleneck(a: Any, b: Any) -> float:
 
     It is the least distance within which every bar can be paired with one of the other diagram or
     with the diagonal, by the maximum norm. Bars that never die are paired in the order of their
-    births; it is infinite if the diagrams have unlike many. Exact.
+    births; it is infinite if they have different numbers of such bars. Exact.
     """
     a, b = _diagram(a), _diagram(b)
     endless = _endless(a, b)

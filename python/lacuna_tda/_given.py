@@ -45,6 +45,8 @@ def _stand_ins(places: np.ndarray) -> np.ndarray:
 
 def metric_of(name: str) -> str:
     """A metric by the name that the engine has for it."""
+    if not isinstance(name, str):
+        raise TypeError(f"metric={name!r}: the name of a metric is needed")
     return _SYNONYMS.get(name, name)
 
 
@@ -52,11 +54,23 @@ def numbers(x: Any, what: str) -> np.ndarray:
     """An array of f32 or f64, without a copy where it is one; complains about anything else."""
     if isinstance(x, (str, bytes)):
         raise TypeError(f"{what} must be an array of numbers, not text")
+    if np.ma.is_masked(x):
+        raise ValueError(f"{what} has masked entries: drop these rows first")
     if hasattr(x, "detach"):  # a torch tensor
         x = x.detach().cpu()
+        x = x.float() if str(x.dtype) == "torch.bfloat16" else x
+    elif hasattr(x, "to_numpy"):  # a table of pandas, whose missing numbers are not finite
+        x = x.to_numpy()
+        if x.dtype == object:
+            try:
+                x = np.where(x == x, x, np.nan).astype(np.float64)
+            except (TypeError, ValueError):
+                pass
     array = np.asarray(x)
-    if array.dtype in (np.float32, np.float64):
+    if array.dtype in (np.float32, np.float64) and array.dtype.isnative:
         return array
+    if array.dtype.kind == "f" and array.dtype.itemsize > 2:
+        return array.astype(np.float64)
     if array.dtype.kind in "biu" or array.dtype == np.float16:
         return array.astype(np.float64 if array.dtype.itemsize > 2 else np.float32)
     if array.dtype == object:
@@ -97,7 +111,7 @@ def _condensed(upper: np.ndarray) -> Given:
 def _square(square: np.ndarray) -> Given:
     if square.ndim != 2 or square.shape[0] != square.shape[1]:
         raise ValueError(f"a distance matrix must be square, not of shape {square.shape}")
-    apart = ~np.isclose(square, square.T, rtol=1e-6, atol=0, equal_nan=True)
+    apart = _apart(square, square.T, square.dtype)
     if apart.any():
         i, j = np.argwhere(apart)[0]
         raise ValueError(
@@ -107,11 +121,36 @@ def _square(square: np.ndarray) -> Given:
     return _matrix(square, np.diagonal(square))
 
 
+def _apart(a: np.ndarray, b: np.ndarray, dtype: Any) -> np.ndarray:
+    """Which lengths differ by more than rounding explains: that of a table with few digits, or that
+    of squares, out of which some packages compute distances."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        largest = np.abs(a[np.isfinite(a)]).max(initial=0).astype(np.float64)
+        squares = np.abs(a.astype(np.float64) ** 2 - b.astype(np.float64) ** 2)
+        rounding = squares <= 64 * np.finfo(dtype).eps * largest**2
+        alike = rounding | np.isclose(a, b, rtol=1e-6, atol=0, equal_nan=True)
+    return ~alike
+
+
+def _narrow(lengths: np.ndarray) -> np.ndarray:
+    """Lengths in single precision, unless that makes one infinite or nothing."""
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = lengths.astype(np.float32)
+    lost = (np.isinf(narrow) & np.isfinite(lengths)) | ((narrow == 0) & (lengths != 0))
+    if lost.any():
+        length = float(lengths[np.argmax(lost)])
+        by = "1e-20" if abs(length) > 1 else "1e20"
+        raise ValueError(
+            f"a distance of {length:g} is beyond the numbers of 32 bits: multiply all by {by}"
+        )
+    return narrow
+
+
 def _matrix(square: np.ndarray, births: np.ndarray) -> Given:
     """The lower triangle of a matrix, with the lengths at which its points enter."""
     ends = np.tril_indices(len(square), -1)
-    lower = square[ends].astype(np.float32)
-    lower, later, levels = _engine_lengths(lower, ends, births.astype(np.float32))
+    lower = _narrow(square[ends])
+    lower, later, levels = _engine_lengths(lower, ends, _narrow(births))
     return Given(_core.Cloud.lower(len(square), lower, later), levels)
 
 
@@ -122,11 +161,25 @@ def _graph(matrix: Any) -> Given:
     matrix.sum_duplicates()
     if matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"a sparse distance matrix must be square, not of shape {matrix.shape}")
-    i, j, d = matrix.row, matrix.col, numbers(matrix.data, "the matrix").astype(np.float32)
+    i, j, d = matrix.row, matrix.col, _narrow(numbers(matrix.data, "the matrix"))
     births = np.zeros(matrix.shape[0], np.float32)
     births[i[i == j]] = d[i == j]
     off = i != j
     i, j, d = (a[off] for a in (i, j, d))
+    # Of a pair that both triangles hold the upper entry counts.
+    order = np.lexsort((i > j, np.minimum(i, j), np.maximum(i, j)))
+    i, j, d = (a[order] for a in (i, j, d))
+    twice = np.zeros(len(i), bool)
+    twice[1:] = (i[1:] == j[:-1]) & (j[1:] == i[:-1])
+    again = np.flatnonzero(twice)
+    apart = _apart(d[again - 1], d[again], np.float32)
+    if apart.any():
+        at = again[np.argmax(apart)]
+        raise ValueError(
+            f"the sparse matrix is not symmetric: ({i[at - 1]},{j[at - 1]}) is {d[at - 1]}, "
+            f"({i[at]},{j[at]}) is {d[at]}"
+        )
+    i, j, d = (a[~twice] for a in (i, j, d))
     d, later, levels = _engine_lengths(d, (i, j), births)
     ends = i.astype(np.uint32), j.astype(np.uint32)
     return Given(_core.Cloud.graph(matrix.shape[0], *ends, d, later), levels)
@@ -150,7 +203,8 @@ def _engine_lengths(
         i, j = int(ends[0][at]), int(ends[1][at])
         raise ValueError(
             f"the distance between {i} and {j} is {lengths[at]}, and these points are born at "
-            f"{births[i]} and {births[j]}: no edge enters before its ends"
+            f"{births[i]} and {births[j]}: no edge enters before its ends (a negative length needs "
+            "earlier births on the diagonal)"
         )
     levels, places = np.unique(both, return_inverse=True)
     stand_ins = _stand_ins(places.ravel())

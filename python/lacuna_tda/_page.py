@@ -95,7 +95,9 @@ def _in_sight(points: np.ndarray) -> tuple[np.ndarray, str]:
     the three principal axes."""
     features = points.shape[1]
     if features <= 3:
-        padded = np.pad(points, ((0, 0), (0, max(0, 2 - features))))
+        # Around their middle, so that rounding keeps what tells points apart.
+        middle = points - (points.min(0) + points.max(0)) / 2
+        padded = np.pad(middle, ((0, 0), (0, max(0, 2 - features))))
         return padded, "The coordinates as they are"
     centred = points - points.mean(0)
     _, size, axes = np.linalg.svd(centred, full_matrices=False)

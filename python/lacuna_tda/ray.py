@@ -2,7 +2,8 @@
 
 :class:`Barcodes` is what ``ray.data`` maps over batches of clouds. :func:`train` and
 :func:`compare` run the program ``lacuna`` as Ray tasks; their folders have to be on a disk that all
-machines see, and what a killed worker has left there is gone on with.
+machines see, and what a killed worker has left there is gone on with. They need the program with
+networks, from the package ``lacuna-full`` or by the environment variable ``LACUNA_PROGRAM``.
 """
 
 from __future__ import annotations
@@ -51,23 +52,31 @@ def adapter() -> str | None:
 class Barcodes:
     """A function of batches of clouds, for ``ray.data.Dataset.map_batches``::
 
-        found = clouds.map_batches(Barcodes, batch_size=64, concurrency=2, num_cpus=1,
-                                   fn_constructor_kwargs={"dim": 1})
+        found = clouds.map_batches(Barcodes, batch_size=64, num_cpus=1,
+                                   compute=ray.data.ActorPoolStrategy(size=2),
+                                   fn_constructor_kwargs={"column": "data"})
 
-    ``column`` names the clouds in a batch, each of shape (points, features). The batch comes back
+    ``column`` names the clouds in a batch (``ray.data.from_numpy`` calls its column ``data``), each of shape (points, features). The batch comes back
     with a column for each dimension, ``H0``, ``H1`` and so on: an array of shape (bars, 2) for each
     cloud. Other arguments are those of :func:`lacuna_tda.barcode`. The native engine gets as many
     threads as Ray gave the worker processors; a worker with a GPU takes that GPU.
     """
 
     def __init__(self, dim: int = 1, column: str = "points", **options: Any):
+        for name in ("edges", "cycles", "cocycles"):
+            if options.get(name):
+                raise ValueError(f"{name}: a batch gets diagrams alone")
         self.dim = dim
         self.column = column
         self.options = {"threads": threads(), "adapter": adapter(), **options}
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if self.column not in batch:
+            raise ValueError(
+                f"a batch has the columns {', '.join(batch)}: name that of the clouds with column="
+            )
         column: Any = batch[self.column]
-        clouds = list(column) if column.dtype == object else column
+        clouds = column if getattr(column, "dtype", object) != object else list(column)
         found = barcodes(clouds, self.dim, **self.options)
         columns = {}
         for dim in range(self.dim + 1):
@@ -130,38 +139,52 @@ def train(
     at its last epoch when the same call is made again, and one that is finished is left as it is;
     with more ``epochs`` it goes on. Raises ValueError if a folder was trained with other options.
     """
+    for name, values in grid.items():
+        if isinstance(values, (str, bytes)):
+            raise ValueError(f"{name}={values!r}: a list of values is needed")
     names = list(grid)
     combinations = [dict(zip(names, values)) for values in itertools.product(*grid.values())]
-    found = []
+    found, told = [], []
     commands = []
     for combination in combinations:
-        name = "-".join(f"{option}={value}" for option, value in combination.items())
+        name = "-".join(f"{option}={value}" for option, value in combination.items()) or "run"
         folder = Path(out).absolute() / name
         found.append((combination, folder))
         both = {**options, **combination}
-        _same_options(folder.parent / f"{name}.json", both)
+        _check_options(folder, both)
+        told.append((folder, both))
         flags = [flag for option, value in both.items() for flag in _option(option, value)]
         further = _option("epochs", both.get("epochs"))
         commands.append((["train", *flags, "--out", str(folder)], str(folder), further))
     task = ray.remote(num_cpus=num_cpus, max_retries=max_retries)(_train)
-    ray.get([task.remote(*command) for command in commands])
+    try:
+        ray.get([task.remote(*command) for command in commands])
+    finally:
+        # What was begun keeps its options, whatever became of the rest.
+        for folder, both in told:
+            if (folder / "config.json").exists():
+                _record(folder).write_text(json.dumps(_strings(both), indent=1) + "\n")
     return found
 
 
-def _same_options(record: Path, options: Mapping[str, Any]) -> None:
-    """Keeps the options of a run beside its folder, and refuses others; more epochs are allowed."""
-    told = {name: str(value) for name, value in options.items() if name != "epochs"}
-    if record.exists():
-        before = json.loads(record.read_text())
-        apart = sorted(k for k in {*before, *told} if before.get(k) != told.get(k))
-        if apart:
-            raise ValueError(
-                f"{record.with_suffix('')} was trained with other options ({', '.join(apart)}): "
-                "choose another folder"
-            )
-    else:
-        record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps(told, indent=1) + "\n")
+def _record(folder: Path) -> Path:
+    """Where the options of a run are kept: beside its folder."""
+    return folder.parent / f"{folder.name}.json"
+
+
+def _strings(options: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in options.items() if name != "epochs"}
+
+
+def _check_options(folder: Path, options: Mapping[str, Any]) -> None:
+    """Refuses a folder that was trained with other options; more epochs are allowed."""
+    record, told = _record(folder), _strings(options)
+    before = json.loads(record.read_text()) if record.exists() else told
+    apart = sorted(k for k in {*before, *told} if before.get(k) != told.get(k))
+    if apart:
+        raise ValueError(
+            f"{folder} was trained with other options ({', '.join(apart)}): choose another folder"
+        )
 
 
 def _train(command: Sequence[str], folder: str, further: Sequence[str]) -> None:
@@ -180,11 +203,14 @@ def compare(
     **options: Any,
 ) -> list[dict[str, Any]]:
     """Prunes one run by every criterion and share, each pair as a task of its own, and joins the
-    results as ``lacuna compare`` writes them. Returns its rows.
+    results as ``lacuna compare`` writes them. Returns all rows of the folder ``out``, those of
+    earlier calls among them.
 
     ``options`` are those of ``lacuna compare``, such as ``seeds=3``. Pairs that are finished are
     not computed again when the same call is made again.
     """
+    if isinstance(by, str) or not len(by) or not len(ratios):
+        raise ValueError("by and ratios: lists with at least one criterion and one share")
     out = Path(out).absolute()
     run = Path(run).absolute()
     flags = [flag for name, value in options.items() for flag in _option(name, value)]

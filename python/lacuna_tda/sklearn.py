@@ -8,7 +8,7 @@ from typing import Any, Sequence
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from ._compute import barcodes
+from ._compute import barcode, barcodes
 
 
 class RipsTransformer(TransformerMixin, BaseEstimator):
@@ -17,7 +17,8 @@ class RipsTransformer(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     dims
-        Dimensions, each 0 to 3.
+        Dimensions, each 0 to 3; or one alone, of which :meth:`transform` then returns plain
+        diagrams, as the vectorisations of GUDHI and persim take them in a pipeline.
     metric, threshold, k, max_points, engine
         As in :func:`lacuna_tda.barcode`.
     keep_infinite
@@ -30,7 +31,7 @@ class RipsTransformer(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        dims: Sequence[int] = (0, 1),
+        dims: int | Sequence[int] = (0, 1),
         metric: str = "euclidean",
         threshold: float = math.inf,
         k: int = 14,
@@ -50,13 +51,16 @@ class RipsTransformer(TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> "RipsTransformer":
         """Checks the parameters; nothing is learnt."""
-        if not len(self.dims) or any(d != int(d) or d < 0 for d in self.dims):
-            raise ValueError(f"dims={self.dims}: whole numbers, 0 or more, are needed")
-        self.dims_ = [int(d) for d in self.dims]
+        dims = np.atleast_1d(self.dims)
+        if not len(dims) or any(d != int(d) or not 0 <= d <= 3 for d in dims):
+            raise ValueError(f"dims={self.dims}: whole numbers from 0 to 3 are needed")
+        barcode([[0.0]], 0, metric=self.metric, engine="cpu")  # which names metrics that are known
+        self.dims_ = [int(d) for d in dims]
         return self
 
-    def transform(self, X: Any, y: Any = None) -> list[list[np.ndarray]]:
-        """For each cloud of ``X`` its diagrams, one array of shape (bars, 2) for each of ``dims``.
+    def transform(self, X: Any, y: Any = None) -> list[Any]:
+        """For each cloud of ``X`` its diagrams, one array of shape (bars, 2) for each of ``dims``,
+        or a single array if that is one number.
 
         ``X`` is an array of shape (clouds, points, features), or a list of whatever
         :func:`lacuna_tda.barcode` takes.
@@ -73,11 +77,13 @@ class RipsTransformer(TransformerMixin, BaseEstimator):
             threads=threads_of(self.n_jobs),
         )
         kept = lambda d: d if self.keep_infinite else d[np.isfinite(d[:, 1])]
-        return [[kept(barcode.diagram(d)) for d in dims] for barcode in found]
+        if np.ndim(self.dims) == 0:
+            return [kept(bars.diagram(dims[0])) for bars in found]
+        return [[kept(bars.diagram(d)) for d in dims] for bars in found]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """``H0``, ``H1`` and so on: what the lists of diagrams hold."""
-        return np.array([f"H{d}" for d in self.dims], dtype=object)
+        return np.array([f"H{d}" for d in np.atleast_1d(self.dims)], dtype=object)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

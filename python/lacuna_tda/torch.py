@@ -47,8 +47,10 @@ def vietoris_rips(
     Returns
     -------
     One tensor of shape (bars, 2) for each dimension, on the device and of the type of ``x``; of
-    many clouds a list of such lists. Births of dimension 0 are 0 and carry no gradient.
+    many clouds a list of such lists. Births of dimension 0 are 0; those of distances
+    are the entries on the diagonal, with gradients.
     """
+    x = torch.as_tensor(x) if isinstance(x, np.ndarray) else x
     many = isinstance(x, (list, tuple)) or x.ndim == 3
     clouds = [torch.as_tensor(cloud) for cloud in x] if many else [x]
     for cloud in clouds:

@@ -74,6 +74,9 @@ pub fn engine(name: &str, adapter: Option<&str>) -> PyResult<Engine> {
         && *owner != process
         && engines.values().any(|e| e.gpu().is_some())
     {
+        if kind == EngineKind::Auto && adapter.is_none() {
+            return Ok(Engine::cpu());
+        }
         return Err(PyRuntimeError::new_err(
             "this process was forked from one that uses a GPU, which does not survive that: use multiprocessing's 'spawn' method, or engine='cpu'",
         ));

@@ -196,6 +196,7 @@ def test_points_far_from_the_origin_keep_their_distances():
         (SQUARE, {"threshold": -1}, ValueError, "threshold"),
         (SQUARE, {"engine": "tpu"}, ValueError, "tpu"),
         (SQUARE, {"threads": 0}, ValueError, "threads"),
+        (SQUARE, {"metric": None}, TypeError, "name of a metric"),
         (SQUARE, {"progress": 3}, TypeError, "progress"),
         ([[0, 1], [2, 0]], {"metric": "precomputed"}, ValueError, "not symmetric"),
         ([[2, 1], [1, 0]], {"metric": "precomputed"}, ValueError, "before its ends"),
@@ -206,6 +207,64 @@ def test_points_far_from_the_origin_keep_their_distances():
 def test_what_makes_no_sense_is_refused(given, options, error, says):
     with pytest.raises(error, match=says):
         lt.barcode(given, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"dim": -1}, "dim=-1"),
+        ({"dim": 1.5}, "dim=1.5"),
+        ({"threads": -1}, "threads=-1"),
+        ({"k": 0}, "k=0"),
+        ({"max_points": "5"}, "max_points='5'"),
+        ({"cycles": True}, "cycles=True"),
+        ({"cycles": 1, "max_points": 2}, "cannot be combined"),
+    ],
+)
+def test_arguments_are_named_that_are_wrong(options, says):
+    with pytest.raises(ValueError, match=says):
+        lt.barcode(SQUARE, **options)
+
+
+def test_distances_may_be_rounded_unlike():
+    points = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    squares = (points**2).sum(1)
+    gram = squares[:, None] + squares - 2 * points @ points.T
+    noisy = np.sqrt(np.maximum(gram, 0)).astype(np.float32)
+    noisy = np.where(np.triu(np.ones((60, 60), bool)), noisy, np.nextafter(noisy, np.float32(9)))
+    np.fill_diagonal(noisy, 0)
+    found = lt.barcode(noisy, metric="precomputed")
+    np.testing.assert_allclose(found.diagram(0), lt.barcode(points).diagram(0), atol=1e-3)
+    sparse = pytest.importorskip("scipy.sparse")
+    graph = lt.barcode(sparse.coo_matrix(noisy))
+    np.testing.assert_array_equal(
+        graph.diagram(0),
+        lt.barcode(np.triu(noisy) + np.triu(noisy).T, metric="precomputed").diagram(0),
+    )
+    assert graph.metric == "precomputed"
+    with pytest.raises(ValueError, match="not symmetric"):
+        lt.barcode(sparse.coo_matrix(([1.0, 2.0], ([0, 1], [1, 0])), shape=(2, 2)))
+
+
+@pytest.mark.parametrize("by", [1e39, 1e-50])
+def test_distances_beyond_32_bits_are_refused(by):
+    apart = np.array([[0, 1.0], [1.0, 0]]) * by
+    with pytest.raises(ValueError, match="32 bits"):
+        lt.barcode(apart, metric="precomputed")
+
+
+def test_other_arrays_are_understood():
+    want = lt.barcode(SQUARE)
+    same(lt.barcode(np.array(SQUARE, ">f8")), want)
+    same(lt.barcode(np.array(SQUARE, np.longdouble)), want)
+    pandas = pytest.importorskip("pandas")
+    same(lt.barcode(pandas.DataFrame(SQUARE).convert_dtypes()), want)
+    with pytest.raises(ValueError, match="masked"):
+        lt.barcode(np.ma.masked_greater(np.array(SQUARE, float), 0.5))
+    with pytest.raises(ValueError, match="cloud 1"):
+        lt.barcodes([SQUARE, [[0, 0], [1]]])
+    with pytest.raises(ValueError, match="use barcode"):
+        lt.barcodes(np.array(SQUARE, float))
 
 
 def test_unknown_arguments_are_named():

@@ -114,6 +114,17 @@ def test_trainings_and_comparisons_are_tasks(cluster, tmp_path):
     assert (tmp_path / "c" / "report.md").exists()
 
 
+def test_mistakes_are_named(tmp_path):
+    with pytest.raises(ValueError, match="columns data"):
+        Barcodes()({"data": CLOUDS[:2]})
+    with pytest.raises(ValueError, match="diagrams alone"):
+        Barcodes(edges=True)
+    with pytest.raises(ValueError, match="list of values"):
+        train({"data": "disks"}, tmp_path)
+    with pytest.raises(ValueError, match="lists"):
+        compare(tmp_path, "l1", [0.5], tmp_path)
+
+
 def test_a_worker_has_the_threads_that_it_was_given(cluster):
     @ray.remote(num_cpus=2)
     def asked():

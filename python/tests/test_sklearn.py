@@ -43,10 +43,12 @@ def test_outputs_have_names():
     np.testing.assert_array_equal(table["H1"][3], lt.barcode(CLOUDS[3]).diagram(1))
 
 
-@pytest.mark.parametrize("bad", [{"dims": ()}, {"dims": (-1,)}, {"n_jobs": 0}, {"metric": "no"}])
+@pytest.mark.parametrize("bad", [{"dims": ()}, {"dims": (-1,)}, {"metric": "no"}, {"dims": (5,)}])
 def test_bad_parameters_are_refused(bad):
     with pytest.raises(ValueError):
-        RipsTransformer(**bad).fit_transform(CLOUDS)
+        RipsTransformer(**bad).fit(CLOUDS)
+    with pytest.raises(ValueError):
+        RipsTransformer(n_jobs=0).fit_transform(CLOUDS)
 
 
 def test_persim_vectorises():
@@ -64,6 +66,8 @@ def test_gudhi_vectorises():
     from gudhi.representations import BettiCurve, Landscape
 
     pairs = [of[0].astype(float) for of in RipsTransformer(dims=(1,)).fit_transform(CLOUDS)]
+    piped = make_pipeline(RipsTransformer(dims=1), Landscape(resolution=20)).fit_transform(CLOUDS)
+    assert piped.shape == (6, 100)
     assert Landscape(resolution=20).fit_transform(pairs).shape == (6, 100)
     assert BettiCurve(resolution=30).fit_transform(pairs).shape == (6, 30)
 

@@ -1,7 +1,7 @@
 """``from lacuna_tda.compat.gph import ripser_parallel`` in place of giotto-ph's function.
 
 It takes the same arguments and returns the same dictionary, with generators. Coefficients other
-than Z/2 (``coeff``) are refused with a ValueError.
+than Z/2 (``coeff``) are refused with a ValueError. Points that enter after ``thresh`` have no bar.
 """
 
 from __future__ import annotations
@@ -60,11 +60,14 @@ def ripser_parallel(
         X = weighted_lengths(X, weights, weight_params)
     elif hasattr(X, "tocoo"):
         X = upper_graph(X)
-    # Of edges of one length the package lets those of the last points enter first.
-    found = barcode(_backwards(X, options["metric"]), maxdim, **options) if X.shape[0] else None
-    if found is None:
+    if not X.shape[0]:
         return {"dgms": [np.empty((0, 2), np.float32) for _ in range(maxdim + 1)]}
-    found = in_their_order(_forwards(found))
+    if return_generators:
+        # Of edges of one length the package lets those of the last points enter first.
+        found = _forwards(barcode(_backwards(X, options["metric"]), maxdim, **options))
+    else:
+        found = barcode(X, maxdim, **options)
+    found = in_their_order(found)
     result: dict[str, Any] = {"dgms": found.diagrams}
     if return_generators:
         result["gens"] = generators(found)

@@ -132,7 +132,7 @@ class RipsComplex:
 
 
 class SimplexTree:
-    """What GUDHI's tree of a Rips complex answers about persistence."""
+    """The bars of a Rips complex, and the simplices that make them, as GUDHI's tree gives them."""
 
     def __init__(self, cloud: np.ndarray, points: bool, longest: float, dimension: int):
         self._cloud, self._points, self._longest = cloud, points, longest
@@ -169,12 +169,15 @@ class SimplexTree:
             edges=True,
         )
 
-    def persistence(self, **options: Any) -> list[tuple[int, tuple[float, float]]]:
-        """The bars as (dimension, (birth, death)), the highest dimension first; the arguments are
-        those of :meth:`compute_persistence`."""
-        self.compute_persistence(**options)
-        dims = range(self._bars().dim, -1, -1)
-        return [(d, (b, e)) for d in dims for b, e in self.persistence_intervals_in_dimension(d)]
+    def persistence(self, *given: Any, **options: Any) -> list[tuple[int, tuple[float, float]]]:
+        """The bars as (dimension, (birth, death)), the highest dimension first, and of each the
+        longest; the arguments are those of :meth:`compute_persistence`."""
+        self.compute_persistence(*given, **options)
+        found = []
+        for dim in range(self._bars().dim, -1, -1):
+            bars = self.persistence_intervals_in_dimension(dim).tolist()
+            found += [(dim, (b, e)) for b, e in sorted(bars, key=lambda of: of[0] - of[1])]
+        return found
 
     def persistence_intervals_in_dimension(self, dimension: int) -> np.ndarray:
         """Births and deaths of a dimension: float64, shape (bars, 2)."""

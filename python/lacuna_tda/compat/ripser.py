@@ -62,6 +62,8 @@ def ripser(
     """
     only_two(coeff)
     wanted: dict[str, Any] = {"threshold": thresh, "cocycles": do_cocycles and maxdim > 0}
+    if hasattr(X, "tocoo") and not distance_matrix:
+        X = X.toarray()
     if hasattr(X, "tocoo"):
         if n_perm is not None:
             raise ValueError("a sparse matrix cannot be sampled: drop n_perm")

@@ -76,7 +76,7 @@ class VietorisRipsComplex(torch.nn.Module):
         order = np.flatnonzero(kept)
         if self.keep_infinite_features:
             order = np.concatenate([order, np.flatnonzero(~kept)])
-        rows = torch.from_numpy(pairing(barcode, dim)[order])
+        rows = pairing(barcode, dim)[order]
         ends = torch.from_numpy(ends[order]).to(distances.device)
         upper = lambda i, j: distances[torch.minimum(i, j), torch.maximum(i, j)]
         birth = upper(ends[:, 0], ends[:, 1])
