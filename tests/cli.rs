@@ -256,7 +256,7 @@ fn bad_options_are_explained() {
     refused(&run(&["betti", &square, "--scale", "1", "--threshold", "0.5"]), 2, &["above the threshold"]);
     refused(&run(&["bench", "--clouds", "0"]), 2, &["at least one cloud"]);
     assert_eq!(stdout(&run(&["betti", &square, "--scale", "inf"])), "1 0\n");
-    refused(&run(&["barcode", &square, "--plot", "x.pdf"]), 2, &["x.pdf", ".svg or .png"]);
+    refused(&run(&["barcode", &square, "--plot", "x.pdf"]), 2, &["x.pdf", ".svg, .png or .html"]);
     refused(&run(&["barcode", &square, "-o", "/nonexistent/x.json"]), 2, &["/nonexistent/x.json"]);
     refused(&run(&["barcode", &square, "--engine", "cpu", "--adapter", "0"]), 2, &["--adapter"]);
     refused(&run(&["barcode", &square, "--adapter", "no such card"]), 2, &["no such card"]);
