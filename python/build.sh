@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR="$target"
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
 python3 -m venv "$tools/env" || { echo "python/build.sh: install python3-venv" >&2; exit 1; }
-"$tools/env/bin/pip" install -q maturin wheel setuptools
+"$tools/env/bin/pip" install -q maturin wheel "setuptools>=77"
 profile=${LACUNA_PROFILE:-dist}
 program() { # FEATURES FOLDER
     cargo build --manifest-path ../Cargo.toml --profile "$profile" --bin lacuna --no-default-features --features "$1"
