@@ -37,6 +37,7 @@
 
 #[cfg(feature = "cli")]
 pub mod bench;
+mod clock;
 #[cfg(feature = "files")]
 pub mod data;
 pub mod error;

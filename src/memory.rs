@@ -22,8 +22,18 @@ pub(crate) fn available() -> Option<u64> {
 const SMALL: u64 = 16 << 20;
 
 /// [`available`] for work that needs so many bytes; `None` as well where that is little.
-pub(crate) fn available_for(need: u64) -> Option<u64> {
+fn available_for(need: u64) -> Option<u64> {
     if need < SMALL { None } else { available() }
+}
+
+/// How many bytes are free, if they are fewer than are needed.
+pub(crate) fn short_of(need: u64) -> Option<u64> {
+    available_for(need).filter(|&free| need > free)
+}
+
+/// For messages.
+pub(crate) fn gib(bytes: u64) -> f64 {
+    bytes as f64 / (1u64 << 30) as f64
 }
 
 /// Bytes that can be had without swapping, where the system says.

@@ -284,10 +284,17 @@ fn a_cloud_beyond_the_device_is_explained() {
     let most = devices["adapters"][0]["max_points"].as_u64().unwrap() as usize;
     let f = Folder::new();
     let file = f.write("large.csv", (0..=most).map(|i| format!("{i}\n")).collect::<String>());
-    let o = run(&["barcode", &file, "--engine", "gpu", "--dim", "0"]);
+    let o = run(&["barcode", &file, "--engine", "gpu", "--dim", "0", "--metric", "cityblock"]);
     refused(&o, 2, &[&format!("{} points", most + 1), "bytes", &most.to_string(), "--engine cpu"]);
+    // Euclidean distances of points of few dimensions need no table, so the native engine steps in.
+    let o = run(&["barcode", &file, "--engine", "gpu", "--json"]);
+    assert!(stdout(&o).contains("\"cpu\""), "{}", stdout(&o));
     let file = f.write("huge.csv", (0..65_536).map(|i| format!("{i}\n")).collect::<String>());
-    refused(&run(&["barcode", &file, "--engine", "cpu"]), 2, &["65536 points", "65535", "--max-points"]);
+    let o = run(&["barcode", &file, "--engine", "cpu", "--metric", "cityblock"]);
+    refused(&o, 2, &["65536 points", "65535", "--max-points"]);
+    let o = run(&["barcode", &file, "--engine", "cpu", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&stdout(&o)).unwrap();
+    assert_eq!((found["bars"]["0"].as_array().unwrap().len(), found["bars"]["1"].as_array().unwrap().len()), (65_536, 0));
 }
 
 #[cfg(feature = "nn")]

@@ -169,6 +169,49 @@ function lacunaBarcode(root, data) {
     context.restore();
   };
 
+  /* ---- the Betti curves ---- */
+  const betti = pane("Betti curves", () => 150,
+    "How many bars of every dimension there are at each scale, each curve up to its own maximum.");
+  const curves = lists.map((bars) => {
+    const changes = bars.flatMap(({ birth, death }) => [[birth, 1], [death ?? Infinity, -1]]);
+    changes.sort((p, q) => p[0] - q[0]);
+    const steps = [];
+    let count = 0;
+    for (const [scale, by] of changes) {
+      count += by;
+      if (steps.at(-1)?.scale === scale) steps.at(-1).count = count;
+      else steps.push({ scale, count });
+    }
+    return { steps, most: steps.reduce((m, s) => Math.max(m, s.count), 0) };
+  });
+  const drawBetti = () => {
+    const { context, width, height } = betti.size();
+    const [top, bottom] = [18, height - 22];
+    curves.forEach(({ steps, most }, dim) => {
+      const y = (count) => bottom - (count / Math.max(most, 1)) * (bottom - top);
+      context.strokeStyle = context.fillStyle = colours[dim];
+      context.fillText(`H${dim}: up to ${most}`, left + dim * Math.min(120, width / 3), 12);
+      context.lineWidth = 1.5;
+      context.beginPath();
+      context.moveTo(left, y(0));
+      let last = 0;
+      for (const { scale, count } of steps) {
+        if (scale > end) break;
+        context.lineTo(at(scale, width), y(last));
+        context.lineTo(at(scale, width), y(count));
+        last = count;
+      }
+      context.lineTo(at(end, width), y(last));
+      context.stroke();
+      context.lineWidth = 1;
+    });
+    context.fillStyle = ink();
+    context.globalAlpha = 0.5;
+    context.fillRect(at(state.scale, width), top, 1, bottom - top);
+    context.globalAlpha = 1;
+    ticks(context, (x) => at(x, width), height - 6);
+  };
+
   /* ---- the points ---- */
   const points = data.points && pane("Points", (width) => Math.min(width, 520),
     "The points, the edges up to the scale, and the edges of the bar that is pointed at.");
@@ -277,6 +320,7 @@ function lacunaBarcode(root, data) {
       waiting = false;
       drawBarcode();
       drawDiagram();
+      drawBetti();
       drawPoints();
       tell();
     });
@@ -347,7 +391,7 @@ function lacunaBarcode(root, data) {
   }
 
   const bar = one("div", { class: "bar" }, one("label", { for: "scale" }, "Scale"), slider, said);
-  const beside = one("div", { class: "beside" }, diagram.figure, barcode.figure);
+  const beside = one("div", { class: "beside" }, diagram.figure, betti.figure, barcode.figure);
   if (points) {
     const words = flat ? data.axes : `${data.axes}; drag to turn`;
     points.figure.append(one("p", { class: "axes" }, words));

@@ -33,6 +33,8 @@ mod prune;
 #[cfg(feature = "nn")]
 mod runs;
 #[cfg(feature = "nn")]
+mod serve;
+#[cfg(feature = "nn")]
 mod trace;
 #[cfg(feature = "nn")]
 mod train;

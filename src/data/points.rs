@@ -289,10 +289,27 @@ fn from_edges(path: &Path, rows: &Rows) -> Result<Cloud> {
         len = len.max(a.max(b) as usize + 1);
         edges.push((a, b, as_lengths(path, rows, &[d])?[0]));
     }
-    SparseGraph::new(len, edges).map(Cloud::from).map_err(|e| Error::file(path, e.to_string()))
+    graph(path, len, edges)
 }
 
-/// A sparse distance matrix, as SciPy has it: what is listed is an edge, in one direction or both.
+/// A graph of edges, among which `(i, i, length)` says when the vertex `i` enters: at 0 where
+/// nothing is said.
+fn graph(path: &Path, len: usize, mut edges: Vec<(u32, u32, f32)>) -> Result<Cloud> {
+    let mut births = Vec::new();
+    for (vertex, _, birth) in edges.extract_if(.., |e| e.0 == e.1) {
+        births.resize(len, f32::NAN);
+        let before = std::mem::replace(&mut births[vertex as usize], birth);
+        if !before.is_nan() && before != birth {
+            return Err(Error::file(path, format!("the vertex {vertex} enters at {before} and at {birth}")));
+        }
+    }
+    births.iter_mut().filter(|b| b.is_nan()).for_each(|b| *b = 0.0);
+    let graph = SparseGraph::new(len, edges).and_then(|g| if births.is_empty() { Ok(g) } else { g.with_births(births) });
+    graph.map(Cloud::from).map_err(|e| Error::file(path, e.to_string()))
+}
+
+/// A sparse distance matrix, as SciPy has it: what is listed is an edge, in one direction or both,
+/// and on the diagonal when a vertex enters.
 fn from_sparse(path: &Path, entries: Vec<(usize, usize, f64)>, rows: usize, columns: usize) -> Result<Cloud> {
     let bad = |m: String| Error::file(path, m);
     if rows != columns {
@@ -312,7 +329,7 @@ fn from_sparse(path: &Path, entries: Vec<(usize, usize, f64)>, rows: usize, colu
         };
         edges.push((a, b, narrow));
     }
-    SparseGraph::new(rows, edges).map(Cloud::from).map_err(|e| bad(e.to_string()))
+    graph(path, rows, edges)
 }
 
 #[cfg(test)]
@@ -517,6 +534,10 @@ mod tests {
         assert_eq!(parse_cloud(Path::new("t.npz"), &two, &named).unwrap().cloud, want);
         let flat = npy("<f8", "(3,)", &f64s(&[1., 2., 3.]));
         assert!(bytes_as(&flat, InputFormat::PointCloud).unwrap_err().to_string().contains("reshape(-1, 1)"));
+        // A vertex that enters late, and an edge that is there before one of its ends.
+        let late = parse("0 1 5\n1 1 3\n", InputFormat::Sparse).unwrap();
+        assert!(matches!(late, Cloud::Edges(g) if g.births() == [0.0, 3.0]));
+        assert!(parse("0 1 5\n1 1 6\n", InputFormat::Sparse).unwrap_err().to_string().contains("is born at 6"));
         // The graph 0 - 1 - 2 with lengths 5 and 7, in SciPy's three formats.
         let graph = parse("0 1 5\n1 2 7\n", InputFormat::Sparse).unwrap();
         let common =

@@ -102,6 +102,10 @@ pub(super) fn usable_binding(limits: &wgpu::Limits) -> u64 {
 
 /// All adapters that can compute, real GPUs before software ones.
 pub(super) fn enumerate() -> Vec<wgpu::Adapter> {
+    // A browser tells its adapters later, and one only.
+    if cfg!(target_arch = "wasm32") {
+        return Vec::new();
+    }
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: wgpu::Backends::from_env().unwrap_or(wgpu::Backends::PRIMARY),
         // No indirect dispatch here, and its validation would lower the largest buffer to 4 GiB.

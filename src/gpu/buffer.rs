@@ -55,14 +55,20 @@ fn create(gpu: &Gpu, label: &str, words: usize, mapped: bool) -> Result<wgpu::Bu
     })
 }
 
+/// [`download`] for callers that cannot wait otherwise than by standing still.
+#[cfg(test)]
+pub(crate) fn download_now<T: bytemuck::Pod>(gpu: &Gpu, buffer: &wgpu::Buffer, first: usize, words: usize) -> Result<Vec<T>> {
+    pollster::block_on(download(gpu, buffer, first, words))
+}
+
 /// Copies `words` 4-byte words from word `first` of a buffer to the host. Waits for all that was
 /// submitted before.
-pub(crate) fn download<T: bytemuck::Pod>(gpu: &Gpu, buffer: &wgpu::Buffer, first: usize, words: usize) -> Result<Vec<T>> {
+pub(crate) async fn download<T: bytemuck::Pod>(gpu: &Gpu, buffer: &wgpu::Buffer, first: usize, words: usize) -> Result<Vec<T>> {
     if words == 0 {
         return Ok(Vec::new());
     }
     let size = 4 * words as u64;
-    let (sender, receiver) = std::sync::mpsc::channel();
+    let (sender, mut receiver) = answer();
     let staging = gpu.scoped("reading results back", || {
         let staging = gpu.device().create_buffer(&wgpu::BufferDescriptor {
             label: Some("read back"),
@@ -78,12 +84,11 @@ pub(crate) fn download<T: bytemuck::Pod>(gpu: &Gpu, buffer: &wgpu::Buffer, first
         });
         staging
     })?;
-    gpu.wait("reading results back")?;
-    // Another thread's poll may be the one that calls back, a moment later.
-    match receiver.recv_timeout(std::time::Duration::from_secs(60)) {
-        Ok(Ok(())) => {}
-        Ok(Err(e)) => return Err(Error::Device(format!("reading results back: {e}"))),
-        Err(_) => return Err(Error::Device("reading results back: the device never answered".into())),
+    gpu.wait("reading results back").await?;
+    match receiver.answer().await {
+        Some(Ok(())) => {}
+        Some(Err(e)) => return Err(Error::Device(format!("reading results back: {e}"))),
+        None => return Err(Error::Device("reading results back: the device never answered".into())),
     }
     READ_BACK.fetch_add(size, Ordering::Relaxed);
     let view = staging.get_mapped_range(..).map_err(|e| Error::Device(format!("reading results back: {e}")))?;
@@ -91,4 +96,37 @@ pub(crate) fn download<T: bytemuck::Pod>(gpu: &Gpu, buffer: &wgpu::Buffer, first
     drop(view);
     staging.unmap();
     Ok(values)
+}
+
+/// What a callback of the device will be called with.
+struct Answer<T>(
+    #[cfg(not(target_arch = "wasm32"))] std::sync::mpsc::Receiver<T>,
+    #[cfg(target_arch = "wasm32")] futures_channel::oneshot::Receiver<T>,
+);
+
+#[cfg(not(target_arch = "wasm32"))]
+fn answer<T>() -> (std::sync::mpsc::Sender<T>, Answer<T>) {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    (sender, Answer(receiver))
+}
+
+#[cfg(target_arch = "wasm32")]
+fn answer<T>() -> (futures_channel::oneshot::Sender<T>, Answer<T>) {
+    let (sender, receiver) = futures_channel::oneshot::channel();
+    (sender, Answer(receiver))
+}
+
+impl<T> Answer<T> {
+    /// Waits for it; nothing if the device never calls back.
+    #[cfg(not(target_arch = "wasm32"))]
+    async fn answer(&mut self) -> Option<T> {
+        // Another thread's poll may be the one that calls back, a moment later.
+        self.0.recv_timeout(std::time::Duration::from_secs(60)).ok()
+    }
+
+    /// Waits for it; nothing if the device never calls back.
+    #[cfg(target_arch = "wasm32")]
+    async fn answer(&mut self) -> Option<T> {
+        (&mut self.0).await.ok()
+    }
 }

@@ -4,6 +4,7 @@ use super::adapter::{self, AdapterChoice, AdapterRecord};
 use super::kernel::Kernel;
 use crate::error::{Error, Result};
 use std::collections::HashMap;
+#[cfg(not(target_arch = "wasm32"))]
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +22,9 @@ struct Inner {
     /// Why the device was lost, once it is.
     lost: Arc<Mutex<Option<String>>>,
     kernels: Mutex<HashMap<&'static str, Arc<Kernel>>>,
+    /// What was done, and what the browser will say of it.
+    #[cfg(target_arch = "wasm32")]
+    unheard: Mutex<Vec<(String, std::pin::Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>)>>,
 }
 
 impl std::fmt::Debug for Gpu {
@@ -33,9 +37,40 @@ impl Gpu {
     /// Opens the adapter that is meant, with every feature and limit it has.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] when nothing fits, [`Error::Device`] when the driver refuses.
+    /// [`Error::NoAdapter`] when nothing fits, and in a browser, which opens nothing at once;
+    /// [`Error::Device`] when the driver refuses.
     pub fn open(choice: &AdapterChoice) -> Result<Self> {
+        if cfg!(target_arch = "wasm32") {
+            return Err(Error::NoAdapter("the GPU of a browser is opened by Gpu::open_in_browser".into()));
+        }
         let (adapter, record) = adapter::choose(choice)?;
+        pollster::block_on(Self::open_this(adapter, record))
+    }
+
+    /// Opens the GPU that the browser offers, with every feature and limit that it gives away.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] in a browser without WebGPU, [`Error::Device`] when it refuses.
+    #[cfg(target_arch = "wasm32")]
+    pub async fn open_in_browser() -> Result<Self> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends: wgpu::Backends::BROWSER_WEBGPU,
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        });
+        let wanted = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..wgpu::RequestAdapterOptions::default()
+        };
+        let none = |_| Error::NoAdapter("this browser offers no GPU to pages (WebGPU)".into());
+        let adapter = instance.request_adapter(&wanted).await.map_err(none)?;
+        let mut record = AdapterRecord::new(0, &adapter);
+        if record.name.is_empty() {
+            record.name = "the browser's GPU".into();
+        }
+        Self::open_this(adapter, record).await
+    }
+
+    async fn open_this(adapter: wgpu::Adapter, record: AdapterRecord) -> Result<Self> {
         // burn decides what it may use from the adapter, not from the device: a device that is to
         // be shared with it must have everything but mappable primary buffers.
         let descriptor = wgpu::DeviceDescriptor {
@@ -47,7 +82,9 @@ impl Gpu {
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
         };
-        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
             .map_err(|e| Error::Device(format!("{} cannot be opened: {e}", record.name)))?;
         device.on_uncaptured_error(Arc::new(|e: wgpu::Error| eprintln!("lacuna: the device reports: {e}")));
         let lost = Arc::new(Mutex::new(None));
@@ -105,7 +142,18 @@ impl Gpu {
         lost: Arc<Mutex<Option<String>>>,
     ) -> Self {
         let kernels = Mutex::default();
-        Self { inner: Arc::new(Inner { device, queue, adapter, record, lost, kernels }) }
+        Self {
+            inner: Arc::new(Inner {
+                device,
+                queue,
+                adapter,
+                record,
+                lost,
+                kernels,
+                #[cfg(target_arch = "wasm32")]
+                unheard: Mutex::default(),
+            }),
+        }
     }
 
     /// The adapter's description.
@@ -157,6 +205,7 @@ impl Gpu {
     }
 
     /// Runs `work`, and turns whatever the device objects to into an error that begins with `what`.
+    /// A browser objects later: the error then comes with the next [`Self::wait`].
     pub(crate) fn scoped<T>(&self, what: &str, work: impl FnOnce() -> T) -> Result<T> {
         self.check_alive(what)?;
         let device = &self.inner.device;
@@ -164,8 +213,16 @@ impl Gpu {
         let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let value = work();
-        let errors = [validation.pop(), memory.pop(), internal.pop()].map(pollster::block_on);
-        let error = errors.into_iter().flatten().next();
+        // Scopes end here, in the reverse order, whenever the answers come.
+        let (validation, memory, internal) = (validation.pop(), memory.pop(), internal.pop());
+        let objections = async move { validation.await.or(memory.await).or(internal.await) };
+        self.hear(what, objections)?;
+        Ok(value)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn hear(&self, what: &str, objections: impl Future<Output = Option<wgpu::Error>>) -> Result<()> {
+        let error = pollster::block_on(objections);
         if error.is_some() {
             // What has failed may be the device itself: its loss is told in a poll, once the queue
             // is empty.
@@ -173,13 +230,24 @@ impl Gpu {
             let _ = quiet_unwind(AssertUnwindSafe(|| self.inner.device.poll(patience)));
         }
         self.check_alive(what)?;
+        error.map_or(Ok(()), |e| Err(self.objection(what, &e)))
+    }
+
+    #[cfg(target_arch = "wasm32")]
+    fn hear(&self, what: &str, objections: impl Future<Output = Option<wgpu::Error>> + 'static) -> Result<()> {
+        let mut unheard = self.inner.unheard.lock().map_err(|_| Error::Internal("an objection panicked".into()))?;
+        unheard.push((what.to_string(), Box::pin(objections)));
+        Ok(())
+    }
+
+    /// What the device objects to, as an error of ours.
+    fn objection(&self, what: &str, error: &wgpu::Error) -> Error {
         match error {
-            None => Ok(value),
-            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::TooLarge(format!(
+            wgpu::Error::OutOfMemory { .. } => Error::TooLarge(format!(
                 "{what}: {} is out of memory; use fewer or smaller buffers at once",
                 self.inner.record.name
-            ))),
-            Some(e) => Err(Error::Device(format!("{what}: {e}"))),
+            )),
+            e => Error::Device(format!("{what}: {e}")),
         }
     }
 
@@ -187,7 +255,8 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Device`] when the device is lost meanwhile.
-    pub(crate) fn wait(&self, what: &str) -> Result<()> {
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) async fn wait(&self, what: &str) -> Result<()> {
         // wgpu panics in poll when the device is gone.
         let poll = AssertUnwindSafe(|| self.inner.device.poll(wgpu::PollType::wait_indefinitely()));
         match quiet_unwind(poll) {
@@ -196,6 +265,37 @@ impl Gpu {
             Err(()) => {
                 self.check_alive(what)?;
                 Err(Error::Device(format!("{what}: waiting for {} failed", self.inner.record.name)))
+            }
+        }
+    }
+
+    /// Waits until everything submitted so far is done, without holding up the page, and hears what
+    /// the browser objected to.
+    ///
+    /// # Errors
+    /// [`Error::Device`] and [`Error::TooLarge`] for an objection, [`Error::Device`] when the device
+    /// is lost meanwhile.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) async fn wait(&self, what: &str) -> Result<()> {
+        let (done, answer) = futures_channel::oneshot::channel();
+        self.inner.queue.on_submitted_work_done(move || {
+            let _ = done.send(());
+        });
+        // A lost device answers as well, or drops the callback.
+        let _ = answer.await;
+        loop {
+            let mut unheard = self.inner.unheard.lock().map_err(|_| Error::Internal("an objection panicked".into()))?;
+            let some: Vec<_> = unheard.drain(..).collect();
+            drop(unheard);
+            if some.is_empty() {
+                return self.check_alive(what);
+            }
+            for (what, objection) in some {
+                let error = objection.await;
+                self.check_alive(&what)?;
+                if let Some(e) = error {
+                    return Err(self.objection(&what, &e));
+                }
             }
         }
     }
@@ -213,12 +313,13 @@ impl Gpu {
     #[doc(hidden)]
     pub fn simulate_loss(&self) {
         self.inner.device.destroy();
-        let poll = AssertUnwindSafe(|| self.inner.device.poll(wgpu::PollType::Poll));
-        let _ = quiet_unwind(poll);
+        #[cfg(not(target_arch = "wasm32"))]
+        let _ = quiet_unwind(AssertUnwindSafe(|| self.inner.device.poll(wgpu::PollType::Poll)));
     }
 }
 
 /// Runs `f` and swallows a panic of wgpu's; the message still goes through the panic hook.
+#[cfg(not(target_arch = "wasm32"))]
 fn quiet_unwind<T>(f: impl FnOnce() -> T + std::panic::UnwindSafe) -> Result<T, ()> {
     std::panic::catch_unwind(f).map_err(|_| ())
 }

@@ -14,6 +14,8 @@ mod recorder;
 pub use adapter::{AdapterChoice, AdapterRecord, adapters};
 #[cfg(feature = "nn")]
 pub(crate) use buffer::count_read_back;
+#[cfg(test)]
+pub(crate) use buffer::download_now;
 pub use buffer::read_back_bytes;
 pub(crate) use buffer::{download, upload, zeroed};
 pub use device::Gpu;

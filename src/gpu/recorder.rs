@@ -1,8 +1,9 @@
 //! Collects dispatches into submissions that stay short.
 
 use super::{Gpu, Kernel};
+use crate::clock::Instant;
 use crate::error::{Error, Result};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wgpu::util::DeviceExt;
 
 /// How long a submission should take. Windows resets a device that is busy for about two seconds;
@@ -93,7 +94,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// Records `kernel` over all of `work`, in as many dispatches and submissions as it takes.
-    pub fn dispatch(&mut self, kernel: &Kernel, bindings: Bindings<'_>, work: Work) -> Result<()> {
+    pub async fn dispatch(&mut self, kernel: &Kernel, bindings: Bindings<'_>, work: Work) -> Result<()> {
         if work.groups == 0 || work.clouds == 0 {
             return Ok(());
         }
@@ -111,9 +112,9 @@ impl<'a> Recorder<'a> {
                 let groups = whole_rows(fits, left, row);
                 let cost = work.cost * f64::from(groups) * f64::from(clouds);
                 if self.pending > 0.0 && self.pending + cost > self.budget() {
-                    self.submit_and_learn()?;
+                    self.submit_and_learn().await?;
                 }
-                self.record(kernel, bindings, [first, cloud, work.a, work.b], groups, clouds)?;
+                self.record(kernel, bindings, [first, cloud, work.a, work.b], groups, clouds).await?;
                 self.pending += cost;
                 first += groups;
             }
@@ -127,10 +128,10 @@ impl<'a> Recorder<'a> {
         self.speed * AIM.as_secs_f64()
     }
 
-    fn record(&mut self, kernel: &Kernel, bindings: Bindings<'_>, slice: [u32; 4], groups: u32, clouds: u32) -> Result<()> {
+    async fn record(&mut self, kernel: &Kernel, bindings: Bindings<'_>, slice: [u32; 4], groups: u32, clouds: u32) -> Result<()> {
         if self.timings.as_ref().is_some_and(|t| t.names.len() as u32 * 2 + 2 > TIMINGS) {
-            self.submit_and_learn()?;
-            self.collect_timings()?;
+            self.submit_and_learn().await?;
+            self.collect_timings().await?;
         }
         let gpu = self.gpu;
         gpu.scoped(kernel.name, || {
@@ -186,12 +187,12 @@ impl<'a> Recorder<'a> {
     }
 
     /// Submits, waits, and adjusts the speed by how long that took.
-    fn submit_and_learn(&mut self) -> Result<()> {
+    async fn submit_and_learn(&mut self) -> Result<()> {
         let steps = self.pending;
-        self.gpu.wait("running a stage")?;
+        self.gpu.wait("running a stage").await?;
         let start = Instant::now();
         self.submit()?;
-        self.gpu.wait("running a stage")?;
+        self.gpu.wait("running a stage").await?;
         if steps < 0.2 * self.budget() {
             return Ok(()); // mostly the fixed cost of a submission: nothing to learn
         }
@@ -220,7 +221,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// Seconds per kernel so far, in order of first use; empty unless passes are timed. Waits.
-    pub fn collect_timings(&mut self) -> Result<Vec<(&'static str, f64)>> {
+    pub async fn collect_timings(&mut self) -> Result<Vec<(&'static str, f64)>> {
         let Some(timings) = &self.timings else { return Ok(Vec::new()) };
         let count = 2 * timings.names.len() as u32;
         if count > 0 {
@@ -239,7 +240,7 @@ impl<'a> Recorder<'a> {
                 gpu.queue().submit([encoder.finish()]);
                 buffer
             })?;
-            let ticks: Vec<u64> = super::download(gpu, &resolved, 0, 2 * count as usize)?;
+            let ticks: Vec<u64> = super::download(gpu, &resolved, 0, 2 * count as usize).await?;
             let period = f64::from(gpu.queue().get_timestamp_period()) * 1e-9;
             for (name, ends) in timings.names.drain(..).zip(ticks.chunks(2)) {
                 let seconds = ends[1].saturating_sub(ends[0]) as f64 * period;

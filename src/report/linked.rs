@@ -4,8 +4,8 @@
 use super::html::{escape, made};
 use crate::data::files::write_text;
 use crate::error::{Error, Result};
-use crate::topology::{Bar, Barcode, Cloud, Metric, PointCloud};
-use rayon::prelude::*;
+use crate::topology::picture::{places, shortest_edges};
+use crate::topology::{Bar, Barcode, Cloud, Metric};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -31,6 +31,7 @@ const MOST_POINTS: usize = 10_000;
 const MOST_EDGES: usize = 20_000;
 
 const PAGE: &str = include_str!("../../assets/barcode/page.html");
+const STYLE: &str = include_str!("../../assets/barcode/draw.css");
 const SCRIPT: &str = include_str!("../../assets/barcode/draw.js");
 
 impl LinkedPage<'_> {
@@ -63,6 +64,7 @@ impl LinkedPage<'_> {
             ("{{TITLE}}", escape(self.title)),
             ("{{ABOUT}}", escape(&about)),
             ("{{FOOT}}", made()),
+            ("{{STYLE}}", STYLE.to_string()),
             ("{{SCRIPT}}", SCRIPT.to_string()),
             ("{{DATA}}", data),
         ];
@@ -99,8 +101,8 @@ impl LinkedPage<'_> {
             all.iter().map(|of| of.iter().map(row).collect::<Vec<_>>()).collect::<Vec<_>>()
         });
         let points = if let Cloud::Points(points) = self.cloud { Some(points) } else { None };
-        let (places, axes) = points.map(in_sight).unzip();
-        let nearest = points.filter(|_| self.metric != Metric::KnnHops).map(|p| shortest(p, self.metric));
+        let (places, axes) = points.map(places).unzip();
+        let nearest = points.filter(|_| self.metric != Metric::KnnHops).map(|p| shortest_edges(p, self.metric, MOST_EDGES));
         let whole = nearest.as_ref().is_some_and(|n| n.len() == self.cloud.len() * (self.cloud.len() - 1) / 2);
         let nearest = nearest.map(|edges| {
             json!({
@@ -132,81 +134,10 @@ impl LinkedPage<'_> {
     }
 }
 
-/// The shortest edges, ascending: length and ends.
-fn shortest(points: &PointCloud, metric: Metric) -> Vec<(f32, u32, u32)> {
-    // Squares of very large or small coordinates are no numbers of 32 bits: by a power of two,
-    // which loses nothing, the largest becomes an ordinary one.
-    let largest = points.data().iter().fold(0.0f32, |m, x| m.max(x.abs()));
-    let power = if largest > 0.0 { (-largest.log2().floor()).clamp(-120.0, 120.0) } else { 0.0 };
-    let points = points.clone().scaled(power.exp2());
-    let unscale = match metric {
-        Metric::SqEuclidean => (-2.0 * power).exp2(),
-        Metric::Cosine | Metric::Correlation => 1.0,
-        _ => (-power).exp2(),
-    };
-    let of_point = |i: usize| {
-        let points = &points;
-        let length = move |j: usize| metric.distance_of_points(points.point(i), points.point(j)) * unscale;
-        (0..i).map(move |j| (length(j), j as u32, i as u32)).collect::<Vec<_>>()
-    };
-    let mut edges: Vec<(f32, u32, u32)> = (1..points.len()).into_par_iter().flat_map_iter(of_point).collect();
-    if edges.len() > MOST_EDGES {
-        edges.select_nth_unstable_by(MOST_EDGES, |a, b| a.0.total_cmp(&b.0));
-        edges.truncate(MOST_EDGES);
-    }
-    edges.sort_by(|a, b| a.0.total_cmp(&b.0));
-    edges
-}
-
-/// Where points are drawn, and what the axes are: their own coordinates, up to three, or else the
-/// three principal axes.
-fn in_sight(points: &PointCloud) -> (Vec<Vec<f32>>, String) {
-    let (n, features) = (points.len(), points.features());
-    if features <= 3 {
-        let place = |i: usize| {
-            if features > 1 { points.point(i).to_vec() } else { vec![points.point(i).first().copied().unwrap_or(0.0), 0.0] }
-        };
-        return ((0..n).map(place).collect(), "The coordinates as they are".into());
-    }
-    let mean: Vec<f64> = (0..features).map(|k| (0..n).map(|i| f64::from(points.point(i)[k])).sum::<f64>() / n as f64).collect();
-    let centred: Vec<Vec<f64>> =
-        (0..n).map(|i| points.point(i).iter().zip(&mean).map(|(&x, m)| f64::from(x) - m).collect()).collect();
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
-    let all: f64 = centred.iter().map(|p| dot(p, p)).sum();
-    let (mut axes, mut variance) = (Vec::<Vec<f64>>::new(), 0.0);
-    for axis in 0..3 {
-        // Power iteration from a start that no axis is orthogonal to by design.
-        let mut v: Vec<f64> = (0..features).map(|k| 1.0 + ((k * 7 + axis * 3) % 11) as f64).collect();
-        for _ in 0..60 {
-            axes.iter().for_each(|a| {
-                let along = dot(a, &v);
-                v.iter_mut().zip(a).for_each(|(x, y)| *x -= along * y);
-            });
-            let length = dot(&v, &v).sqrt();
-            v.iter_mut().for_each(|x| *x /= length.max(f64::MIN_POSITIVE));
-            let along: Vec<f64> = centred.par_iter().map(|p| dot(p, &v)).collect();
-            // Where no variance is left, what is left is rounding.
-            if dot(&along, &along) <= 1e-12 * all {
-                v.fill(0.0);
-                break;
-            }
-            let next = |k: usize| centred.iter().zip(&along).map(|(p, a)| p[k] * a).sum::<f64>();
-            v = (0..features).into_par_iter().map(next).collect();
-        }
-        let length = dot(&v, &v).sqrt();
-        v.iter_mut().for_each(|x| *x /= length.max(f64::MIN_POSITIVE));
-        variance += centred.iter().map(|p| dot(p, &v).powi(2)).sum::<f64>();
-        axes.push(v);
-    }
-    let share = if all > 0.0 { (100.0 * variance / all).round() } else { 100.0 };
-    let places = centred.iter().map(|p| axes.iter().map(|a| dot(p, a) as f32).collect()).collect();
-    (places, format!("The three principal axes, which hold {share} % of the variance of {features} coordinates"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topology::{Engine, Options};
+    use crate::topology::{Engine, Options, PointCloud};
 
     /// A circle in a tilted plane of R^5: the page holds its one long loop with edges and cycle,
     /// and its principal axes show the circle as it is.

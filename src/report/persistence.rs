@@ -4,6 +4,7 @@ use super::chart::{Drawn, Picture, colour, text};
 use crate::topology::{Bar, Barcode};
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use std::collections::HashSet;
 
 /// Bars of a dimension that are drawn; of more, the longest.
 const MOST_BARS: usize = 40;
@@ -23,6 +24,9 @@ pub struct Persistence<'a> {
 
 /// Bars that may stand out, at most.
 const MOST_MARKED: usize = 20;
+/// Points of the diagram are told apart on a grid of so many cells a side: as many as it has
+/// pixels.
+const CELLS: f64 = 400.0;
 /// By how many times the shortest bar that stands out is longer than the next.
 const GAP: f32 = 1.5;
 
@@ -125,7 +129,11 @@ impl Persistence<'_> {
             let place = |b: &Bar| (f64::from(b.birth), if b.death.is_finite() { f64::from(b.death) } else { never });
             let mark = if dim > 0 { marked(bars) } else { None };
             let looks = |b: &Bar| if mark.is_none_or(|m| b.length() >= m) { (4, colour.mix(0.9)) } else { (3, colour.mix(0.45)) };
-            text(chart.draw_series(bars.iter().map(|b| Circle::new(place(b), looks(b).0, looks(b).1.filled()))))?
+            // Of points that lie on each other one is drawn: a million would make a file of 100 MB.
+            let mut seen = HashSet::new();
+            let cell = |b: &Bar| (place(b).0 / never * CELLS, place(b).1 / never * CELLS);
+            let shown = bars.iter().filter(|b| seen.insert((cell(b).0 as u32, cell(b).1 as u32, looks(b).0)));
+            text(chart.draw_series(shown.map(|b| Circle::new(place(b), looks(b).0, looks(b).1.filled()))))?
                 .label(format!("H{dim}"))
                 .legend(move |(x, y)| Circle::new((x + 7, y), 4, colour.filled()));
         }

@@ -125,7 +125,6 @@ impl PointCloud {
     }
 
     /// The cloud with every coordinate multiplied by a number.
-    #[cfg(feature = "cli")]
     pub(crate) fn scaled(self, by: f32) -> Self {
         self.map(|x| x * by)
     }

@@ -1,8 +1,8 @@
 //! The simplices that make bars.
 
 use super::barcode::Bar;
-use super::cpu::{Merge, NamedPairs};
-use super::order::{Edge, Key};
+use super::cpu::NamedPairs;
+use super::order::{Key, WideEdge};
 
 /// The simplex that creates the class of a bar, and the one that fills it. Gradients of births and
 /// deaths with respect to the points go through these: a birth or a death is the length of an edge.
@@ -18,15 +18,15 @@ pub struct BarEdges {
 }
 
 /// The ends of an edge, the smaller number first.
-fn ends(edge: Edge) -> [u32; 2] {
-    let (i, j) = edge.name().ends();
-    [j as u32, i as u32]
+fn ends(edge: WideEdge) -> [u32; 2] {
+    let (i, j) = edge.ends;
+    [j, i]
 }
 
 /// The vertices whose components end with each merge, in order, and those whose components never
 /// end. Of two components the one that began later ends, and of two that began together the one
 /// whose first vertex has the larger number.
-fn components(n: usize, merges: &[Merge], births: &[f32]) -> (Vec<u32>, Vec<u32>) {
+fn components(n: usize, merges: &[WideEdge], births: &[f32]) -> (Vec<u32>, Vec<u32>) {
     let mut first: Vec<u32> = (0..n as u32).collect();
     fn root(first: &mut [u32], mut v: u32) -> u32 {
         while first[v as usize] != v {
@@ -64,14 +64,14 @@ fn in_order(mut bars: Vec<(Bar, BarEdges)>) -> Vec<(Bar, BarEdges)> {
 /// that enter after the threshold are none of its.
 pub(super) fn of_components(
     n: usize,
-    merges: &[Merge],
+    merges: &[WideEdge],
     births: &[f32],
     threshold: Option<f32>,
     value: impl Fn(Key) -> f32,
 ) -> Vec<(Bar, BarEdges)> {
     let (ended, never) = components(n, merges, births);
     let bar = |vertex: u32, death: f32| Bar { birth: birth(births, vertex), death };
-    let of_merge = |(vertex, merge): (u32, &Merge)| {
+    let of_merge = |(vertex, merge): (u32, &WideEdge)| {
         let (i, j) = merge.ends;
         (bar(vertex, value(merge.key)), BarEdges { birth: vec![vertex], death: Some([j, i]) })
     };
@@ -81,8 +81,8 @@ pub(super) fn of_components(
 }
 
 /// Of every bar of a barcode in dimensions 1 and above, in its order.
-pub(super) fn of_classes(pairs: &NamedPairs, value: impl Fn(Edge) -> f32) -> Vec<Vec<BarEdges>> {
-    let of_class = |&(birth, death): &(Edge, Option<Edge>)| {
+pub(super) fn of_classes(pairs: &NamedPairs, value: impl Fn(WideEdge) -> f32) -> Vec<Vec<BarEdges>> {
+    let of_class = |&(birth, death): &(WideEdge, Option<WideEdge>)| {
         let bar = Bar { birth: value(birth), death: death.map_or(f32::INFINITY, &value) };
         (bar, BarEdges { birth: ends(birth).to_vec(), death: death.map(ends) })
     };

@@ -1,5 +1,7 @@
 //! The facade over both engines.
 
+#[cfg(feature = "gpu")]
+use super::barcode::Pairs;
 use super::barcode::{Answer, Barcode, EngineInfo, Seconds};
 #[cfg(feature = "gpu")]
 use super::cloud::CloudView;
@@ -16,13 +18,14 @@ use super::options::Options;
 use super::prepare::{Prepared, prepare, weight};
 use super::source::Source;
 use super::task::{Task, add_seconds};
+use crate::clock::Instant;
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{AdapterChoice, Gpu, adapters};
 use crate::progress::{Unwatched, Watch};
 use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::task::{Context, Poll, Waker};
 
 /// Which engine is asked for.
 #[cfg(feature = "gpu")]
@@ -151,6 +154,14 @@ impl Engine {
         EngineInfo { kind: "cpu".into(), adapter: format!("{} threads", rayon::current_num_threads()) }
     }
 
+    /// Most points of a cloud that fit the device of the GPU engine; nothing for the native engine.
+    fn most_points(&self) -> Option<usize> {
+        #[cfg(feature = "gpu")]
+        return self.gpu.as_ref().map(|gpu| gpu.record().max_points);
+        #[cfg(not(feature = "gpu"))]
+        None
+    }
+
     /// Why this engine was taken.
     pub fn why(&self) -> &str {
         &self.why
@@ -186,12 +197,27 @@ impl Engine {
     /// # Errors
     /// As [`Engine::each`]; [`Error::Input`] too for any other number of clouds.
     pub fn answer<'a>(&self, input: impl Into<Input<'a>>, options: &Options, watch: &mut dyn Watch) -> Result<Answer> {
+        at_once(self.answer_async(input, options, watch))
+    }
+
+    /// [`Engine::answer`] where nothing may stand still, as in a browser. Natively it does not
+    /// return before the end either.
+    ///
+    /// # Errors
+    /// As [`Engine::answer`].
+    pub async fn answer_async<'a>(
+        &self,
+        input: impl Into<Input<'a>>,
+        options: &Options,
+        watch: &mut dyn Watch,
+    ) -> Result<Answer> {
         let input = input.into();
         input.check_one()?;
         let native = options.names_simplices() || input.has_births();
         let mut found = None;
-        let seconds = self.each(input, options, watch, &mut |_, barcode| found = Some(barcode))?;
+        let seconds = self.each_async(input, options, watch, &mut |_, barcode| found = Some(barcode)).await?;
         let barcode = found.ok_or_else(|| Error::Internal("an engine returned no barcode".into()))?;
+        let native = native || self.most_points().is_some_and(|most| barcode.n > most);
         let engine = if native { Self::cpu().info() } else { self.info() };
         Ok(Answer { barcode, engine, seconds })
     }
@@ -217,12 +243,27 @@ impl Engine {
         watch: &mut dyn Watch,
         take: &mut dyn FnMut(usize, Barcode),
     ) -> Result<Seconds> {
+        at_once(self.each_async(input, options, watch, take))
+    }
+
+    /// [`Engine::each`] where nothing may stand still, as in a browser.
+    ///
+    /// # Errors
+    /// As [`Engine::each`].
+    pub async fn each_async<'a>(
+        &self,
+        input: impl Into<Input<'a>>,
+        options: &Options,
+        watch: &mut dyn Watch,
+        take: &mut dyn FnMut(usize, Barcode),
+    ) -> Result<Seconds> {
         let mut failed = None;
-        let seconds = self.pairs(input.into(), options, watch, &mut |i, of, pairs| match of.barcode(pairs, options) {
+        let mut take = |i, of: Of<'_>, pairs| match of.barcode(pairs, options) {
             Ok(barcode) if failed.is_none() => take(i, barcode),
             Ok(_) => {}
             Err(e) => failed = failed.take().or(Some(e)),
-        })?;
+        };
+        let seconds = self.pairs(input.into(), options, watch, &mut take).await?;
         failed.map_or(Ok(seconds), Err)
     }
 
@@ -243,12 +284,12 @@ impl Engine {
         let options = at_scale(options, scale)?;
         let mut numbers = Vec::new();
         let mut take = |_, of: Of<'_>, found| numbers.push(of.betti_numbers(&found, scale));
-        self.pairs(input.into(), &options, watch, &mut take)?;
+        at_once(self.pairs(input.into(), &options, watch, &mut take))?;
         Ok(numbers)
     }
 
     /// Hands over what was found out about every cloud, in order, with its number.
-    fn pairs(
+    async fn pairs(
         &self,
         input: Input<'_>,
         options: &Options,
@@ -269,14 +310,14 @@ impl Engine {
         let task = Task::watched(&report);
         #[cfg(feature = "gpu")]
         if let Kind::Device(numbers, views) = &input.0 {
-            return self.pairs_on_device(*numbers, views, options, &task, take);
+            return self.pairs_on_device(*numbers, views, options, &task, take).await;
         }
-        self.pairs_on_host(&input.sources()?, options, &task, take)
+        self.pairs_on_host(&input.sources()?, options, &task, take).await
     }
 
     /// [`Engine::pairs`] of clouds on the host: they are made ready as many at a time as take
     /// little memory beside what is computed.
-    fn pairs_on_host(
+    async fn pairs_on_host(
         &self,
         clouds: &[Source<'_>],
         options: &Options,
@@ -296,10 +337,10 @@ impl Engine {
             let end = start + clouds[start..].iter().take_while(fits).count().max(1);
             let some = &clouds[start..end];
             let ready: Vec<Prepared<'_>> = match some {
-                [one] if clouds.len() == 1 => vec![prepare(*one, options)?],
+                [one] if clouds.len() == 1 => vec![prepare(*one, options, task)?],
                 some => {
                     // The first mistake is told, whichever is found first.
-                    let ready: Vec<_> = some.par_iter().map(|c| prepare(*c, options)).collect();
+                    let ready: Vec<_> = some.par_iter().map(|c| prepare(*c, options, &task.quiet())).collect();
                     let which = |(i, ready): (usize, Result<_>)| ready.map_err(|e| of_cloud(start + i, e));
                     ready.into_iter().enumerate().map(which).collect::<Result<_>>()?
                 }
@@ -309,13 +350,15 @@ impl Engine {
                 let sources: Vec<Source<'_>> = some.iter().map(Prepared::source).collect();
                 let threshold = options.threshold.map(|t| t * some[0].factor);
                 let mut at = 0;
-                let took = self.pairs_of(&sources, options, threshold, &task.among(start, clouds.len()), &mut |found| {
+                let mut take = |found| {
                     let Prepared { factor, sampled, metric, .. } = some[at];
                     let (points, births) = (sources[at].len(), sources[at].births());
                     let of = Of { points, births, metric, factor, sampled };
                     take(start + at, of, found);
                     at += 1;
-                })?;
+                };
+                let among = task.among(start, clouds.len());
+                let took = self.pairs_of(&sources, options, threshold, &among, &mut take).await?;
                 took.iter().for_each(|(name, s)| add_seconds(&mut seconds, name, *s));
                 start += some.len();
             }
@@ -324,7 +367,7 @@ impl Engine {
     }
 
     /// The pairs of clouds that are ready, by the engine that can find what is asked for.
-    fn pairs_of(
+    async fn pairs_of(
         &self,
         clouds: &[Source<'_>],
         options: &Options,
@@ -333,13 +376,16 @@ impl Engine {
         take: &mut dyn FnMut(Found),
     ) -> Result<Seconds> {
         let births = clouds.iter().any(|c| !c.births().is_empty());
-        // The components of a graph beyond the device's table take none.
+        // What needs no table is not bound to the device's.
         #[cfg(feature = "gpu")]
-        let huge = options.max_dim == 0 && clouds.iter().any(|c| c.len() > cpu::MAX_POINTS);
+        let without_table =
+            |c: &Source<'_>| self.most_points().is_some_and(|most| c.len() > most) && cpu::needs_no_table(c, options);
+        #[cfg(feature = "gpu")]
+        let huge = clouds.iter().any(without_table);
         #[cfg(feature = "gpu")]
         if let Some(gpu) = self.gpu.as_ref().filter(|_| !births && !huge && !options.names_simplices()) {
             let numbers = Ready::Host(clouds);
-            return gpu::pairs(gpu, numbers, options, threshold, self.tuning, task, &mut |pairs| take(pairs.into()));
+            return gpu::pairs(gpu, numbers, options, threshold, self.tuning, task, &mut |pairs| take(pairs.into())).await;
         }
         let start = Instant::now();
         let stages = Mutex::new(Seconds::new());
@@ -358,7 +404,7 @@ impl Engine {
 
     /// [`Engine::pairs`] of clouds whose numbers are on the device and stay there.
     #[cfg(feature = "gpu")]
-    fn pairs_on_device(
+    async fn pairs_on_device(
         &self,
         numbers: DeviceNumbers<'_>,
         views: &[CloudView],
@@ -384,21 +430,25 @@ impl Engine {
             "points are sampled on the host"
         } else {
             let (mut i, task) = (0, task.among(0, views.len()));
-            return gpu::pairs(
-                gpu,
-                Ready::Device(numbers, views),
-                options,
-                options.threshold,
-                self.tuning,
-                &task,
-                &mut |pairs| {
-                    let (points, metric) = (views[i].len, options.metric);
-                    take(i, Of { points, births: &[], metric, factor: 1.0, sampled: None }, pairs.into());
-                    i += 1;
-                },
-            );
+            let mut take = |pairs: Pairs| {
+                let (points, metric) = (views[i].len, options.metric);
+                take(i, Of { points, births: &[], metric, factor: 1.0, sampled: None }, pairs.into());
+                i += 1;
+            };
+            let numbers = Ready::Device(numbers, views);
+            return gpu::pairs(gpu, numbers, options, options.threshold, self.tuning, &task, &mut take).await;
         };
         Err(Error::input(format!("{refused}, and these numbers are on a device: read them back first")))
+    }
+}
+
+/// The result of work that never waits for anybody else: the native engine's, and natively that of
+/// a GPU too, for which it stands still.
+fn at_once<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut work = std::pin::pin!(work);
+    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(Error::Device("the GPU of a browser answers later: use answer_async or each_async".into())),
     }
 }
 
@@ -443,7 +493,7 @@ fn named(
         cpu::cocycles(clouds, wanted, &mut |cocycles| {
             let Some(found) = all.next() else { return };
             if let (Some(named), Some(third)) = (&mut found.named, cocycles.get(2)) {
-                named.classes.push(third.iter().map(|c| (c.0, c.1)).collect());
+                named.classes.push(third.iter().map(|c| (c.0.into(), c.1.map(Into::into))).collect());
             }
             found.cocycles = options.cocycles.then_some(cocycles);
         })?;
@@ -641,8 +691,32 @@ mod tests {
         assert_eq!((found.bars[0].len(), found.bars[0][0].death), (300_000, 1.0));
         let named = Engine::cpu().barcode(&graph, &Options::default().max_dim(0).edges(true)).unwrap();
         assert_eq!((&named.bars, named.edges.unwrap()[0].len()), (&found.bars, 300_000));
-        let e = Engine::cpu().barcode(&graph, &Options::default()).unwrap_err();
+        let loops = Engine::cpu().barcode(&graph, &Options::default()).unwrap();
+        assert_eq!((&loops.bars[0], loops.bars[1].len()), (&found.bars[0], 0));
+        let e = Engine::cpu().barcode(&graph, &Options::default().max_dim(2)).unwrap_err();
         assert!(e.to_string().contains("table"), "{e}");
+    }
+
+    /// Many points in the plane: a ring of 70,000, whose only long loop is the ring.
+    #[test]
+    fn a_large_ring_needs_no_table() {
+        let at = |i: u32| {
+            let (turn, far) = (f64::from(i) * 0.618_033_988_75 * std::f64::consts::TAU, 1.0 + f64::from(i % 1009) / 5000.0);
+            [(far * turn.cos()) as f32, (far * turn.sin()) as f32]
+        };
+        let ring = PointCloud::new(70_000, 2, (0..70_000).flat_map(at).collect()).unwrap();
+        let found = Engine::cpu().barcode(&ring, &Options::default().edges(true)).unwrap();
+        let longest = found.bars[1].iter().max_by(|a, b| a.length().total_cmp(&b.length())).unwrap();
+        // The equilateral triangle in the inner circle.
+        assert!(longest.birth < 0.05 && (longest.death - 3f32.sqrt()).abs() < 0.01, "{longest:?}");
+        assert_eq!(found.bars[1].iter().filter(|b| b.length() > 0.1).count(), 1);
+        let length = |[i, j]: [u32; 2]| {
+            let (p, q) = (ring.point(i as usize), ring.point(j as usize));
+            p.iter().zip(q).fold(0.0f32, |s, (a, b)| s + (a - b) * (a - b)).sqrt()
+        };
+        for (bar, edges) in found.bars[1].iter().zip(&found.edges.unwrap()[1]) {
+            assert_eq!((length([edges.birth[0], edges.birth[1]]), length(edges.death.unwrap())), (bar.birth, bar.death));
+        }
     }
 
     /// Cocycles come in the order of the bars, beside all else that can be asked for.

@@ -7,9 +7,9 @@ use super::gpu;
 use super::input::Input;
 use super::options::Options;
 use super::source::Source;
+use crate::clock::Instant;
 use crate::error::Result;
 use crate::progress::Unwatched;
-use std::time::Instant;
 
 /// How much memory and time a barcode will take.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +17,8 @@ use std::time::Instant;
 pub struct Estimate {
     /// Number of points, after sampling.
     pub points: usize,
-    /// Bytes at the peak, at most, on the engine's device; of the GPU engine before its columns,
-    /// which are a small part.
+    /// Bytes at the peak on the engine's device, at most where there is a table of all pairs, else
+    /// about; of the GPU engine before its columns, which are a small part.
     pub bytes: u64,
     /// Bytes that are free where they are needed, if the system says.
     pub free: Option<u64>,
@@ -50,6 +50,8 @@ const ENOUGH: f64 = 0.3;
 /// Every table is as large as the square of the number of points, and reading it is part of the
 /// work.
 const LEAST_EXPONENT: f64 = 2.0;
+/// Points of the smallest and the largest sample, and the least exponent, where no table is needed.
+const OF_LISTS: (usize, usize, f64) = (2048, 1 << 17, 1.0);
 /// What was seen on the hardest clouds of the suite.
 const MOST_EXPONENT: f64 = 3.0;
 /// By what the truth may differ from the estimate.
@@ -68,7 +70,8 @@ struct Timed {
 impl Engine {
     /// Times samples of a cloud, each of twice the points of the one before, and goes on from the
     /// largest three. The time for distances grows as the square of the number of points, that for
-    /// the rest as a power between 2 and 3, which the samples say. The bytes are counted, not
+    /// the rest as a power between 2 and 3, which the samples say; where no table is needed all of
+    /// it grows as a power between 1 and 3. The bytes are counted, not
     /// measured, and are a bound. Takes one or two seconds, less where clouds are small.
     ///
     /// # Errors
@@ -81,15 +84,25 @@ impl Engine {
         let cloud = input.sources()?[0];
         cloud.largest()?;
         let points = options.max_points.map_or(cloud.len(), |most| most.min(cloud.len()));
-        let native = cpu::bytes(points, options.max_dim);
+        let lists = cpu::needs_no_table(&cloud, options);
+        let native = if lists { cpu::bytes_of_lists(&cloud, points) } else { cpu::bytes(points, options.max_dim) };
         // What names simplices is computed natively.
         let device = if options.names_simplices() { None } else { self.on_device(points) };
+        let device = device.filter(|(_, limit)| !lists || limit.is_none());
+        let lists = lists && device.is_none();
         let (bytes, limit, free) = match device {
             // Above dimension 1 the host has its part.
             Some((bytes, limit)) => (bytes + if options.max_dim > 1 { native } else { 0 }, limit, None),
             None => {
-                let limit = cpu::check_size(points, options.max_dim).err().map(|e| e.to_string());
-                (native, limit, crate::memory::available())
+                let free = crate::memory::available();
+                let limit = match free {
+                    Some(free) if lists && native > free => {
+                        Some(format!("lists of neighbours take {native} bytes, and {free} are free"))
+                    }
+                    _ if lists => None,
+                    _ => cpu::check_size(points, options.max_dim).err().map(|e| e.to_string()),
+                };
+                (native, limit, free)
             }
         };
         let mut found =
@@ -98,28 +111,30 @@ impl Engine {
             return Ok(found);
         }
         let mut samples: Vec<Timed> = Vec::new();
-        let mut size = SMALLEST.min(points);
+        let (smallest, largest, least_exponent) = if lists { OF_LISTS } else { (SMALLEST, LARGEST, LEAST_EXPONENT) };
+        found.exponent = least_exponent;
+        let mut size = smallest.min(points);
         loop {
             let timed = self.timed_sample(&cloud, size, options)?;
             samples.push(timed);
-            if size == points || 2 * size > LARGEST || timed.distances + timed.rest > LONG {
+            if size == points || 2 * size > largest || timed.distances + timed.rest > LONG {
                 break;
             }
             size = (2 * size).min(points);
         }
-        let Some(&last) = samples.last() else { return Ok(found) };
-        found.timed = last.points;
-        let total = last.distances + last.rest;
-        if last.points == points {
+        let Some(&most) = samples.last() else { return Ok(found) };
+        found.timed = most.points;
+        let total = most.distances + most.rest;
+        if most.points == points {
             found.seconds = Some([total, total / WITHIN, total * WITHIN]);
             return Ok(found);
         }
-        let largest = &samples[samples.len().saturating_sub(3)..];
-        if largest.len() > 1 {
-            found.exponent = growth(largest).clamp(LEAST_EXPONENT, MOST_EXPONENT);
+        let last = &samples[samples.len().saturating_sub(3)..];
+        if last.len() > 1 {
+            found.exponent = growth(last).clamp(least_exponent, MOST_EXPONENT);
         }
-        let times = points as f64 / last.points as f64;
-        let seconds = last.distances * times.powi(2) + last.rest * times.powf(found.exponent);
+        let times = points as f64 / most.points as f64;
+        let seconds = most.distances * times.powi(2) + most.rest * times.powf(found.exponent);
         found.seconds = Some([seconds, seconds / WITHIN, seconds * WITHIN]);
         Ok(found)
     }
@@ -183,15 +198,24 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_said_and_not_timed() {
-        let found = Engine::cpu().estimate(cloud(70_000), &Options::default()).unwrap();
+        let voids = Options::default().max_dim(2);
+        let found = Engine::cpu().estimate(cloud(70_000), &voids).unwrap();
         assert!(!found.fits && found.seconds.is_none() && found.limit.unwrap().contains("65535"));
         let deep = Options { max_dim: 3, ..Options::default() };
         assert!(!Engine::cpu().estimate(cloud(5000), &deep).unwrap().fits);
     }
 
     #[test]
+    fn what_needs_no_table_grows_slower() {
+        let found = Engine::cpu().estimate(cloud(70_000), &Options::default()).unwrap();
+        assert!(found.fits && found.seconds.is_some() && found.bytes < 4 * 70_000 * 70_000 / 10);
+        assert!(found.timed >= 2048 && (1.0..=3.0).contains(&found.exponent));
+    }
+
+    #[test]
     fn growth_is_never_below_the_square() {
-        let found = Engine::cpu().estimate(cloud(6000), &Options::default()).unwrap();
+        let chebyshev = Options::default().metric(crate::topology::Metric::Chebyshev);
+        let found = Engine::cpu().estimate(cloud(6000), &chebyshev).unwrap();
         let [seconds, least, most] = found.seconds.unwrap();
         assert!(found.fits && found.timed >= 256 && found.timed < 6000);
         assert!((2.0..=3.0).contains(&found.exponent) && least < seconds && seconds < most);

@@ -62,7 +62,8 @@ impl Of<'_> {
             let components = edges::of_components(self.points, &named.merges, self.births, options.threshold, value);
             let (bars, of_bars): (Vec<_>, Vec<BarEdges>) = components.into_iter().unzip();
             barcode.bars[0] = bars;
-            barcode.edges = options.edges.then(|| std::iter::once(of_bars).chain(edges::of_classes(&named, length)).collect());
+            barcode.edges =
+                options.edges.then(|| std::iter::once(of_bars).chain(edges::of_classes(&named, |e| value(e.key))).collect());
         }
         barcode.cycles = cycles.map(|cycles| {
             let cycle = |(birth, death, edges): cpu::KeyedCycle| Cycle { birth: value(birth), death: death.map(value), edges };

@@ -119,7 +119,6 @@ impl Metric {
     }
 
     /// The distance between two points by a metric on points.
-    #[cfg(feature = "cli")]
     pub(crate) fn distance_of_points(self, x: &[f32], y: &[f32]) -> f32 {
         self.distance(Key::of_length(self.key_of_points(x, y)))
     }

@@ -31,6 +31,7 @@ mod json;
 mod metric;
 mod options;
 mod order;
+pub mod picture;
 mod prepare;
 mod sampling;
 mod source;

@@ -89,6 +89,31 @@ impl Edge {
     }
 }
 
+/// An edge between any two points: the name of an [`Edge`] has no room for numbers above 65,535.
+/// They are in the same order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct WideEdge {
+    /// Its length.
+    pub key: Key,
+    /// Its ends, the larger number first.
+    pub ends: (u32, u32),
+}
+
+impl WideEdge {
+    /// Of a length and two ends in any order.
+    #[inline(always)]
+    pub fn new(key: Key, a: u32, b: u32) -> Self {
+        Self { key, ends: (a.max(b), a.min(b)) }
+    }
+}
+
+impl From<Edge> for WideEdge {
+    fn from(edge: Edge) -> Self {
+        let (i, j) = edge.name().ends();
+        Self { key: edge.key(), ends: (i as u32, j as u32) }
+    }
+}
+
 /// The place of an edge in the order, from 0 on.
 pub(crate) type Rank = u32;
 

@@ -2,12 +2,13 @@
 
 use super::cloud::Cloud;
 use super::cpu::check_size;
-use super::hops::knn_hops;
+use super::hops::watched;
 use super::metric::Metric;
 use super::options::Options;
 use super::order::Key;
 use super::sampling::farthest_points;
 use super::source::Source;
+use super::task::Task;
 use crate::error::{Error, Result};
 
 /// A cloud that an engine can take.
@@ -17,8 +18,8 @@ pub(super) struct Prepared<'a> {
     changed: Option<Cloud>,
     /// By what its distances were multiplied.
     pub factor: f32,
-    /// Number of points before sampling, and how far the one is that is farthest from the sample, in
-    /// the engine's lengths.
+    /// Number of points before sampling, and how far the one is that is farthest from the sample,
+    /// in the engine's lengths.
     pub sampled: Option<(usize, Key)>,
     /// How the given cloud's distances are made.
     pub metric: Metric,
@@ -31,8 +32,8 @@ impl Prepared<'_> {
     }
 }
 
-/// Numbers that a cloud takes in its changed form, about: none if it stays as it is. That it may have
-/// to be rescaled is not counted, for hardly any has.
+/// Numbers that a cloud takes in its changed form, about: none if it stays as it is. That it may
+/// have to be rescaled is not counted, for hardly any has.
 pub(super) fn weight(cloud: &Source<'_>, options: &Options) -> usize {
     let n = options.max_points.map_or(cloud.len(), |most| most.min(cloud.len()));
     match cloud.features() {
@@ -47,8 +48,8 @@ pub(super) fn weight(cloud: &Source<'_>, options: &Options) -> usize {
 ///
 /// # Errors
 /// [`Error::Input`] for a coordinate that is not finite, a graph that should be sampled, or too
-/// many nearest neighbours; for fewer points than are given where cycles or edges are asked for.
-pub(super) fn prepare<'a>(given: Source<'a>, options: &Options) -> Result<Prepared<'a>> {
+/// many nearest neighbours; [`Error::Interrupted`] when the task is cancelled; for fewer points than are given where cycles or edges are asked for.
+pub(super) fn prepare<'a>(given: Source<'a>, options: &Options, task: &Task<'_>) -> Result<Prepared<'a>> {
     let metric = given.metric(options.metric);
     let mut ready = Prepared { given, changed: None, factor: 1.0, sampled: None, metric };
     // First of all the magnitude: everything after it computes distances.
@@ -68,11 +69,14 @@ pub(super) fn prepare<'a>(given: Source<'a>, options: &Options) -> Result<Prepar
     }
     if options.metric == Metric::KnnHops && given.features().is_some() {
         let n = ready.source().len();
-        check_size(n, options.max_dim)?;
+        // So few hops that the graph is sparse need no table.
+        if options.max_dim > 1 || options.threshold.is_none() {
+            check_size(n, options.max_dim)?;
+        }
         let most = options.threshold.map(|t| t.min(u32::MAX as f32) as u32);
         let hops = match &ready.changed {
-            Some(Cloud::Points(points)) => knn_hops(points, options.k, most)?,
-            _ => knn_hops(&ready.source().points(0..n)?, options.k, most)?,
+            Some(Cloud::Points(points)) => watched(points, options.k, most, task)?,
+            _ => watched(&ready.source().points(0..n)?, options.k, most, task)?,
         };
         ready.changed = Some(hops.into());
         ready.factor = 1.0;

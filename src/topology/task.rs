@@ -1,9 +1,9 @@
 //! How a computation tells how far it is, hears that it should stop, and says where its time went.
 
 use super::barcode::Seconds;
+use crate::clock::Instant;
 use crate::error::{Error, Result};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 /// A computation that somebody may watch or cancel.
 #[derive(Clone, Copy)]

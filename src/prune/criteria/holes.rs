@@ -71,7 +71,7 @@ fn on_device(gpu: &Gpu, kernel: &Kernel, maps: Tensor<4>, device: &Device) -> Re
         let (a, b) = (count as u32, (height << 16 | width) as u32);
         let cost = 24.0 * (height * width) as f64 + 64.0;
         let mut recorder = Recorder::new(gpu, false)?;
-        recorder.dispatch(kernel, &bindings, Work { groups: a, clouds: 1, a, b, cost, most_groups: 0 })?;
+        pollster::block_on(recorder.dispatch(kernel, &bindings, Work { groups: a, clouds: 1, a, b, cost, most_groups: 0 }))?;
         recorder.submit()
     })?;
     let counts = bridge::read(counts)?;

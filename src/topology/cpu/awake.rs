@@ -5,9 +5,10 @@
 //! takes longer than many a step. So here they go on looking for work, for as long as a gap may
 //! last that is worth it, as the threads of OpenMP do.
 
+use crate::clock::Instant;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A thread that has found nothing to do for this long may sleep.
 const PATIENCE: Duration = Duration::from_millis(3);

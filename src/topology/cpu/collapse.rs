@@ -11,7 +11,7 @@ use super::links::Adjacency;
 use super::loops::Loops;
 use super::neighbours::{Forest, Near, nearest, relative_neighbours};
 use crate::error::Result;
-use crate::topology::order::{EdgeName, NO_PAIR, rank_of_entry};
+use crate::topology::order::{NO_PAIR, WideEdge, rank_of_entry};
 use crate::topology::task::Task;
 
 /// A closed walk, as the pairs of points that are its edges.
@@ -145,10 +145,10 @@ pub(super) fn loops_of(f: &Filtration, points: &[u32], rank: u32) -> Result<Vec<
     }
     let loops = Loops::of(&mut link, &near, forest, false, false, &Task::unwatched())?;
     let alive = (0..loops.forest.loops).filter(|&l| loops.columns.killer[l].is_none());
-    let births = loops.forest.births();
-    let tree = SpanningForest::new(k, &loops.forest);
+    let births: Vec<WideEdge> = loops.forest.births().into_iter().map(WideEdge::from).collect();
+    let tree = SpanningForest::new(k, loops.forest.merges().map(|e| WideEdge::from(e).ends));
     let of_points = |(i, j): (u32, u32)| (points[i as usize], points[j as usize]);
-    Ok(alive.map(|l| tree.cycle(births[l].name()).into_iter().map(of_points).collect()).collect())
+    Ok(alive.map(|l| tree.cycle(births[l].ends).into_iter().map(of_points).collect()).collect())
 }
 
 /// The minimum spanning forest, to walk along.
@@ -158,12 +158,12 @@ pub(super) struct SpanningForest {
 }
 
 impl SpanningForest {
-    pub fn new(n: usize, forest: &Forest) -> Self {
+    /// Of the edges that merge components.
+    pub fn new(n: usize, merges: impl Iterator<Item = (u32, u32)>) -> Self {
         let mut neighbours = vec![Vec::new(); n];
-        for (&e, _) in forest.edges.iter().zip(&forest.opens).filter(|(_, o)| o.is_none()) {
-            let (i, j) = e.name().ends();
-            neighbours[i].push(j as u32);
-            neighbours[j].push(i as u32);
+        for (i, j) in merges {
+            neighbours[i as usize].push(j);
+            neighbours[j as usize].push(i);
         }
         let (mut parent, mut depth) = (vec![u32::MAX; n], vec![0; n]);
         let mut stack = Vec::new();
@@ -187,9 +187,7 @@ impl SpanningForest {
     }
 
     /// The edge, and the way in the forest from one of its ends to the other.
-    pub fn cycle(&self, edge: EdgeName) -> Walk {
-        let (i, j) = edge.ends();
-        let (mut a, mut b) = (i as u32, j as u32);
+    pub fn cycle(&self, (mut a, mut b): (u32, u32)) -> Walk {
         let mut walk = vec![(a, b)];
         while a != b {
             if self.depth[a as usize] < self.depth[b as usize] {

@@ -1,6 +1,6 @@
 //! The order of the edges, found only as far as it is asked for.
 
-use super::table::{enclosing_key, key_table};
+use super::table::{Table, enclosing_key, key_table, smaller_name};
 use crate::simd::wide;
 use crate::topology::metric::Metric;
 use crate::topology::order::{Edge, EdgeName, Entry, Key, NO_PAIR, Rank, entry_of_rank, rank_of_entry};
@@ -188,6 +188,33 @@ impl Filtration {
             }
             table[top] = NO_PAIR;
         });
+    }
+}
+
+/// As long as the table holds keys, not ranks.
+impl Table for Filtration {
+    type Entry = Entry;
+    const NO_PAIR: Entry = NO_PAIR;
+
+    fn len(&self) -> usize {
+        self.n
+    }
+
+    #[inline(always)]
+    fn row(&self, i: usize) -> &[Entry] {
+        self.row(i)
+    }
+
+    fn limit(&self) -> Entry {
+        self.limit
+    }
+
+    fn key(&self, i: usize, j: usize) -> Key {
+        Key::of_entry(self.table[i * self.n + j])
+    }
+
+    fn before_its_equal(&self, pair: (usize, usize), other: (usize, usize)) -> bool {
+        smaller_name(pair, other)
     }
 }
 

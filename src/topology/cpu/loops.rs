@@ -11,7 +11,7 @@ use super::neighbours::{Forest, Near};
 use super::reduction::Columns;
 use crate::error::Result;
 use crate::simd::wide;
-use crate::topology::order::{Edge, Key, Rank, entry_of_rank};
+use crate::topology::order::entry_of_rank;
 use crate::topology::task::Task;
 use rayon::prelude::*;
 use std::collections::BinaryHeap;
@@ -145,13 +145,6 @@ impl Loops {
                 }
             });
         }
-    }
-
-    /// Keys of birth and death of every loop.
-    pub fn pairs(&self, f: &Filtration) -> Vec<(Key, Option<Key>)> {
-        let births = self.forest.births();
-        let of_loop = |(birth, &killer): (&Edge, &Option<Rank>)| (birth.key(), killer.map(|r| f.keys[r as usize]));
-        births.iter().zip(&self.columns.killer).map(of_loop).collect()
     }
 }
 

@@ -15,14 +15,19 @@
 //! it is wrong (`docs/engine.md` has the times).
 
 mod awake;
+mod both_ends;
 mod cohomology;
 mod collapse;
+mod columns;
 mod cycles;
 mod distances;
 mod edge_collapse;
 mod filtration;
+mod levels;
 mod links;
+mod lists;
 mod loops;
+mod lunes;
 pub(crate) mod named;
 mod neighbours;
 mod reduction;
@@ -30,16 +35,18 @@ mod table;
 mod voids;
 
 pub(crate) use cohomology::NamedCocycle;
+use cycles::Cycles;
 pub(crate) use cycles::KeyedCycle;
 pub(crate) use filtration::Filtration;
-pub(crate) use named::{Merge, NamedPairs};
+pub(crate) use named::NamedPairs;
 #[cfg(feature = "gpu")]
 pub(crate) use table::key_table;
 
 use crate::error::{Error, Result};
+use crate::memory::{gib, short_of};
 use crate::topology::barcode::Pairs;
-use crate::topology::cloud::SparseGraph;
 use crate::topology::metric::Metric;
+use crate::topology::options::Options;
 use crate::topology::order::Edge;
 #[cfg(feature = "gpu")]
 use crate::topology::order::{EdgeName, Key};
@@ -48,8 +55,7 @@ use crate::topology::task::Task;
 use neighbours::Forest;
 use rayon::prelude::*;
 
-/// Largest cloud of this engine: vertices are 16 bits wide, and the table of `4 n^2` bytes takes 16
-/// GiB here.
+/// Largest cloud that is found from a table: vertices are 16 bits wide.
 pub(crate) const MAX_POINTS: usize = 65_535;
 
 /// Memory that clouds may take that are worked on side by side.
@@ -64,7 +70,9 @@ pub(crate) fn check_sizes(clouds: &[Source<'_>], max_dim: usize) -> Result<()> {
 
 /// [`check_size`], with advice that fits: a graph cannot be sampled.
 fn check_size_of(cloud: &Source<'_>, max_dim: usize) -> Result<()> {
-    check_size(cloud.len(), max_dim).map_err(|e| match (cloud, e) {
+    let graph = matches!(cloud, Source::Edges(_));
+    let need = if graph { bytes_of_table(cloud.len(), max_dim.min(2)) } else { bytes(cloud.len(), max_dim.min(2)) };
+    check_room(cloud.len(), max_dim, need).map_err(|e| match (cloud, e) {
         (Source::Edges(graph), Error::TooManyPoints { .. }) => {
             let mut used: Vec<u32> = graph.edges().iter().flat_map(|&(i, j, _)| [i, j]).collect();
             used.sort_unstable();
@@ -87,7 +95,7 @@ impl Filtration {
     /// [`Error::Interrupted`] when the task is cancelled.
     pub(crate) fn pairs(mut self, max_dim: usize, parallel: bool, task: &Task<'_>) -> Result<Pairs> {
         if max_dim <= 2 {
-            return Ok(named::pairs(self, max_dim, named::Cycles::default(), parallel, task)?.keys());
+            return Ok(named::pairs(self, max_dim, Cycles::default(), parallel, task)?.keys());
         }
         let near = task.stage("nearest", || neighbours::nearest(&self, parallel));
         let graph = task.stage("relative neighbours", || neighbours::relative_neighbours(&self, &near, parallel));
@@ -165,20 +173,81 @@ pub(crate) struct Wanted<'a> {
 /// [`Error::TooLarge`] for a cloud that does not fit, [`Error::Interrupted`] when the task is
 /// cancelled.
 pub(crate) fn pairs(clouds: &[Source<'_>], wanted: Wanted<'_>, take: &mut dyn FnMut(Pairs)) -> Result<()> {
-    if let Some(graphs) = forests(clouds, wanted.max_dim) {
-        graphs.into_iter().for_each(|graph| take(named::forest(graph, wanted.threshold).keys()));
-        return Ok(());
-    }
-    each(clouds, wanted, |f, _, parallel, task| f.pairs(wanted.max_dim, parallel, task), take)
+    let by_table = |some: &[Source<'_>], wanted: Wanted<'_>, take: &mut dyn FnMut(Pairs)| {
+        each(some, wanted, |f, _, parallel, task| f.pairs(wanted.max_dim, parallel, task), take)
+    };
+    by_the_best_way(clouds, wanted, 0, |found| found.keys(), by_table, take)
 }
 
-/// The graphs, if nothing but their components is wanted, for which no table is needed.
-fn forests<'a>(clouds: &[Source<'a>], max_dim: usize) -> Option<Vec<&'a SparseGraph>> {
-    let of = |cloud: &Source<'a>| match cloud {
-        Source::Edges(graph) if max_dim == 0 => Some(*graph),
-        _ => None,
-    };
-    clouds.iter().map(of).collect()
+/// Whether the pairs of a cloud are found without a table of all pairs, so that neither memory nor
+/// [`MAX_POINTS`] bounds it.
+pub(crate) fn needs_no_table(cloud: &Source<'_>, options: &Options) -> bool {
+    let Options { metric, threshold, max_dim, cocycles, max_points, .. } = *options;
+    let n = max_points.map_or(cloud.len(), |most| most.min(cloud.len()));
+    !cocycles && lists::fit_of(cloud, n, &Wanted { metric, threshold, max_dim, task: &Task::unwatched() })
+}
+
+/// Bytes that a cloud takes that [`needs_no_table`], about.
+pub(crate) fn bytes_of_lists(cloud: &Source<'_>, points: usize) -> u64 {
+    lists::bytes(cloud, points)
+}
+
+/// How the pairs of a cloud are found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// From lists of neighbours: [`lists`].
+    Lists,
+    /// From a table of levels: [`levels`].
+    Levels,
+    /// From a table of keys and ranks: [`Filtration`].
+    Table,
+}
+
+impl Way {
+    fn of(cloud: &Source<'_>, wanted: &Wanted<'_>) -> Self {
+        match cloud {
+            _ if lists::fit(cloud, wanted) => Way::Lists,
+            _ if levels::fit(cloud, wanted.max_dim) => Way::Levels,
+            _ => Way::Table,
+        }
+    }
+}
+
+/// Hands over the pairs of every cloud, in order, found in the way that is the best for it.
+fn by_the_best_way<T>(
+    clouds: &[Source<'_>],
+    wanted: Wanted<'_>,
+    cycles: usize,
+    of: impl Fn(NamedPairs) -> T,
+    by_table: impl Fn(&[Source<'_>], Wanted<'_>, &mut dyn FnMut(T)) -> Result<()>,
+    take: &mut dyn FnMut(T),
+) -> Result<()> {
+    let mut done = 0;
+    for some in clouds.chunk_by(|a, b| Way::of(a, &wanted) == Way::of(b, &wanted)) {
+        let way = Way::of(&some[0], &wanted);
+        if way == Way::Table {
+            let task = if some.len() < clouds.len() { wanted.task.of_cloud(done) } else { *wanted.task };
+            by_table(some, Wanted { task: &task, ..wanted }, take)?;
+            done += some.len();
+            continue;
+        }
+        for cloud in some {
+            if clouds.len() > 1 {
+                wanted.task.clouds(done)?;
+            }
+            let task = if clouds.len() > 1 { wanted.task.of_cloud(done) } else { *wanted.task };
+            let wanted = Wanted { task: &task, ..wanted };
+            let cycles = Cycles { count: cycles, metric: cloud.metric(wanted.metric) };
+            let found = if way == Way::Lists { lists::pairs(cloud, &wanted, cycles)? } else { None };
+            match found {
+                Some(found) => take(of(found)),
+                None if levels::fit(cloud, wanted.max_dim) => take(of(levels::pairs(cloud, &wanted, cycles)?)),
+                None => by_table(std::slice::from_ref(cloud), wanted, take)?,
+            }
+            done += 1;
+        }
+    }
+    Ok(())
 }
 
 /// Hands over the pairs of every cloud, in order, with the edges that make them, in dimensions up
@@ -192,14 +261,11 @@ pub(crate) fn named_pairs(
     cycles: usize,
     take: &mut dyn FnMut(NamedPairs),
 ) -> Result<()> {
-    if let Some(graphs) = forests(clouds, wanted.max_dim) {
-        graphs.into_iter().for_each(|graph| take(named::forest(graph, wanted.threshold)));
-        return Ok(());
-    }
     let one = |f: Filtration, metric, parallel, task: &Task<'_>| {
-        named::pairs(f, wanted.max_dim, named::Cycles { count: cycles, metric }, parallel, task)
+        named::pairs(f, wanted.max_dim, Cycles { count: cycles, metric }, parallel, task)
     };
-    each(clouds, wanted, one, take)
+    let by_table = |some: &[Source<'_>], wanted: Wanted<'_>, take: &mut dyn FnMut(NamedPairs)| each(some, wanted, one, take);
+    by_the_best_way(clouds, wanted, cycles, |found| found, by_table, take)
 }
 
 /// Hands over cocycles of every class of every cloud in dimensions 1 to [`Wanted::max_dim`], in
@@ -233,7 +299,7 @@ fn each<T: Send>(
     // Fewer clouds than threads leave cores idle unless each cloud uses all of them; large ones
     // side by side take too much memory.
     let largest = clouds.iter().map(Source::len).max().unwrap_or(0);
-    let together = threads as u64 * bytes(largest, max_dim);
+    let together = threads as u64 * bytes_of_table(largest, max_dim);
     if clouds.len() == 1 || threads > 1 && (clouds.len() < 2 * threads || together > SIDE_BY_SIDE_BYTES) {
         for (i, cloud) in clouds.iter().enumerate() {
             let task = if clouds.len() > 1 { task.of_cloud(i) } else { *task };
@@ -253,10 +319,15 @@ fn each<T: Send>(
     Ok(())
 }
 
-/// Bytes that a cloud of `n` points takes at the peak, about: the table; sets of neighbours for
+/// Bytes that a cloud of `n` points takes at the peak, about.
+pub(crate) fn bytes(n: usize, max_dim: usize) -> u64 {
+    if levels::fit_of(n, max_dim) { levels::bytes(n) } else { bytes_of_table(n, max_dim) }
+}
+
+/// [`bytes`] of what is found from a table of keys and ranks: the table; sets of neighbours for
 /// every thread; the edges, while they are sorted, of which dimension 1 needs a third at most,
 /// higher dimensions all, and dimension 3 their simplices as well.
-pub(crate) fn bytes(n: usize, max_dim: usize) -> u64 {
+fn bytes_of_table(n: usize, max_dim: usize) -> u64 {
     let (n, threads) = (n as u64, rayon::current_num_threads() as u64);
     let edges = n * n / 2;
     let of_edges = match max_dim {
@@ -273,19 +344,25 @@ pub(crate) fn bytes(n: usize, max_dim: usize) -> u64 {
 /// # Errors
 /// [`Error::TooManyPoints`].
 pub(crate) fn check_size(n: usize, max_dim: usize) -> Result<()> {
+    // What dimension 3 needs depends on the input more than on its size.
+    check_room(n, max_dim, bytes(n, max_dim.min(2)))
+}
+
+/// [`check_size`] of what needs so many bytes.
+fn check_room(n: usize, max_dim: usize, need: u64) -> Result<()> {
     if n > MAX_POINTS {
-        let message = format!("a cloud of {n} points: the native engine takes up to {MAX_POINTS}");
+        let message = format!(
+            "a cloud of {n} points: what takes a table of all pairs can have up to {MAX_POINTS}; dimensions 0 and 1 of points with up to three \
+             coordinates, Euclidean, take none"
+        );
         return Err(Error::TooManyPoints { message, most: MAX_POINTS, on_device: false });
     }
     if max_dim > 2 {
         cohomology::check_points(n, max_dim)?;
     }
-    // What dimension 3 needs depends on the input more than on its size.
-    let need = bytes(n, max_dim.min(2));
-    match crate::memory::available_for(need) {
-        Some(free) if need > free => {
+    match short_of(need) {
+        Some(free) => {
             let most = (n as f64 * (free as f64 / need as f64).sqrt() * 0.95) as usize;
-            let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
             let message = format!(
                 "a cloud of {n} points in dimension {max_dim} needs about {:.1} GiB, and {:.1} GiB are free: about {most} points would \
                  fit",

@@ -6,9 +6,9 @@
 //! ends, for whole rows of the table at once; only what is left looks at all points. Nothing here
 //! needs a rank, so nothing here needs the edges sorted.
 
-use super::filtration::Filtration;
+use super::table::Table;
 use crate::simd::wide;
-use crate::topology::order::{Edge, EdgeName, Key, NO_PAIR};
+use crate::topology::order::{Edge, EdgeName};
 use rayon::prelude::*;
 
 /// Nearest neighbours that are kept for every point.
@@ -18,22 +18,29 @@ pub(super) const NEAR: usize = 8;
 pub(super) type Near = Vec<[u32; NEAR]>;
 
 /// Finds the nearest neighbours of all points.
-pub(super) fn nearest(f: &Filtration, parallel: bool) -> Near {
-    let one = |i: usize| wide(|| nearest_of_row(f.row(i), i as u32));
-    if parallel { (0..f.n).into_par_iter().with_min_len(16).map(one).collect() } else { (0..f.n).map(one).collect() }
+pub(super) fn nearest<T: Table>(table: &T, parallel: bool) -> Near {
+    nearest_few(table, parallel)
+}
+
+/// Finds the `K` nearest neighbours of all points, nearest first; where there are fewer, the point
+/// itself.
+pub(super) fn nearest_few<const K: usize, T: Table>(table: &T, parallel: bool) -> Vec<[u32; K]> {
+    let one = |i: usize| wide(|| nearest_of_row::<K, T>(table.row(i), i as u32));
+    let n = table.len();
+    if parallel { (0..n).into_par_iter().with_min_len(16).map(one).collect() } else { (0..n).map(one).collect() }
 }
 
 #[inline(always)]
-fn nearest_of_row(row: &[i32], i: u32) -> [u32; NEAR] {
-    let mut near = [(NO_PAIR, i); NEAR];
+fn nearest_of_row<const K: usize, T: Table>(row: &[T::Entry], i: u32) -> [u32; K] {
+    let mut near = [(T::NO_PAIR, i); K];
     for (block, entries) in row.chunks(16).enumerate() {
-        let worst = near[NEAR - 1].0;
+        let worst = near[K - 1].0;
         if !entries.iter().fold(false, |any, &x| any | (x < worst)) {
             continue;
         }
         for (at, &x) in entries.iter().enumerate() {
-            if x < near[NEAR - 1].0 {
-                let mut place = NEAR - 1;
+            if x < near[K - 1].0 {
+                let mut place = K - 1;
                 while place > 0 && x < near[place - 1].0 {
                     near[place] = near[place - 1];
                     place -= 1;
@@ -45,19 +52,19 @@ fn nearest_of_row(row: &[i32], i: u32) -> [u32; NEAR] {
     near.map(|(_, j)| j)
 }
 
-/// The edges with an empty lune, in filtration order. The table must hold keys, not ranks.
-pub(super) fn relative_neighbours(f: &Filtration, near: &Near, parallel: bool) -> Vec<Edge> {
-    let of_row = |best: &mut Vec<i32>, i: usize| {
+/// The edges with an empty lune, in filtration order. `near` holds some near points of every point.
+pub(super) fn relative_neighbours<const K: usize, T: Table>(table: &T, near: &[[u32; K]], parallel: bool) -> Vec<Edge> {
+    let of_row = |best: &mut Vec<T::Entry>, i: usize| {
         let mut found = Vec::new();
-        wide(|| of_row(f, near, i, best, &mut found));
+        wide(|| of_row(table, near, i, best, &mut found));
         found
     };
     let mut graph: Vec<Edge> = if parallel {
         // Long rows first: they are the last in order.
-        (0..f.n).into_par_iter().with_min_len(8).map_init(Vec::new, of_row).flatten_iter().collect()
+        (0..table.len()).into_par_iter().with_min_len(8).map_init(Vec::new, of_row).flatten_iter().collect()
     } else {
         let mut best = Vec::new();
-        (0..f.n).flat_map(|i| of_row(&mut best, i)).collect()
+        (0..table.len()).flat_map(|i| of_row(&mut best, i)).collect()
     };
     graph.sort_unstable();
     graph
@@ -65,50 +72,54 @@ pub(super) fn relative_neighbours(f: &Filtration, near: &Near, parallel: bool) -
 
 /// The edges from `i` to lower points. `best` is working memory.
 #[inline(always)]
-fn of_row(f: &Filtration, near: &Near, i: usize, best: &mut Vec<i32>, found: &mut Vec<Edge>) {
-    let row = &f.row(i)[..i];
+fn of_row<const K: usize, T: Table>(table: &T, near: &[[u32; K]], i: usize, best: &mut Vec<T::Entry>, found: &mut Vec<Edge>) {
+    let (row, limit) = (&table.row(i)[..i], table.limit());
     best.clear();
-    best.resize(i, NO_PAIR);
-    for &c in &near[i] {
-        let to_c = f.row(i)[c as usize];
-        for (best, &x) in best.iter_mut().zip(f.row(c as usize)) {
+    best.resize(i, T::NO_PAIR);
+    for &c in &near[i][..NEAR.min(K)] {
+        let to_c = table.row(i)[c as usize];
+        for (best, &x) in best.iter_mut().zip(table.row(c as usize)) {
             *best = (*best).min(x.max(to_c));
         }
     }
-    for (block, (keys, best)) in row.chunks(32).zip(best.chunks(32)).enumerate() {
+    for (block, (entries, best)) in row.chunks(32).zip(best.chunks(32)).enumerate() {
         let mut mask = 0u32;
-        for (at, (&k, &b)) in keys.iter().zip(best).enumerate() {
-            mask |= u32::from((k <= f.limit) & (b >= k)) << at;
+        for (at, (&x, &b)) in entries.iter().zip(best).enumerate() {
+            mask |= u32::from((x <= limit) & (b >= x)) << at;
         }
         while mask != 0 {
             let j = 32 * block + mask.trailing_zeros() as usize;
             mask &= mask - 1;
-            let key = row[j];
-            let seen = near[j].iter().any(|&c| f.row(j)[c as usize].max(f.row(i)[c as usize]) < key);
-            if !seen && lune_is_empty(f, i, j) {
-                found.push(Edge::new(Key(key as u32), EdgeName::new(i, j)));
+            let seen = near[j].iter().any(|&c| table.row(j)[c as usize].max(table.row(i)[c as usize]) < row[j]);
+            if !seen && lune_is_empty(table, i, j) {
+                found.push(Edge::new(table.key(i, j), EdgeName::new(i, j)));
             }
         }
     }
 }
 
-/// Whether no point has shorter edges to both of `i > j` than `(i, j)` is, by the definition.
+/// Whether no point has shorter edges to both of `i` and `j` than `(i, j)` is, by the definition.
 #[inline(always)]
-fn lune_is_empty(f: &Filtration, i: usize, j: usize) -> bool {
-    let (a, b) = (f.row(i), f.row(j));
-    let key = a[j];
-    let mut ties = false;
-    for (x, y) in a.chunks(64).zip(b.chunks(64)) {
+fn lune_is_empty<T: Table>(table: &T, i: usize, j: usize) -> bool {
+    let (a, b) = (table.row(i), table.row(j));
+    let entry = a[j];
+    let shorter = |p: usize, q: usize, x: T::Entry| x < entry || (x == entry && table.before_its_equal((p, q), (i, j)));
+    let mut ties = Vec::new();
+    for (chunk, (x, y)) in a.chunks(CHUNK).zip(b.chunks(CHUNK)).enumerate() {
         let longer = || x.iter().zip(y).map(|(&x, &y)| x.max(y));
-        if longer().fold(false, |hit, l| hit | (l < key)) {
+        if longer().fold(false, |hit, l| hit | (l < entry)) {
             return false;
         }
-        ties |= longer().fold(false, |hit, l| hit | (l == key));
+        if longer().fold(false, |hit, l| hit | (l == entry)) {
+            ties.push(chunk * CHUNK);
+        }
     }
-    // An edge of the same length is shorter if its index is.
-    let shorter = |p: usize, q: usize, k: i32| k < key || (k == key && (p.max(q), p.min(q)) < (i, j));
-    !ties || !(0..f.n).any(|z| shorter(i, z, a[z]) && shorter(j, z, b[z]))
+    let tied = ties.into_iter().flat_map(|first| first..a.len().min(first + CHUNK));
+    !tied.into_iter().any(|z| shorter(i, z, a[z]) && shorter(j, z, b[z]))
 }
+
+/// Points that are looked at in one step.
+const CHUNK: usize = 64;
 
 /// What the edges of the relative neighbourhood graph do.
 pub(super) struct Forest {
@@ -166,7 +177,9 @@ pub(super) fn union(parent: &mut [u32], (a, b): (usize, usize)) -> bool {
 mod tests {
     use super::*;
     use crate::topology::cloud::{Cloud, DistanceMatrix};
+    use crate::topology::cpu::filtration::Filtration;
     use crate::topology::metric::Metric;
+    use crate::topology::order::Key;
     use crate::topology::source::Source;
     use proptest::prelude::*;
 

@@ -4,7 +4,7 @@
 //! pivot of a column is the youngest class in it.
 
 use crate::error::{Error, Result};
-use crate::memory::available_for;
+use crate::memory::{gib, short_of};
 
 /// The columns that are reduced, one for every class that has died.
 pub(super) struct Columns {
@@ -28,11 +28,11 @@ impl Columns {
         let words = classes.div_ceil(64);
         // Column by column they are half as long on the average.
         let most = 4 * classes as u64 * words as u64;
-        if let Some(free) = available_for(most).filter(|&free| most > free) {
+        if let Some(free) = short_of(most) {
             return Err(Error::TooLarge(format!(
                 "{classes} classes make a matrix of up to {:.1} GiB, and {:.1} GiB are free: use a threshold, or sample the cloud",
-                most as f64 / (1u64 << 30) as f64,
-                free as f64 / (1u64 << 30) as f64
+                gib(most),
+                gib(free)
             )));
         }
         Ok(Self { words, killer: vec![None; classes], at: vec![0; classes], bits: Vec::new(), deaths: 0 })

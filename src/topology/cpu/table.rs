@@ -5,11 +5,40 @@
 //! it becomes `rank - 2^31`, below all lengths. So a pair without a rank is longer than every pair
 //! with one, and the part of the filtration that nobody looks at is never sorted.
 
-use super::distances;
+use super::distances::Measured;
 use crate::topology::metric::Metric;
 use crate::topology::order::{Entry, Key, NO_PAIR};
 use crate::topology::source::Source;
 use rayon::prelude::*;
+
+/// A symmetric table of all pairs of points, in which a pair that is shorter than another one has no
+/// larger entry.
+pub(super) trait Table: Sync {
+    /// What stands for a pair.
+    type Entry: Copy + Ord + Send + Sync;
+    /// Of a pair that never gets an edge, the diagonal included: larger than all others.
+    const NO_PAIR: Self::Entry;
+
+    /// Number of points.
+    fn len(&self) -> usize;
+
+    /// The entries of all pairs with a point.
+    fn row(&self, i: usize) -> &[Self::Entry];
+
+    /// Entry of the longest edge that enters.
+    fn limit(&self) -> Self::Entry;
+
+    /// The length of a pair.
+    fn key(&self, i: usize, j: usize) -> Key;
+
+    /// Whether one pair enters before another one with the same entry. Ends are given in any order.
+    fn before_its_equal(&self, pair: (usize, usize), other: (usize, usize)) -> bool;
+}
+
+/// Whether the name of one pair is smaller than that of another.
+pub(super) fn smaller_name((p, q): (usize, usize), (i, j): (usize, usize)) -> bool {
+    (p.max(q), p.min(q)) < (i.max(j), i.min(j))
+}
 
 /// The symmetric table of keys of a cloud, row by row.
 pub(crate) fn key_table(cloud: &Source<'_>, metric: Metric, parallel: bool) -> Vec<Entry> {
@@ -17,7 +46,7 @@ pub(crate) fn key_table(cloud: &Source<'_>, metric: Metric, parallel: bool) -> V
     let mut table = vec![NO_PAIR; n * n];
     let entry = |d: f32| Key::of_length(d).entry();
     match cloud {
-        Source::Points(data, view) => distances::lower_triangle(&mut table, n, metric, parallel, |i| view.point(data, i)),
+        Source::Points(data, view) => Measured::new(data, *view, metric).lower_triangle(&mut table, parallel),
         Source::Distances(d) => {
             let mut lower = d.lower();
             for i in 1..n {
@@ -41,7 +70,7 @@ const TILE: usize = 32;
 
 /// Copies the lower triangle onto the upper one. `rows` are whole rows of length `n` from row
 /// `first` on.
-fn mirror(rows: &mut [i32], n: usize, first: usize, parallel: bool) {
+pub(super) fn mirror<T: Copy + Send + Sync>(rows: &mut [T], n: usize, first: usize, parallel: bool) {
     let count = rows.len() / n.max(1);
     if count <= TILE {
         for i in 0..count {
@@ -55,7 +84,7 @@ fn mirror(rows: &mut [i32], n: usize, first: usize, parallel: bool) {
     // own.
     let half = (count / 2).next_multiple_of(TILE);
     let (above, below) = rows.split_at_mut(half * n);
-    let copy = |(tile, above): (usize, &mut [i32])| {
+    let copy = |(tile, above): (usize, &mut [T])| {
         let across = tile * TILE;
         for down in (0..count - half).step_by(TILE) {
             for (j, row) in above.chunks_mut(n).enumerate() {

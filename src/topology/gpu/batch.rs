@@ -170,8 +170,8 @@ impl<'a> Batch<'a> {
     }
 
     /// Reads what the stages have found out. Waits for the device.
-    pub fn read_state(&self) -> Result<Vec<State>> {
-        download(self.gpu, &self.state, 0, STATE_WORDS * self.records.len())
+    pub async fn read_state(&self) -> Result<Vec<State>> {
+        download(self.gpu, &self.state, 0, STATE_WORDS * self.records.len()).await
     }
 
     /// Writes the records of these clouds, which the next dispatches are for.

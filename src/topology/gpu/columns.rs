@@ -87,7 +87,7 @@ pub(super) struct Columns {
 impl Columns {
     /// Allocates for the births that `state` tells, and completes the records. With `voids` all
     /// edges are looked at, not only those up to the last death, and links are collapsed.
-    pub fn new(batch: &mut Batch<'_>, state: &[State], tuning: Tuning, voids: bool) -> Result<Self> {
+    pub async fn new(batch: &mut Batch<'_>, state: &[State], tuning: Tuning, voids: bool) -> Result<Self> {
         let gpu = batch.gpu;
         let (mut columns, mut words, mut loops) = (0u64, 0u64, 0u64);
         // A graph that outgrew its memory is not known.
@@ -142,7 +142,7 @@ impl Columns {
             floods_each,
             alive: Vec::new(),
             open: if voids { Some(zeroed(gpu, "open links", batch.pairs())?) } else { None },
-            sample: download(gpu, &batch.sample, 0, (batch.sampled * clouds) as usize)?,
+            sample: download(gpu, &batch.sample, 0, (batch.sampled * clouds) as usize).await?,
             lists_each,
             tuning,
             failed,
@@ -151,7 +151,7 @@ impl Columns {
 
     /// Goes through the edges until every loop of every cloud is dead, or the edges end. Returns
     /// the state then.
-    pub fn run(
+    pub async fn run(
         &mut self,
         batch: &mut Batch<'_>,
         recorder: &mut Recorder<'_>,
@@ -176,8 +176,8 @@ impl Columns {
             batch.write_state(&state)?;
             batch.write_records(&self.alive)?;
             self.write_thresholds(batch)?;
-            state = self.look_at_block(batch, recorder)?;
-            state = self.reduce(batch, recorder, &state)?;
+            state = self.look_at_block(batch, recorder).await?;
+            state = self.reduce(batch, recorder, &state).await?;
             let mut alive = std::mem::take(&mut self.alive);
             alive.retain(|&i| {
                 let (record, s) = (&mut batch.records[i], &state[i]);
@@ -215,38 +215,36 @@ impl Columns {
     }
 
     /// Finds the components of a block's links.
-    fn look_at_block(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Result<Vec<State>> {
+    async fn look_at_block(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Result<Vec<State>> {
         let (clouds, table, state, levels) = (all(&batch.clouds), all(&batch.table), all(&batch.state), all(&self.levels));
         let (roles, pending) = (all(&batch.roles), all(&self.pending));
         let quads = f64::from(batch.most(|r| r.quads));
         let work = Work { groups: 0, clouds: self.alive.len() as u32, a: 0, b: 0, cost: 64.0 * 48.0, most_groups: 0 };
 
         let of_words = Work { groups: self.most(batch, |_, r| (4 * r.n * r.quads).div_ceil(64)), ..work };
-        recorder.dispatch(kernel!(batch, "levels"), &[clouds, table, levels], of_words)?;
+        recorder.dispatch(kernel!(batch, "levels"), &[clouds, table, levels], of_words).await?;
 
         let blocks = Work { groups: self.most(batch, |_, r| r.blocks().div_ceil(64)), cost: 64.0 * 24.0, ..work };
         let todo = all(&batch.todo);
-        recorder.dispatch(kernel!(batch, "select"), &[clouds, table, state, todo], blocks)?;
+        recorder.dispatch(kernel!(batch, "select"), &[clouds, table, state, todo], blocks).await?;
         recorder.submit()?;
 
-        let seen = batch.read_state()?;
+        let seen = batch.read_state().await?;
         let most = self.most(batch, |i, _| seen[i].todo);
         if self.open.is_none() && batch.most(|r| r.quads) <= 2 {
             let edges = Work { groups: most.div_ceil(64), cost: 64.0 * 160.0, ..work };
             let bindings = [clouds, table, all(&batch.near), levels, state, todo, roles, all(&self.columns)];
-            recorder.dispatch(kernel!(batch, "small_links"), &bindings, edges)?;
+            recorder.dispatch(kernel!(batch, "small_links"), &bindings, edges).await?;
             recorder.submit()?;
-            return batch.read_state();
+            return batch.read_state().await;
         }
         let edges = Work { groups: most.div_ceil(64), cost: 64.0 * (16.0 + 4.0 * quads), ..work };
-        recorder.dispatch(
-            kernel!(batch, "links"),
-            &[clouds, table, all(&batch.near), levels, state, todo, roles, pending],
-            edges,
-        )?;
+        recorder
+            .dispatch(kernel!(batch, "links"), &[clouds, table, all(&batch.near), levels, state, todo, roles, pending], edges)
+            .await?;
         recorder.submit()?;
 
-        let seen = batch.read_state()?;
+        let seen = batch.read_state().await?;
         let most = self.most(batch, |i, _| seen[i].pending);
         let floods = Work {
             groups: most.div_ceil(64),
@@ -256,17 +254,17 @@ impl Columns {
             ..work
         };
         let bindings = [clouds, table, levels, state, roles, pending, all(&self.columns), all(&self.scratch)];
-        recorder.dispatch(kernel!(batch, "components"), &bindings, floods)?;
+        recorder.dispatch(kernel!(batch, "components"), &bindings, floods).await?;
         if let Some(open) = &self.open {
             let bindings = [clouds, table, levels, state, roles, pending, all(open), all(&self.scratch)];
-            recorder.dispatch(kernel!(batch, "collapse"), &bindings, Work { cost: 4.0 * floods.cost, ..floods })?;
+            recorder.dispatch(kernel!(batch, "collapse"), &bindings, Work { cost: 4.0 * floods.cost, ..floods }).await?;
         }
         recorder.submit()?;
-        batch.read_state()
+        batch.read_state().await
     }
 
     /// Expands the new columns, reduces in rounds until nothing changes, and counts the dead.
-    fn reduce(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>, state: &[State]) -> Result<Vec<State>> {
+    async fn reduce(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>, state: &[State]) -> Result<Vec<State>> {
         let most = self.most(batch, |i, r| state[i].columns.min(r.column_capacity));
         let groups = most.div_ceil(64);
         let (clouds, cloud_state, columns, bits, owners) =
@@ -276,13 +274,13 @@ impl Columns {
             Work { a: self.tuning.list_places, b: self.lists_each, cost: 64.0 * 64.0, most_groups: self.lists_each / 64, ..work };
         let pivots = all(&self.pivots);
         let bindings = [clouds, all(&batch.roles), cloud_state, columns, bits, all(&self.lists), pivots];
-        recorder.dispatch(kernel!(batch, "columns"), &bindings, expand)?;
+        recorder.dispatch(kernel!(batch, "columns"), &bindings, expand).await?;
         let row_cost = f64::from(3 * batch.most(|r| r.bit_quads) + 8);
         if batch.most(|r| r.births) > SMALL {
-            self.reduce_in_rounds(batch, recorder, work, 64.0 * row_cost)?;
-            self.tally(batch, recorder)?;
+            self.reduce_in_rounds(batch, recorder, work, 64.0 * row_cost).await?;
+            self.tally(batch, recorder).await?;
             recorder.submit()?;
-            return batch.read_state();
+            return batch.read_state().await;
         }
         // Eight clouds a workgroup.
         let cost = 8.0 * row_cost * f64::from(STEPS.min(32 * most));
@@ -290,11 +288,11 @@ impl Columns {
         let mut dispatches = 1;
         loop {
             for _ in 0..dispatches {
-                recorder.dispatch(kernel!(batch, "reduce"), &[clouds, cloud_state, columns, bits, pivots, owners], one)?;
+                recorder.dispatch(kernel!(batch, "reduce"), &[clouds, cloud_state, columns, bits, pivots, owners], one).await?;
             }
-            self.tally(batch, recorder)?;
+            self.tally(batch, recorder).await?;
             recorder.submit()?;
-            let mut state = batch.read_state()?;
+            let mut state = batch.read_state().await?;
             let all_done = self.alive.iter().all(|&i| {
                 let (s, r) = (&state[i], &batch.records[i]);
                 s.current == 0 && s.reduced == s.columns.min(r.column_capacity)
@@ -310,7 +308,7 @@ impl Columns {
     }
 
     /// Lets all columns claim and add, round by round, until nothing changes.
-    fn reduce_in_rounds(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>, work: Work, row_cost: f64) -> Result<()> {
+    async fn reduce_in_rounds(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>, work: Work, row_cost: f64) -> Result<()> {
         let (clouds, state, columns) = (all(&batch.clouds), all(&batch.state), all(&self.columns));
         let (bits, pivots, owners) = (all(&self.bits), all(&self.pivots), all(&self.owners));
         loop {
@@ -319,45 +317,45 @@ impl Columns {
                 batch.gpu.queue().write_buffer(&self.progress, 0, &[0; 4 * ROUNDS as usize]);
             })?;
             for round in 0..ROUNDS {
-                recorder.dispatch(kernel!(batch, "claim"), &[clouds, state, columns, pivots, owners], work)?;
+                recorder.dispatch(kernel!(batch, "claim"), &[clouds, state, columns, pivots, owners], work).await?;
                 let bindings = [clouds, state, owners, bits, pivots, all(&self.progress)];
-                recorder.dispatch(kernel!(batch, "add"), &bindings, Work { a: round, cost: row_cost, ..work })?;
+                recorder.dispatch(kernel!(batch, "add"), &bindings, Work { a: round, cost: row_cost, ..work }).await?;
             }
             recorder.submit()?;
-            let changed: Vec<u32> = download(batch.gpu, &self.progress, 0, ROUNDS as usize)?;
+            let changed: Vec<u32> = download(batch.gpu, &self.progress, 0, ROUNDS as usize).await?;
             if changed.last() == Some(&0) {
                 return Ok(());
             }
         }
     }
 
-    fn tally(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Result<()> {
+    async fn tally(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Result<()> {
         let groups = self.most(batch, |_, r| r.births).div_ceil(64);
         let bindings =
             [all(&batch.clouds), all(&batch.births), all(&self.columns), all(&self.owners), all(&batch.state), all(&self.bars)];
         let work = Work { groups, clouds: self.alive.len() as u32, a: 0, b: 0, cost: 512.0, most_groups: 0 };
-        recorder.dispatch(kernel!(batch, "tally"), &bindings, work)
+        recorder.dispatch(kernel!(batch, "tally"), &bindings, work).await
     }
 
     /// What the native engine needs to go on with a cloud's voids: its critical triangles, which of
     /// them killed a loop, and the edges whose links may hold loops.
-    pub fn voids(&self, batch: &Batch<'_>, cloud: usize, state: &State) -> Result<Half> {
+    pub async fn voids(&self, batch: &Batch<'_>, cloud: usize, state: &State) -> Result<Half> {
         let (gpu, r) = (batch.gpu, &batch.records[cloud]);
-        let columns: Vec<[u32; 4]> = download(gpu, &self.columns, 4 * r.columns as usize, 4 * state.columns as usize)?;
-        let owners: Vec<u32> = download(gpu, &self.owners, r.loops as usize, r.births as usize)?;
+        let columns: Vec<[u32; 4]> = download(gpu, &self.columns, 4 * r.columns as usize, 4 * state.columns as usize).await?;
+        let owners: Vec<u32> = download(gpu, &self.owners, r.loops as usize, r.births as usize).await?;
         let mut killed = vec![false; columns.len()];
         owners.into_iter().filter(|&o| o != Key::NO_EDGE.0).for_each(|o| killed[o as usize] = true);
         let open = self.open.as_ref().ok_or_else(|| Error::Internal("links were not collapsed".into()))?;
-        let open: Vec<u32> = download(gpu, open, r.roles as usize, state.open as usize)?;
+        let open: Vec<u32> = download(gpu, open, r.roles as usize, state.open as usize).await?;
         let triangle =
             |(&[_, name, apex, root], killed): (&[u32; 4], bool)| FoundTriangle { edge: EdgeName(name), apex, root, killed };
         Ok(Half { critical: columns.iter().zip(killed).map(triangle).collect(), open: open.into_iter().map(EdgeName).collect() })
     }
 
     /// Birth and death keys of all loops of all clouds.
-    pub fn bars(&self, batch: &Batch<'_>) -> Result<Vec<[Key; 2]>> {
+    pub async fn bars(&self, batch: &Batch<'_>) -> Result<Vec<[Key; 2]>> {
         let loops: u32 = batch.records.iter().map(|r| r.births).sum();
-        let ends: Vec<[u32; 2]> = download(batch.gpu, &self.bars, 0, 2 * loops as usize)?;
+        let ends: Vec<[u32; 2]> = download(batch.gpu, &self.bars, 0, 2 * loops as usize).await?;
         Ok(ends.into_iter().map(|ends| ends.map(Key)).collect())
     }
 }

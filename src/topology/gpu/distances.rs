@@ -9,7 +9,7 @@ use crate::topology::metric::Metric;
 
 /// Fills the tables of all clouds that have points; `points` is a buffer, the first byte, and the
 /// number of bytes.
-pub(super) fn record(
+pub(super) async fn record(
     batch: &Batch<'_>,
     recorder: &mut Recorder<'_>,
     points: (&wgpu::Buffer, u64, u64),
@@ -28,5 +28,5 @@ pub(super) fn record(
     let features = f64::from(batch.most(|r| r.features));
     let groups = batch.most(|r| r.blocks().div_ceil(64));
     let work = Work { groups, clouds: batch.len(), a: 0, b: 0, cost: 64.0 * (24.0 + 8.0 * features), most_groups: 0 };
-    recorder.dispatch(&kernel, &[all(&batch.clouds), points, all(&batch.state), all(&batch.table)], work)
+    recorder.dispatch(&kernel, &[all(&batch.clouds), points, all(&batch.state), all(&batch.table)], work).await
 }

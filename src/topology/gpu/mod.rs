@@ -20,6 +20,7 @@ pub(crate) use layout::SHARED;
 #[cfg(test)]
 mod tests;
 
+use crate::clock::Instant;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Recorder, download, upload};
 use crate::topology::barcode::{Pairs, Seconds};
@@ -34,7 +35,6 @@ use crate::topology::task::Task;
 use batch::{Batch, Shape, bytes_of_buffers, bytes_per_cloud};
 use columns::Columns;
 use layout::FAILED_NAN;
-use std::time::Instant;
 
 /// Clouds that are ready.
 #[derive(Clone, Copy)]
@@ -132,7 +132,7 @@ struct Wanted<'a> {
 /// [`Error::TooLarge`] for a cloud beyond the adapter's limits, [`Error::Input`] when a distance is
 /// not a number (device input is not checked before), [`Error::Device`] when the device fails,
 /// [`Error::Interrupted`] when the task is cancelled.
-pub(crate) fn pairs(
+pub(crate) async fn pairs(
     gpu: &Gpu,
     input: Ready<'_>,
     options: &Options,
@@ -153,11 +153,11 @@ pub(crate) fn pairs(
     while start < input.len() {
         task.clouds(start)?;
         let end = start + how_many_fit(gpu, input, start, tuning)?;
-        run_batch(gpu, input, start..end, wanted, &mut recorder, &mut outcome)?;
+        run_batch(gpu, input, start..end, wanted, &mut recorder, &mut outcome).await?;
         outcome.pairs.drain(..).for_each(&mut *take);
         start = end;
     }
-    let mut seconds: Seconds = recorder.collect_timings()?.into_iter().map(|(name, s)| (name.to_string(), s)).collect();
+    let mut seconds: Seconds = recorder.collect_timings().await?.into_iter().map(|(name, s)| (name.to_string(), s)).collect();
     seconds.extend(outcome.finishing.map(|s| (super::FINISHED_ON_HOST.to_string(), s)));
     seconds.push(("total".into(), total.elapsed().as_secs_f64()));
     Ok(seconds)
@@ -216,7 +216,7 @@ fn how_many_fit(gpu: &Gpu, input: Ready<'_>, start: usize, tuning: Tuning) -> Re
     Ok(count)
 }
 
-fn run_batch(
+async fn run_batch(
     gpu: &Gpu,
     input: Ready<'_>,
     range: std::ops::Range<usize>,
@@ -242,28 +242,28 @@ fn run_batch(
     if shapes.iter().any(|s| matches!(s, Shape::Points(_))) {
         match input {
             Ready::Device(DeviceNumbers { buffer, offset, bytes }, _) => {
-                distances::record(&batch, recorder, (buffer, offset, bytes), metric)?;
+                distances::record(&batch, recorder, (buffer, offset, bytes), metric).await?;
             }
             _ => {
                 let points = upload(gpu, "points", &packed)?;
-                distances::record(&batch, recorder, (&points, 0, 0), metric)?;
+                distances::record(&batch, recorder, (&points, 0, 0), metric).await?;
             }
         }
     }
-    graph::record(&batch, recorder)?;
-    let state = graph::finish(&batch, recorder)?;
+    graph::record(&batch, recorder).await?;
+    let state = graph::finish(&batch, recorder).await?;
     if let Some(bad) = state.iter().position(|s| s.failure & FAILED_NAN != 0) {
         return Err(Error::input(format!(
             "cloud {} has points with NaN or infinity, or so far apart that their distance is beyond the numbers of 32 bits",
             first + bad
         )));
     }
-    let merges = read_merges(&batch, &state)?;
+    let merges = read_merges(&batch, &state).await?;
     if max_dim == 0 {
         let failed = state.iter().map(|s| s.failure != 0);
         for (i, (merges, failed)) in merges.into_iter().zip(failed).enumerate() {
             if failed {
-                outcome.finish(&batch, i, &state[i], None, wanted)?;
+                outcome.finish(&batch, i, &state[i], None, wanted).await?;
             } else {
                 outcome.pairs.push(Pairs { merges, classes: Vec::new() });
             }
@@ -272,25 +272,25 @@ fn run_batch(
     }
     if max_dim > 2 {
         for (i, state) in state.iter().enumerate() {
-            outcome.finish(&batch, i, state, None, wanted)?;
+            outcome.finish(&batch, i, state, None, wanted).await?;
         }
         return Ok(());
     }
-    let mut columns = Columns::new(&mut batch, &state, tuning, max_dim > 1)?;
-    let state = columns.run(&mut batch, recorder, state, task)?;
+    let mut columns = Columns::new(&mut batch, &state, tuning, max_dim > 1).await?;
+    let state = columns.run(&mut batch, recorder, state, task).await?;
     recorder.submit()?;
-    let bars = columns.bars(&batch)?;
+    let bars = columns.bars(&batch).await?;
     for (i, merges) in merges.into_iter().enumerate() {
         if columns.failed[i] {
-            outcome.finish(&batch, i, &state[i], None, wanted)?;
+            outcome.finish(&batch, i, &state[i], None, wanted).await?;
             continue;
         }
         let r = batch.records[i];
         let loops = &bars[r.loops as usize..][..r.births as usize];
         let loops: Vec<_> = loops.iter().map(|&[b, d]| (b, (d != Key::NO_EDGE).then_some(d))).collect();
         if max_dim > 1 {
-            let half = columns.voids(&batch, i, &state[i])?;
-            outcome.finish(&batch, i, &state[i], Some((Pairs { merges, classes: vec![loops] }, half)), wanted)?;
+            let half = columns.voids(&batch, i, &state[i]).await?;
+            outcome.finish(&batch, i, &state[i], Some((Pairs { merges, classes: vec![loops] }, half)), wanted).await?;
             continue;
         }
         outcome.pairs.push(Pairs { merges, classes: vec![loops] });
@@ -312,9 +312,9 @@ fn pack_points(input: Ready<'_>, range: std::ops::Range<usize>, shapes: &mut [Sh
 }
 
 /// The keys of the edges that merge components, cloud by cloud.
-fn read_merges(batch: &Batch<'_>, state: &[layout::State]) -> Result<Vec<Vec<Key>>> {
+async fn read_merges(batch: &Batch<'_>, state: &[layout::State]) -> Result<Vec<Vec<Key>>> {
     let last = batch.records.last().map_or(0, |r| 2 * (r.vertices + r.n) as usize);
-    let forest: Vec<u32> = download(batch.gpu, &batch.forest, 0, last)?;
+    let forest: Vec<u32> = download(batch.gpu, &batch.forest, 0, last).await?;
     let of_cloud = |(r, s): (&layout::CloudRecord, &layout::State)| {
         forest[(2 * r.vertices + r.n) as usize..][..s.merges as usize].iter().map(|&k| Key(k)).collect()
     };
@@ -324,7 +324,7 @@ fn read_merges(batch: &Batch<'_>, state: &[layout::State]) -> Result<Vec<Vec<Key
 impl Outcome {
     /// The native engine's answer from the device's table: all of it, or, given the loops and what
     /// was learnt on the way, the voids.
-    fn finish(
+    async fn finish(
         &mut self,
         batch: &Batch<'_>,
         cloud: usize,
@@ -335,7 +335,7 @@ impl Outcome {
         let start = Instant::now();
         let r = batch.records[cloud];
         let n = r.n as usize;
-        let keys: Vec<u32> = download(batch.gpu, &batch.table, r.table as usize, n * r.row as usize)?;
+        let keys: Vec<u32> = download(batch.gpu, &batch.table, r.table as usize, n * r.row as usize).await?;
         let row = |keys: &[u32]| keys[..n].iter().map(|&k| Key(k).entry()).collect::<Vec<Entry>>();
         let table = keys.chunks(r.row as usize).flat_map(row).collect();
         let filtration = Filtration::new(n, table, Key(state.limit).min(Key::MAX).entry());

@@ -5,11 +5,12 @@ use super::batch::{Batch, Shape};
 use super::columns::Columns;
 use super::layout::{SHARED, State};
 use super::{Tuning, distances, graph};
-use crate::gpu::{AdapterChoice, Gpu, Kernel, Recorder, Work, download, upload, zeroed};
+use crate::gpu::{AdapterChoice, Gpu, Kernel, Recorder, Work, download_now as download, upload, zeroed};
 use crate::topology::cloud::CloudView;
 use crate::topology::metric::Metric;
 use crate::topology::order::Key;
 use crate::topology::task::Task;
+use pollster::block_on;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::sync::OnceLock;
@@ -59,7 +60,7 @@ fn with_distances<'a>(gpu: &'a Gpu, data: &[f32], shapes: &[Shape], metric: Metr
     let batch = Batch::new(gpu, shapes, &vec![Key::MAX; shapes.len()], &[], Tuning::default()).unwrap();
     let mut recorder = Recorder::new(gpu, false).unwrap();
     let points = upload(gpu, "points", data).unwrap();
-    distances::record(&batch, &mut recorder, (&points, 0, 0), metric).unwrap();
+    block_on(distances::record(&batch, &mut recorder, (&points, 0, 0), metric)).unwrap();
     recorder.submit().unwrap();
     (batch, recorder)
 }
@@ -111,7 +112,7 @@ fn not_a_number_is_reported() {
     for (metric, bad) in Metric::OF_POINTS.into_iter().flat_map(|m| [(m, f32::NAN), (m, f32::INFINITY)]) {
         data[last.offset + 5] = bad;
         let (batch, _) = with_distances(&gpu, &data, &shapes, metric);
-        let failures: Vec<u32> = batch.read_state().unwrap().iter().map(|s| s.failure).collect();
+        let failures: Vec<u32> = block_on(batch.read_state()).unwrap().iter().map(|s| s.failure).collect();
         assert_eq!(failures, [0, 0, 0, 0, 0, 0, 0, super::FAILED_NAN], "{}", metric.name());
     }
 }
@@ -128,8 +129,8 @@ fn plain_edges(table: &[u32], n: usize) -> Vec<(u32, u32)> {
 
 /// Runs the stages from the distances to the forest.
 fn up_to_forest(batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Vec<State> {
-    graph::record(batch, recorder).unwrap();
-    graph::finish(batch, recorder).unwrap()
+    block_on(graph::record(batch, recorder)).unwrap();
+    block_on(graph::finish(batch, recorder)).unwrap()
 }
 
 /// Ranks of all pairs from their order.
@@ -257,10 +258,10 @@ fn columns_are_reduced_as_by_the_textbook() {
         let (mut batch, mut recorder) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
         let tables = tables(&batch);
         let state = up_to_forest(&batch, &mut recorder);
-        let mut columns = Columns::new(&mut batch, &state, tuning, false).unwrap();
-        columns.run(&mut batch, &mut recorder, state, &Task::unwatched()).unwrap();
+        let mut columns = block_on(Columns::new(&mut batch, &state, tuning, false)).unwrap();
+        block_on(columns.run(&mut batch, &mut recorder, state, &Task::unwatched())).unwrap();
         recorder.submit().unwrap();
-        let bars = columns.bars(&batch).unwrap();
+        let bars = block_on(columns.bars(&batch)).unwrap();
         for (i, r) in batch.records.iter().enumerate() {
             let n = r.n as usize;
             let edges = plain_edges(&tables[i], n);
@@ -311,13 +312,13 @@ fn links_collapse_as_one_by_one() {
     let (mut batch, mut recorder) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
     let tables = tables(&batch);
     let state = up_to_forest(&batch, &mut recorder);
-    let mut columns = Columns::new(&mut batch, &state, Tuning::default(), true).unwrap();
-    let state = columns.run(&mut batch, &mut recorder, state, &Task::unwatched()).unwrap();
+    let mut columns = block_on(Columns::new(&mut batch, &state, Tuning::default(), true)).unwrap();
+    let state = block_on(columns.run(&mut batch, &mut recorder, state, &Task::unwatched())).unwrap();
     let mut found = 0;
     for (i, (r, table)) in batch.records.iter().zip(&tables).enumerate() {
         let n = r.n as usize;
         let edges = plain_edges(table, n);
-        let mut open = columns.voids(&batch, i, &state[i]).unwrap().open;
+        let mut open = block_on(columns.voids(&batch, i, &state[i])).unwrap().open;
         open.sort_unstable();
         found += open.len();
         assert!(!columns.failed[i]);
@@ -348,7 +349,7 @@ fn a_loop_that_the_driver_ends_is_noticed() {
         let out = zeroed(&gpu, "turns", 3).unwrap();
         let mut recorder = Recorder::new(&gpu, false).unwrap();
         let work = Work { groups: 1, clouds: 1, a: turns, b: 200, cost: 1.0, most_groups: 0 };
-        recorder.dispatch(&kernel, &[(&out, 0, 0)], work).unwrap();
+        block_on(recorder.dispatch(&kernel, &[(&out, 0, 0)], work)).unwrap();
         recorder.submit().unwrap();
         let found: Vec<u32> = download(&gpu, &out, 0, 3).unwrap();
         assert!(found[0] == turns || found[1] == 2, "{} of {turns} turns, and nothing is said", found[0]);
@@ -366,7 +367,7 @@ fn work_is_cut_into_slices_that_add_up() {
     let batch = Batch::new(&gpu, &shapes, &vec![Key::MAX; shapes.len()], &[], Tuning::default()).unwrap();
     let mut recorder = Recorder::new(&gpu, false).unwrap().slow();
     let points = upload(&gpu, "points", &data).unwrap();
-    distances::record(&batch, &mut recorder, (&points, 0, 0), Metric::Euclidean).unwrap();
+    block_on(distances::record(&batch, &mut recorder, (&points, 0, 0), Metric::Euclidean)).unwrap();
     recorder.submit().unwrap();
     assert!(recorder.submissions() > 20, "{}", recorder.submissions());
     assert_eq!(tables(&whole), tables(&batch));
@@ -378,7 +379,7 @@ fn a_lost_device_ends_in_an_error() {
     let (data, shapes) = grid_clouds();
     let (batch, _) = with_distances(&gpu, &data, &shapes, Metric::Euclidean);
     gpu.simulate_loss();
-    let e = batch.read_state().unwrap_err();
+    let e = block_on(batch.read_state()).unwrap_err();
     assert_eq!(e.exit_code(), 1);
     assert!(e.to_string().contains("was lost"), "{e}");
 }
