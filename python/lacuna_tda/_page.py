@@ -23,7 +23,7 @@ def page(barcode: "Barcode", points: Any, title: str) -> str:
     """The page as text: see :meth:`lacuna_tda.Barcode.to_html`."""
     if barcode.n > _MOST_POINTS:
         raise ValueError(f"a page shows up to {_MOST_POINTS} points, and these are {barcode.n}")
-    template, script = _core.page()
+    template, style, script = _core.page()
     counts = ", ".join(
         f"{len(bars)} bar{'' if len(bars) == 1 else 's'} in dimension {dim}"
         for dim, bars in enumerate(barcode.diagrams)
@@ -35,6 +35,7 @@ def page(barcode: "Barcode", points: Any, title: str) -> str:
         "{{TITLE}}": html.escape(title),
         "{{ABOUT}}": html.escape(about),
         "{{FOOT}}": f"Made with lacuna_tda {__version__}.",
+        "{{STYLE}}": style,
         "{{SCRIPT}}": script,
         # A script's text ends where a tag would begin.
         "{{DATA}}": json.dumps(_data(barcode, points), separators=(",", ":")).replace(

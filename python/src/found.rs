@@ -106,8 +106,12 @@ pub fn bottleneck(py: Python<'_>, a: PyReadonlyArray2<'_, f64>, b: PyReadonlyArr
     py.detach(|| lacuna::topology::bottleneck_of(&a, &b))
 }
 
-/// The page of a barcode, and the script that it needs.
+/// The page of a barcode, and the style and the script that it needs.
 #[pyfunction]
-pub fn page() -> (&'static str, &'static str) {
-    (include_str!("../../assets/barcode/page.html"), include_str!("../../assets/barcode/draw.js"))
+pub fn page() -> (&'static str, &'static str, &'static str) {
+    (
+        include_str!("../../assets/barcode/page.html"),
+        include_str!("../../assets/barcode/draw.css"),
+        include_str!("../../assets/barcode/draw.js"),
+    )
 }

@@ -201,7 +201,7 @@ def test_points_far_from_the_origin_keep_their_distances():
         ([[0, 1], [2, 0]], {"metric": "precomputed"}, ValueError, "not symmetric"),
         ([[2, 1], [1, 0]], {"metric": "precomputed"}, ValueError, "before its ends"),
         ([1.0, 2.0], {"metric": "precomputed"}, ValueError, "all pairs"),
-        (np.zeros((70_000, 1), np.float32), {}, MemoryError, "max_points"),
+        (np.zeros((70_000, 4), np.float32), {}, MemoryError, "max_points"),
     ],
 )
 def test_what_makes_no_sense_is_refused(given, options, error, says):
