@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Peers of the engine, for `lacuna bench --suite --peers` and `cargo bench --bench suite -- --peers`.
 
-    peers.py --setup FOLDER     makes a virtual environment there and installs the peers; prints its python
+    peers.py --setup FOLDER [redzed.cpp]
+                                makes a virtual environment there and installs the peers; prints its python. RedZeD is one
+                                file of C++, which is downloaded, or taken from the path that is given, and compiled
     peers.py --list             prints the engines that are installed, one a line; of these the ones in $PEERS, if it is set
     peers.py REQUEST            measures: the request and the answer are those of src/bench/child.rs
 
 Times are of the call alone: imports, reading the input and starting Python are not in them; peak memory is of the whole process.
 """
 
+import ctypes
 import json
 import os
 import resource
@@ -15,11 +18,48 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 
-PACKAGES = ["numpy", "gudhi==3.13.0", "giotto-ph==0.2.4", "ripser==0.6.15", "holos-tda==0.9.0", "scikit-learn", "joblib"]
+PACKAGES = ["numpy", "gudhi==3.14.0a2", "giotto-ph==0.2.4", "ripser==0.6.15", "holos-tda==0.9.0", "scikit-learn", "joblib"]
+
+# RedZeD (Kapulkin and Kershaw, arXiv 2606.06310) at the commit that we measure.
+REDZED = "https://raw.githubusercontent.com/nkershaw01/RedZeD/2cbc64785200f8e3a7dcf9e0b35a3fe614c44e8b/redzed.cpp"
+# Its function for matrices, with a name and types that Python can call. It keeps the bars of the last call.
+REDZED_FOR_PYTHON = """
+#include "redzed.cpp"
+static RedzedResult last;
+extern "C" long compute(const double *d, int n, int dim, double threshold) {
+    last = redzed_flat(std::vector<double>(d, d + std::size_t(n) * n), n, dim, threshold);
+    long bars = 0;
+    for (auto &pairs : last) bars += pairs.size();
+    return bars;
+}
+extern "C" void take(double *out) {
+    for (std::size_t dim = 0; dim < last.size(); ++dim)
+        for (auto &pair : last[dim]) *out++ = dim, *out++ = pair.first, *out++ = pair.second;
+}
+"""
 
 
-def setup(folder):
+def redzed_library(python):
+    """Where the compiled RedZeD of this environment is."""
+    return os.path.join(os.path.dirname(os.path.abspath(python)), "redzed.so")
+
+
+def setup_redzed(python, source):
+    folder = os.path.dirname(redzed_library(python))
+    if source:
+        shutil.copy(source, os.path.join(folder, "redzed.cpp"))
+    else:
+        urllib.request.urlretrieve(REDZED, os.path.join(folder, "redzed.cpp"))
+    with open(os.path.join(folder, "redzed_for_python.cpp"), "w") as out:
+        out.write(REDZED_FOR_PYTHON)
+    compiler = [os.environ.get("CXX", "c++"), "-O3", "-march=native", "-DNDEBUG", "-std=c++20", "-shared", "-fPIC"]
+    files = ["redzed_for_python.cpp", "-o", redzed_library(python)]
+    subprocess.run(compiler + files, check=True, cwd=folder, stdout=sys.stderr)
+
+
+def setup(folder, redzed=None):
     python = os.path.join(folder, "Scripts" if os.name == "nt" else "bin", "python")
     if not os.path.exists(python):
         subprocess.run([sys.executable, "-m", "venv", folder], check=True, stdout=sys.stderr)
@@ -27,6 +67,10 @@ def setup(folder):
         subprocess.run([python, "-m", "pip", "install", "-q", package], stdout=sys.stderr)
     if shutil.which("nvcc"):  # Ripser++ is compiled for the card of this machine
         subprocess.run([python, "-m", "pip", "install", "-q", "ripserplusplus"], stdout=sys.stderr)
+    try:
+        setup_redzed(python, redzed)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"peers.py: RedZeD is left out: {error}", file=sys.stderr)
     print(python)
 
 
@@ -40,6 +84,8 @@ def engines():
             pass
     if "gudhi" in found:
         found.append("gudhi+collapse")
+    if os.path.exists(redzed_library(sys.executable)):
+        found.append("redzed")
     wanted = os.environ.get("PEERS")
     return [name for name in found if wanted is None or name in wanted.split()]
 
@@ -93,6 +139,24 @@ def caller(engine, kind, max_dim, threshold, threads):
             return [[(b, d) for b, d in found.get(k, [])] for k in range(max_dim + 1)]
 
         return call
+    if engine == "redzed":
+        from scipy.spatial.distance import pdist, squareform
+
+        library = ctypes.CDLL(redzed_library(sys.executable))
+        library.compute.restype = ctypes.c_long
+        numbers = np.ctypeslib.ndpointer(float, flags="C")
+        library.compute.argtypes = [numbers, ctypes.c_int, ctypes.c_int, ctypes.c_double]
+        library.take.argtypes = [numbers]
+
+        def call(x):
+            table = np.ascontiguousarray(x) if matrix else squareform(pdist(x))
+            # It goes on to the longest edge; the other engines end at the enclosing radius, where nothing is left to find.
+            end = min(limit, table.max(1).min())
+            rows = np.empty((library.compute(table, len(table), max_dim, end), 3))
+            library.take(rows)
+            return [rows[rows[:, 0] == dim, 1:] for dim in range(max_dim + 1)]
+
+        return call
     from ripser import ripser
 
     return lambda x: ripser(x, maxdim=max_dim, thresh=limit, distance_matrix=matrix)["dgms"]
@@ -137,7 +201,7 @@ def measure(request):
 
 if __name__ == "__main__":
     if sys.argv[1] == "--setup":
-        setup(sys.argv[2])
+        setup(*sys.argv[2:])
     elif sys.argv[1] == "--list":
         print("\n".join(engines()))
     else:

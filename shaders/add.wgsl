@@ -12,6 +12,7 @@
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
 @group(0) @binding(2) var<storage, read> state: array<u32>;
 @group(0) @binding(3) var<storage, read> owners: array<u32>;
+//#split
 @group(0) @binding(4) var<storage, read_write> bits: array<vec4<u32>>;
 @group(0) @binding(5) var<storage, read_write> pivots: array<u32>;
 @group(0) @binding(6) var<storage, read_write> progress: array<atomic<u32>>;

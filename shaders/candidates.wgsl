@@ -9,6 +9,7 @@
 
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
+//#split
 @group(0) @binding(2) var<storage, read> table: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> near: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read_write> state: array<atomic<u32>>;
@@ -22,10 +23,10 @@ fn open(c: Cloud, v: u32, others: u32, keys: vec4<u32>) -> vec4<bool> {
     let lengths = near[at + 1u];
     let row = c.row / 4u;
     let column = c.table / 4u + others;
-    let closed = ((vec4<u32>(lengths.x) < keys) & (table[column + points.x * row] < keys))
-        | ((vec4<u32>(lengths.y) < keys) & (table[column + points.y * row] < keys))
-        | ((vec4<u32>(lengths.z) < keys) & (table[column + points.z * row] < keys))
-        | ((vec4<u32>(lengths.w) < keys) & (table[column + points.w * row] < keys));
+    let closed = ((vec4<u32>(lengths.x) < keys) & (table_at(column + points.x * row) < keys))
+        | ((vec4<u32>(lengths.y) < keys) & (table_at(column + points.y * row) < keys))
+        | ((vec4<u32>(lengths.z) < keys) & (table_at(column + points.z * row) < keys))
+        | ((vec4<u32>(lengths.w) < keys) & (table_at(column + points.w * row) < keys));
     return !closed;
 }
 
@@ -46,10 +47,10 @@ fn main(
     let row = c.row / 4u;
     let first = c.table / 4u + i.x * row + block.y;
     let last = c.n - 1u - i.x;  // rows beyond the end are read as the last one
-    let k0 = table[first];
-    let k1 = table[first + min(1u, last) * row];
-    let k2 = table[first + min(2u, last) * row];
-    let k3 = table[first + min(3u, last) * row];
+    let k0 = table_at(first);
+    let k1 = table_at(first + min(1u, last) * row);
+    let k2 = table_at(first + min(2u, last) * row);
+    let k3 = table_at(first + min(3u, last) * row);
     var p0 = below(i.x, j, c.n) & (k0 <= limit);
     var p1 = below(i.y, j, c.n) & (k1 <= limit);
     var p2 = below(i.z, j, c.n) & (k2 <= limit);
@@ -87,9 +88,9 @@ fn main(
     if count == 0u {
         return;
     }
-    var at = c.roles + atomicAdd(&state[c.index * STATE_WORDS + TODO], count);
-    at = list(at, j.x, i, c0);
-    at = list(at, j.y, i, c1);
-    at = list(at, j.z, i, c2);
-    at = list(at, j.w, i, c3);
+    var at = c.todo + atomicAdd(&state[c.index * STATE_WORDS + TODO], count);
+    at = list(c, at, j.x, i, c0);
+    at = list(c, at, j.y, i, c1);
+    at = list(c, at, j.z, i, c2);
+    at = list(c, at, j.w, i, c3);
 }

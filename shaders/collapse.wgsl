@@ -9,9 +9,12 @@
 
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
+//#split
 @group(0) @binding(2) var<storage, read> table: array<u32>;
+//#split
 @group(0) @binding(3) var<storage, read> levels: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read_write> state: array<atomic<u32>>;
+//#split
 @group(0) @binding(5) var<storage, read> roles: array<u32>;
 @group(0) @binding(6) var<storage, read> pending: array<u32>;
 @group(0) @binding(7) var<storage, read_write> open: array<u32>;
@@ -80,15 +83,15 @@ fn absorb(c: Cloud, v: u32, key: u32, name: u32, l: u32) -> u32 {
 // Collapses one link.
 fn look_at(c: Cloud, item: u32) {
     let index = c.index;
-    let name = pending[c.roles + item];
+    let name = pending[c.todo + item];
     let i = name >> 16u;
     let j = name & 0xffffu;
-    let key = table[c.table + i * c.row + j];
+    let key = table_at(c.table + i * c.row + j);
     let l = level_of(c, key);
     for (var q = 0u; q < c.quads; q++) {
         scratch[at(LEFT, q, c.quads)] = lune_quad(c, i, j, key, l, q);
     }
-    if absorb(c, roles[c.roles + pair_of(i, j)] - 1u, key, name, l) == EVERYTHING {
+    if absorb(c, roles_at(c.roles + pair_of(i, j)) - 1u, key, name, l) == EVERYTHING {
         return;
     }
     var changed = true;

@@ -14,9 +14,11 @@
 
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
+//#split
 @group(0) @binding(2) var<storage, read> roles: array<u32>;
 @group(0) @binding(3) var<storage, read_write> state: array<atomic<u32>>;
 @group(0) @binding(4) var<storage, read> columns: array<vec4<u32>>;
+//#split
 @group(0) @binding(5) var<storage, read_write> bits: array<u32>;
 @group(0) @binding(6) var<storage, read_write> lists: array<u32>;  // names
 @group(0) @binding(7) var<storage, read_write> pivots: array<u32>;
@@ -41,7 +43,7 @@ fn expand(c: Cloud, slot: u32, threads: u32, thread: u32) {
         looks++;
         let v = edge >> 16u;
         let w = edge & 0xffffu;
-        let role = roles[c.roles + pair_of(v, w)];
+        let role = roles_at(c.roles + pair_of(v, w));
         if role < LOOP && length < slice.a && looks < LOOKS {
             lists[length * threads + thread] = name_of(w, role - 1u);
             length++;
@@ -54,7 +56,8 @@ fn expand(c: Cloud, slot: u32, threads: u32, thread: u32) {
         }
         if role != MERGE {
             let born = role - LOOP;
-            bits[row + born / 32u] ^= 1u << (born % 32u);
+            let word = row + born / 32u;
+            set_bits(word, bits_at(word) ^ (1u << (born % 32u)));
             youngest = max(youngest, born + 1u);
         }
         if length == 0u {
@@ -65,7 +68,7 @@ fn expand(c: Cloud, slot: u32, threads: u32, thread: u32) {
     }
     var pivot = NO_EDGE;
     for (var word = (youngest + 31u) / 32u; word > 0u; word--) {
-        let found = bits[row + word - 1u];
+        let found = bits_at(row + word - 1u);
         if found != 0u {
             pivot = (word - 1u) * 32u + 31u - countLeadingZeros(found);
             break;

@@ -10,9 +10,12 @@
 
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
+//#split
 @group(0) @binding(2) var<storage, read> table: array<u32>;
+//#split
 @group(0) @binding(3) var<storage, read> levels: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read_write> state: array<atomic<u32>>;
+//#split
 @group(0) @binding(5) var<storage, read> roles: array<u32>;
 @group(0) @binding(6) var<storage, read> pending: array<u32>;
 @group(0) @binding(7) var<storage, read_write> columns: array<vec4<u32>>;
@@ -31,16 +34,16 @@ fn at(kind: u32, q: u32, quads: u32, threads: u32, thread: u32) -> u32 {
 // Finds the components of one link.
 fn look_at(c: Cloud, item: u32, threads: u32, thread: u32) {
     let index = c.index;
-    let name = pending[c.roles + item];
+    let name = pending[c.todo + item];
     let i = name >> 16u;
     let j = name & 0xffffu;
-    let key = table[c.table + i * c.row + j];
+    let key = table_at(c.table + i * c.row + j);
     let l = level_of(c, key);
     for (var q = 0u; q < c.quads; q++) {
         scratch[at(REST, q, c.quads, threads, thread)] = lune_quad(c, i, j, key, l, q);
         scratch[at(FRONT, q, c.quads, threads, thread)] = vec4<u32>(0u);
     }
-    let apex = roles[c.roles + pair_of(i, j)] - 1u;
+    let apex = roles_at(c.roles + pair_of(i, j)) - 1u;
     var v = apex;
     loop {
         // Floods on from v, the root of another component or a point of the front.

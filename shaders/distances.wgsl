@@ -14,6 +14,7 @@ override METRIC: u32 = 0u;  // 0 squared differences, 1 cityblock, 2 chebyshev, 
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
 @group(0) @binding(2) var<storage, read> points: array<f32>;
 @group(0) @binding(3) var<storage, read_write> state: array<atomic<u32>>;
+//#split
 @group(0) @binding(4) var<storage, read_write> table: array<vec4<u32>>;
 
 // Coordinate k of four points; those beyond the last are the last.
@@ -134,22 +135,22 @@ fn main(
     let below = c.table / 4u + i.x * row + bj;
     let above = c.table / 4u + j.x * row + bi;
     if i.x < c.n {
-        table[below] = k0;
+        set_table(below, k0);
     }
     if i.y < c.n {
-        table[below + row] = k1;
+        set_table(below + row, k1);
     }
     if i.z < c.n {
-        table[below + 2u * row] = k2;
+        set_table(below + 2u * row, k2);
     }
     if i.w < c.n {
-        table[below + 3u * row] = k3;
+        set_table(below + 3u * row, k3);
     }
     if bi == bj {
         return;
     }
-    table[above] = vec4<u32>(k0.x, k1.x, k2.x, k3.x);
-    table[above + row] = vec4<u32>(k0.y, k1.y, k2.y, k3.y);
-    table[above + 2u * row] = vec4<u32>(k0.z, k1.z, k2.z, k3.z);
-    table[above + 3u * row] = vec4<u32>(k0.w, k1.w, k2.w, k3.w);
+    set_table(above, vec4<u32>(k0.x, k1.x, k2.x, k3.x));
+    set_table(above + row, vec4<u32>(k0.y, k1.y, k2.y, k3.y));
+    set_table(above + 2u * row, vec4<u32>(k0.z, k1.z, k2.z, k3.z));
+    set_table(above + 3u * row, vec4<u32>(k0.w, k1.w, k2.w, k3.w));
 }

@@ -12,6 +12,7 @@
 @group(0) @binding(2) var<storage, read> graph: array<vec2<u32>>;
 @group(0) @binding(3) var<storage, read_write> state: array<u32>;
 @group(0) @binding(4) var<storage, read_write> forest: array<u32>;
+//#split
 @group(0) @binding(5) var<storage, read_write> roles: array<u32>;
 @group(0) @binding(6) var<storage, read_write> births: array<u32>;
 
@@ -68,7 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             last = edge.x;
             born++;
         }
-        roles[c.roles + pair_of(i, j)] = role;
+        set_roles(c.roles + pair_of(i, j), role);
     }
     state[at + MERGES] = merged;
     state[at + BIRTHS] = born;

@@ -7,25 +7,31 @@
 
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
-@group(0) @binding(2) var<storage, read> table: array<u32>;
-@group(0) @binding(3) var<storage, read> rows: array<vec4<u32>>;  // the table again, four entries at a time
-@group(0) @binding(4) var<storage, read> todo: array<u32>;
-@group(0) @binding(5) var<storage, read_write> state: array<atomic<u32>>;
-@group(0) @binding(6) var<storage, read_write> graph: array<vec2<u32>>;
+//#split
+@group(0) @binding(2) var<storage, read> table: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read> todo: array<u32>;
+@group(0) @binding(4) var<storage, read_write> state: array<atomic<u32>>;
+@group(0) @binding(5) var<storage, read_write> graph: array<vec2<u32>>;
+
+// The entry at a place of the table, whose binding shows four at a time.
+fn entry(at: u32) -> u32 {
+    let four = table_at(at / 4u);
+    return four[at % 4u];
+}
 
 // Whether no point is in the lune of the edge {i, j}.
 fn is_empty(c: Cloud, i: u32, j: u32, key: u32, name: u32) -> bool {
     let row_i = c.table + i * c.row;
     let row_j = c.table + j * c.row;
     for (var q = 0u; q < c.row / 4u; q++) {
-        let longer = max(rows[row_i / 4u + q], rows[row_j / 4u + q]);
+        let longer = max(table_at(row_i / 4u + q), table_at(row_j / 4u + q));
         if any(longer < vec4<u32>(key)) {
             return false;
         }
         if any(longer == vec4<u32>(key)) {
             // Ties go by the names of the edges.
             for (var z = 4u * q; z < min(4u * q + 4u, c.n); z++) {
-                if before(table[row_i + z], i, z, key, name) && before(table[row_j + z], j, z, key, name) {
+                if before(entry(row_i + z), i, z, key, name) && before(entry(row_j + z), j, z, key, name) {
                     return false;
                 }
             }
@@ -44,10 +50,10 @@ fn main(
     let index = c.index;
     let count = atomicLoad(&state[index * STATE_WORDS + TODO]);
     for (var item = (slice.first + group_of(group, groups)) * 64u + lane; item < count; item += slice.a) {
-        let name = todo[c.roles + item];
+        let name = todo[c.todo + item];
         let i = name >> 16u;
         let j = name & 0xffffu;
-        let key = table[c.table + i * c.row + j];
+        let key = entry(c.table + i * c.row + j);
         if is_empty(c, i, j, key, name) {
             let at = atomicAdd(&state[index * STATE_WORDS + GRAPH], 1u);
             if at < c.graph_capacity {

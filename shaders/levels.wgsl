@@ -6,12 +6,14 @@
 
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
+//#split
 @group(0) @binding(2) var<storage, read> table: array<vec4<u32>>;
+//#split
 @group(0) @binding(3) var<storage, read_write> levels: array<u32>;  // the thresholds of all clouds, then the bits
 
 // Four thresholds, from number `at` on.
 fn thresholds(at: u32) -> vec4<u32> {
-    return vec4<u32>(levels[at], levels[at + 1u], levels[at + 2u], levels[at + 3u]);
+    return vec4<u32>(levels_at(at), levels_at(at + 1u), levels_at(at + 2u), levels_at(at + 3u));
 }
 
 // The bits of four points, from bit number `bit` on, at four thresholds.
@@ -50,7 +52,7 @@ fn main(
         if w * 32u + 4u * q >= c.n {
             break;
         }
-        let keys = table[first + q];
+        let keys = table_at(first + q);
         a |= near(keys, limits_a, 4u * q);
         b |= near(keys, limits_b, 4u * q);
         c2 |= near(keys, limits_c, 4u * q);
@@ -59,9 +61,9 @@ fn main(
     let step = 4u * c.n * c.quads;
     let at = 4u * (c.levels + v * c.quads) + w;
     for (var l = 0u; l < 4u; l++) {
-        levels[at + l * step] = a[l];
-        levels[at + (4u + l) * step] = b[l];
-        levels[at + (8u + l) * step] = c2[l];
-        levels[at + (12u + l) * step] = d[l];
+        set_levels(at + l * step, a[l]);
+        set_levels(at + (4u + l) * step, b[l]);
+        set_levels(at + (8u + l) * step, c2[l]);
+        set_levels(at + (12u + l) * step, d[l]);
     }
 }

@@ -7,11 +7,14 @@
 
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
+//#split
 @group(0) @binding(2) var<storage, read> table: array<u32>;
 @group(0) @binding(3) var<storage, read> near: array<vec4<u32>>;
+//#split
 @group(0) @binding(4) var<storage, read> levels: array<vec4<u32>>;
 @group(0) @binding(5) var<storage, read_write> state: array<atomic<u32>>;
 @group(0) @binding(6) var<storage, read> todo: array<u32>;
+//#split
 @group(0) @binding(7) var<storage, read_write> roles: array<u32>;
 @group(0) @binding(8) var<storage, read_write> pending: array<u32>;
 //#import levels
@@ -25,7 +28,7 @@ fn joined(c: Cloud, i: u32, j: u32, v: u32, key: u32, q: u32, points: vec4<u32>)
     while any(left != vec4<u32>(0u)) {
         let w = first_point(q, left);
         left &= ~only(w);
-        if w != v && !before(table[c.table + v * c.row + w], v, w, key, name) && in_lune(c, i, j, key, w) {
+        if w != v && !before(table_at(c.table + v * c.row + w), v, w, key, name) && in_lune(c, i, j, key, w) {
             return false;
         }
     }
@@ -35,11 +38,11 @@ fn joined(c: Cloud, i: u32, j: u32, v: u32, key: u32, q: u32, points: vec4<u32>)
 // Looks for the tip of a cone in one link.
 fn look_at(c: Cloud, item: u32) {
     let index = c.index;
-    let name = todo[c.roles + item];
+    let name = todo[c.todo + item];
     let i = name >> 16u;
     let j = name & 0xffffu;
     let t = pair_of(i, j);
-    let key = table[c.table + i * c.row + j];
+    let key = table_at(c.table + i * c.row + j);
     let l = level_of(c, key);
     var next_i = near[2u * (c.vertices + i)];
     var next_j = near[2u * (c.vertices + j)];
@@ -64,7 +67,7 @@ fn look_at(c: Cloud, item: u32) {
             cone = joined(c, i, j, v, key, q, doubtful);
         }
         if cone {
-            roles[c.roles + t] = v + 1u;
+            set_roles(c.roles + t, v + 1u);
             return;
         }
     }
@@ -74,8 +77,8 @@ fn look_at(c: Cloud, item: u32) {
     if apex == NO_EDGE {
         return;  // an edge of the graph, whose role is known
     }
-    roles[c.roles + t] = apex + 1u;
-    pending[c.roles + atomicAdd(&state[index * STATE_WORDS + PENDING], 1u)] = name;
+    set_roles(c.roles + t, apex + 1u);
+    pending[c.todo + atomicAdd(&state[index * STATE_WORDS + PENDING], 1u)] = name;
 }
 
 @compute @workgroup_size(64)

@@ -8,6 +8,7 @@
 
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
+//#split
 @group(0) @binding(2) var<storage, read> table: array<u32>;
 @group(0) @binding(3) var<storage, read_write> state: array<atomic<u32>>;
 @group(0) @binding(4) var<storage, read_write> near: array<vec4<u32>>;
@@ -28,7 +29,7 @@ fn main(
     var nearest = vec4<u32>(i);
     var keys = vec4<u32>(NO_EDGE);
     for (var j = 0u; j < c.n; j++) {
-        let key = table[c.table + j * c.row + i];
+        let key = table_at(c.table + j * c.row + i);
         if j != i {
             farthest = max(farthest, key);
         }

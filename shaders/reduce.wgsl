@@ -11,6 +11,7 @@
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
 @group(0) @binding(2) var<storage, read_write> state: array<u32>;
 @group(0) @binding(3) var<storage, read> columns: array<vec4<u32>>;
+//#split
 @group(0) @binding(4) var<storage, read_write> bits: array<vec4<u32>>;
 @group(0) @binding(5) var<storage, read_write> pivots: array<u32>;
 @group(0) @binding(6) var<storage, read_write> owners: array<u32>;

@@ -7,6 +7,7 @@
 
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
+//#split
 @group(0) @binding(2) var<storage, read> table: array<u32>;
 @group(0) @binding(3) var<storage, read> state: array<u32>;
 @group(0) @binding(4) var<storage, read_write> sample: array<u32>;
@@ -27,7 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let t = select(u32(f32(s) * (f32(c.pairs) / f32(size))), s, c.pairs <= size);
         if t < c.pairs {
             let i = larger_of(t);
-            key = table[c.table + i * c.row + t - i * (i - 1u) / 2u];
+            key = table_at(c.table + i * c.row + t - i * (i - 1u) / 2u);
             key = select(NO_EDGE, key, key <= state[index * STATE_WORDS + LIMIT]);
         }
         keys[s] = key;

@@ -6,6 +6,7 @@
 
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
+//#split
 @group(0) @binding(2) var<storage, read> table: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read_write> state: array<atomic<u32>>;
 @group(0) @binding(4) var<storage, read_write> todo: array<u32>;
@@ -29,10 +30,10 @@ fn main(
     let last = c.n - 1u - i.x;  // rows beyond the end are read as the last one
     let low = vec4<u32>(c.low);
     let high = vec4<u32>(c.high);
-    let k0 = table[first];
-    let k1 = table[first + min(1u, last) * row];
-    let k2 = table[first + min(2u, last) * row];
-    let k3 = table[first + min(3u, last) * row];
+    let k0 = table_at(first);
+    let k1 = table_at(first + min(1u, last) * row);
+    let k2 = table_at(first + min(2u, last) * row);
+    let k3 = table_at(first + min(3u, last) * row);
     let p0 = below(i.x, j, c.n) & (k0 >= low) & (k0 <= high);
     let p1 = below(i.y, j, c.n) & (k1 >= low) & (k1 <= high);
     let p2 = below(i.z, j, c.n) & (k2 >= low) & (k2 <= high);
@@ -41,9 +42,9 @@ fn main(
     if count == 0u {
         return;
     }
-    var at = c.roles + atomicAdd(&state[c.index * STATE_WORDS + TODO], count);
-    at = list(at, i.x, j, p0);
-    at = list(at, i.y, j, p1);
-    at = list(at, i.z, j, p2);
-    at = list(at, i.w, j, p3);
+    var at = c.todo + atomicAdd(&state[c.index * STATE_WORDS + TODO], count);
+    at = list(c, at, i.x, j, p0);
+    at = list(c, at, i.y, j, p1);
+    at = list(c, at, i.z, j, p2);
+    at = list(c, at, i.w, j, p3);
 }

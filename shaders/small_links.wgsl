@@ -8,11 +8,14 @@
 
 @group(0) @binding(0) var<uniform> slice: Slice;
 @group(0) @binding(1) var<storage, read> clouds: array<Cloud>;
+//#split
 @group(0) @binding(2) var<storage, read> table: array<u32>;
 @group(0) @binding(3) var<storage, read> near: array<vec4<u32>>;
+//#split
 @group(0) @binding(4) var<storage, read> levels: array<vec4<u32>>;
 @group(0) @binding(5) var<storage, read_write> state: array<atomic<u32>>;
 @group(0) @binding(6) var<storage, read> todo: array<u32>;
+//#split
 @group(0) @binding(7) var<storage, read_write> roles: array<u32>;
 @group(0) @binding(8) var<storage, read_write> columns: array<vec4<u32>>;
 //#import levels
@@ -27,10 +30,10 @@ fn holds(low: vec4<u32>, high: vec4<u32>, v: u32) -> bool {
 // Finds the components of one link.
 fn look_at(c: Cloud, item: u32) {
     let index = c.index;
-    let name = todo[c.roles + item];
+    let name = todo[c.todo + item];
     let i = name >> 16u;
     let j = name & 0xffffu;
-    let key = table[c.table + i * c.row + j];
+    let key = table_at(c.table + i * c.row + j);
     let l = level_of(c, key);
     var low = lune_quad(c, i, j, key, l, 0u);
     var high = vec4<u32>(0u);
@@ -55,7 +58,7 @@ fn look_at(c: Cloud, item: u32) {
     if apex == NO_EDGE {
         return;  // an edge of the graph, whose role is known
     }
-    roles[c.roles + pair_of(i, j)] = apex + 1u;
+    set_roles(c.roles + pair_of(i, j), apex + 1u);
     var v = apex;
     loop {
         // v is the root of a component.

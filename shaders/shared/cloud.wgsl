@@ -25,6 +25,8 @@ struct Cloud {
     births: u32,          // number of loops
     low: u32,             // the block that is being looked at: edges with keys from here
     high: u32,            // up to here
+    todo: u32,            // first entry in the lists of edges
+    todo_capacity: u32,   // how many edges a list has room for
 }
 
 // One dispatch: the first item and the first cloud of its slice, and two numbers whose meaning is

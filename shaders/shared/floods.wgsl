@@ -7,7 +7,7 @@ fn nearer(c: Cloud, v: u32, key: u32, name: u32, q: u32, among: vec4<u32>) -> ve
     while any(left != vec4<u32>(0u)) {
         let z = first_point(q, left);
         left &= ~only(z);
-        if before(table[c.table + v * c.row + z], v, z, key, name) {
+        if before(table_at(c.table + v * c.row + z), v, z, key, name) {
             found |= only(z);
         }
     }

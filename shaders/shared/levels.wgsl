@@ -9,14 +9,14 @@
 fn level_of(c: Cloud, key: u32) -> u32 {
     var below = vec4<u32>(0u);
     for (var k = 0u; k < 4u; k++) {
-        below += select(vec4<u32>(0u), vec4<u32>(1u), levels[c.thresholds + k] < vec4<u32>(key));
+        below += select(vec4<u32>(0u), vec4<u32>(1u), levels_at(c.thresholds + k) < vec4<u32>(key));
     }
     return min(below.x + below.y + below.z + below.w, 15u);
 }
 
 // Points within level l of v: those of number 128 q to 128 q + 127.
 fn within(c: Cloud, l: u32, v: u32, q: u32) -> vec4<u32> {
-    return levels[c.levels + (l * c.n + v) * c.quads + q];
+    return levels_at(c.levels + (l * c.n + v) * c.quads + q);
 }
 
 // Points that are surely nearer to v than an edge of level l is long.
@@ -51,7 +51,7 @@ fn only(z: u32) -> vec4<u32> {
 // Whether z is closer to both ends of the edge {i, j} than it is long.
 fn in_lune(c: Cloud, i: u32, j: u32, key: u32, z: u32) -> bool {
     let name = name_of(i, j);
-    return before(table[c.table + i * c.row + z], i, z, key, name) && before(table[c.table + j * c.row + z], j, z, key, name);
+    return before(table_at(c.table + i * c.row + z), i, z, key, name) && before(table_at(c.table + j * c.row + z), j, z, key, name);
 }
 
 // The first point of four words, or NO_EDGE. Without a branch: there is one such step for every

@@ -7,8 +7,8 @@ fn add_column(c: Cloud, sink: u32, source: u32, pivot: u32) -> u32 {
     let by = c.bits + source * c.bit_quads;
     var next = NO_EDGE;
     for (var q = 0u; q <= pivot / 128u; q++) {
-        let sum = bits[to + q] ^ bits[by + q];
-        bits[to + q] = sum;
+        let sum = bits_at(to + q) ^ bits_at(by + q);
+        set_bits(to + q, sum);
         if any(sum != vec4<u32>(0u)) {
             next = q * 128u + highest(sum);
         }

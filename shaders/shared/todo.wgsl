@@ -8,13 +8,15 @@ fn how_many(a: vec4<bool>, b: vec4<bool>, c: vec4<bool>, d: vec4<bool>) -> u32 {
     return each.x + each.y + each.z + each.w;
 }
 
-// Lists those pairs of point i and four others that are wanted, from place `at` on; returns the
-// place behind them.
-fn list(at: u32, i: u32, j: vec4<u32>, pairs: vec4<bool>) -> u32 {
+// Lists those pairs of point i and four others that are wanted, from place `at` on, as far as there
+// is room; returns the place behind them.
+fn list(c: Cloud, at: u32, i: u32, j: vec4<u32>, pairs: vec4<bool>) -> u32 {
     var next = at;
     for (var k = 0u; k < 4u; k++) {
         if pairs[k] {
-            todo[next] = name_of(i, j[k]);
+            if next < c.todo + c.todo_capacity {
+                todo[next] = name_of(i, j[k]);
+            }
             next++;
         }
     }

@@ -1,5 +1,6 @@
 //! Which adapters there are, and which one is meant.
 
+use super::Parts;
 use crate::error::{Error, Result};
 
 /// One adapter as `lacuna devices` shows it.
@@ -24,7 +25,8 @@ pub struct AdapterRecord {
     pub max_buffer_bytes: u64,
     /// Largest part of a buffer that a shader can see at once, in bytes.
     pub max_binding_bytes: u64,
-    /// Largest single cloud: its `n x n` table of 4-byte ranks must fit one binding.
+    /// Largest single cloud whose arrays the shaders can be shown. They are cut into parts where
+    /// they are larger than one binding. The device's memory may be too small for it all the same.
     pub max_points: usize,
     /// Workgroup memory in bytes.
     pub workgroup_bytes: u32,
@@ -75,7 +77,7 @@ impl AdapterRecord {
             software: info.device_type == wgpu::DeviceType::Cpu,
             max_buffer_bytes: limits.max_buffer_size,
             max_binding_bytes: limits.max_storage_buffer_binding_size,
-            max_points: most_points(usable_binding(limits)),
+            max_points: most_points(usable_binding(limits), limits.max_storage_buffers_per_shader_stage),
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
             workgroup_invocations: limits.max_compute_invocations_per_workgroup,
             features: known.iter().filter(|(_, f)| has.contains(*f)).map(|(name, _)| (*name).into()).collect(),
@@ -83,15 +85,37 @@ impl AdapterRecord {
     }
 }
 
-/// The largest n for which a table of n rows fits so many bytes; its rows are padded to a multiple
-/// of four words.
-fn most_points(bytes: u64) -> usize {
-    let words = bytes / 4;
-    let mut n = words.isqrt();
-    while n > 0 && n * n.next_multiple_of(4) > words {
-        n -= 1;
+/// Levels of nearness that the engine keeps for every point, as rows of bits.
+pub(crate) const LEVELS: u32 = 16;
+/// The most storage buffers that a shader of the engine has while its arrays have one part each.
+pub(crate) const STORAGE_BUFFERS: u32 = 8;
+
+/// The arrays of a cloud of `n` points that grow as the square of `n`, and their words: lengths of
+/// all pairs in rows of a multiple of four, what each edge does, and rows of bits. They may be
+/// larger than a binding, and are then cut into parts.
+pub(crate) fn words_of_arrays(n: u64) -> [(&'static str, u64); 3] {
+    let levels = 4 * u64::from(LEVELS) * n * n.div_ceil(128) + 16;
+    [("table", n * n.next_multiple_of(4)), ("roles", n * n.saturating_sub(1) / 2), ("levels", levels)]
+}
+
+/// Whether a shader can be shown the arrays of `n` points, which are numbered by 16 bits, where a
+/// binding shows so many bytes and a shader may have so many of them.
+pub(crate) fn can_be_shown(n: u64, binding: u64, storage_buffers: u32) -> bool {
+    n <= u64::from(u16::MAX) && Parts::of(&words_of_arrays(n), binding).more() + STORAGE_BUFFERS <= storage_buffers
+}
+
+/// The most points of a cloud that a shader can be shown.
+pub(crate) fn most_points(binding: u64, storage_buffers: u32) -> usize {
+    let (mut fits, mut not) = (0, u64::from(u16::MAX) + 1);
+    while not - fits > 1 {
+        let middle = u64::midpoint(fits, not);
+        if can_be_shown(middle, binding, storage_buffers) {
+            fits = middle;
+        } else {
+            not = middle;
+        }
     }
-    n as usize
+    fits as usize
 }
 
 /// Bytes that one binding can show to our shaders: positions in them are 32-bit, so drivers that
@@ -167,13 +191,16 @@ pub(super) fn find(records: &[AdapterRecord], choice: &AdapterChoice) -> Result<
 mod tests {
     use super::*;
 
-    /// What is promised fits, and one point more does not, with rows of a multiple of four words.
+    /// With eight bindings every array has to fit one; each further binding takes a part more.
     #[test]
-    fn tables_fit_their_bindings() {
-        for (bytes, most) in [(0, 0), (16, 1), (128 << 20, 5792), (i32::MAX as u64 & !3, 23_168), (4 * 100 * 100 - 4, 99)] {
-            assert_eq!(most_points(bytes), most, "{bytes}");
-            let table = |n: usize| 4 * (n * n.next_multiple_of(4)) as u64;
-            assert!(table(most) <= bytes && table(most + 1) > bytes);
+    fn arrays_fit_their_bindings() {
+        let two = i32::MAX as u64 & !3;
+        for (bytes, buffers, most) in
+            [(128 << 20, 8, 5792), (two, 8, 23_168), (two, 9, 32_767), (two, 21, 65_535), (128 << 20, 7, 0)]
+        {
+            assert_eq!(most_points(bytes, buffers), most, "{bytes} {buffers}");
+            assert!(most == 0 || can_be_shown(most as u64, bytes, buffers));
+            assert!(!can_be_shown(most as u64 + 1, bytes, buffers));
         }
     }
 

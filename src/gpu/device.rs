@@ -2,6 +2,7 @@
 
 use super::adapter::{self, AdapterChoice, AdapterRecord};
 use super::kernel::Kernel;
+use super::source::Parts;
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 #[cfg(not(target_arch = "wasm32"))]
@@ -21,7 +22,7 @@ struct Inner {
     record: AdapterRecord,
     /// Why the device was lost, once it is.
     lost: Arc<Mutex<Option<String>>>,
-    kernels: Mutex<HashMap<&'static str, Arc<Kernel>>>,
+    kernels: Mutex<HashMap<(&'static str, Parts), Arc<Kernel>>>,
     /// What was done, and what the browser will say of it.
     #[cfg(target_arch = "wasm32")]
     unheard: Mutex<Vec<(String, std::pin::Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>)>>,
@@ -193,14 +194,25 @@ impl Gpu {
         adapter::usable_binding(&self.inner.device.limits())
     }
 
-    /// The kernel of that name, built on its first use.
-    pub(crate) fn kernel(&self, name: &'static str, build: impl FnOnce() -> Result<Kernel>) -> Result<Arc<Kernel>> {
+    /// Bindings to storage buffers that a shader may have.
+    pub(crate) fn max_storage_buffers(&self) -> u32 {
+        self.inner.device.limits().max_storage_buffers_per_shader_stage
+    }
+
+    /// The kernel of that name for arrays of these parts, built on its first use.
+    pub(crate) fn kernel(
+        &self,
+        name: &'static str,
+        parts: &Parts,
+        build: impl FnOnce() -> Result<Kernel>,
+    ) -> Result<Arc<Kernel>> {
         let mut kernels = self.inner.kernels.lock().map_err(|_| Error::Internal("a kernel build panicked".into()))?;
-        if let Some(kernel) = kernels.get(name) {
+        let key = (name, parts.clone());
+        if let Some(kernel) = kernels.get(&key) {
             return Ok(Arc::clone(kernel));
         }
         let kernel = Arc::new(build()?);
-        kernels.insert(name, Arc::clone(&kernel));
+        kernels.insert(key, Arc::clone(&kernel));
         Ok(kernel)
     }
 

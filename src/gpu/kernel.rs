@@ -1,7 +1,8 @@
 //! One shader with its pipeline.
 
-use super::Gpu;
-use crate::error::{Error, Result};
+use super::source::expand;
+use super::{Gpu, Parts};
+use crate::error::Result;
 
 /// A compiled compute shader; its entry point is `main`, its bindings are group 0, counted from 0.
 pub(crate) struct Kernel {
@@ -11,13 +12,20 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// Compiles `source` after pasting in what it imports from `shared`, with the given override
-    /// constants.
+    /// Compiles `source` after pasting in what it imports from `shared` and the parts of its arrays,
+    /// with the given override constants.
     ///
     /// # Errors
     /// [`Error::Device`] with the compiler's message when the device refuses it.
-    pub fn new(gpu: &Gpu, name: &'static str, source: &str, shared: &[(&str, &str)], constants: &[(&str, f64)]) -> Result<Self> {
-        let source = expand_imports(source, shared)?;
+    pub fn new(
+        gpu: &Gpu,
+        name: &'static str,
+        source: &str,
+        shared: &[(&str, &str)],
+        parts: &Parts,
+        constants: &[(&str, f64)],
+    ) -> Result<Self> {
+        let source = expand(source, shared, parts)?;
         gpu.scoped(name, || {
             let module = gpu.device().create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(name),
@@ -36,23 +44,4 @@ impl Kernel {
             Self { name, pipeline, layout }
         })
     }
-}
-
-/// Replaces every line `//#import name` by the shared piece of that name.
-///
-/// # Errors
-/// [`Error::Internal`] when a shader names a piece that there is not.
-pub(crate) fn expand_imports(source: &str, shared: &[(&str, &str)]) -> Result<String> {
-    let mut out = String::with_capacity(source.len() + 4096);
-    for line in source.lines() {
-        match line.strip_prefix("//#import ") {
-            None => out.push_str(line),
-            Some(name) => {
-                let piece = shared.iter().find(|(n, _)| *n == name.trim());
-                out.push_str(piece.ok_or_else(|| Error::Internal(format!("no shared shader '{name}'")))?.1);
-            }
-        }
-        out.push('\n');
-    }
-    Ok(out)
 }

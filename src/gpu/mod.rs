@@ -10,8 +10,11 @@ mod buffer;
 mod device;
 mod kernel;
 mod recorder;
+mod source;
+mod split;
 
 pub use adapter::{AdapterChoice, AdapterRecord, adapters};
+pub(crate) use adapter::{LEVELS, STORAGE_BUFFERS, can_be_shown, most_points, words_of_arrays};
 #[cfg(feature = "nn")]
 pub(crate) use buffer::count_read_back;
 #[cfg(test)]
@@ -20,8 +23,10 @@ pub use buffer::read_back_bytes;
 pub(crate) use buffer::{download, upload, zeroed};
 pub use device::Gpu;
 pub(crate) use kernel::Kernel;
+pub(crate) use recorder::{Bound, Recorder, Work, all};
+pub(crate) use source::Parts;
 #[cfg(test)]
-pub(crate) use kernel::expand_imports;
-pub(crate) use recorder::{Recorder, Work};
+pub(crate) use source::expand;
+pub(crate) use split::Split;
 /// The version of wgpu whose devices and buffers the engine takes.
 pub use wgpu;

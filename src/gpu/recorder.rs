@@ -1,5 +1,6 @@
 //! Collects dispatches into submissions that stay short.
 
+use super::source::STEP;
 use super::{Gpu, Kernel};
 use crate::clock::Instant;
 use crate::error::{Error, Result};
@@ -44,14 +45,22 @@ struct Timings {
     totals: Vec<(&'static str, f64)>,
 }
 
-/// What a kernel works on: bindings 1, 2, ... as (buffer, first byte, bytes); 0 bytes is the whole
-/// buffer.
-pub(crate) type Bindings<'a> = &'a [(&'a wgpu::Buffer, u64, u64)];
+/// What a binding shows: the parts of an array, the first byte, and the bytes, of which 0 are all.
+pub(crate) type Bound<'a> = (&'a [wgpu::Buffer], u64, u64);
+/// What a kernel works on: bindings 1, 2, ...
+pub(crate) type Bindings<'a> = &'a [Bound<'a>];
+
+/// A whole buffer as a binding.
+pub(crate) fn all(buffer: &wgpu::Buffer) -> Bound<'_> {
+    (std::slice::from_ref(buffer), 0, 0)
+}
 
 /// One piece of work: `groups` workgroups for each of `clouds` clouds, with the two numbers of its
 /// slice.
 #[derive(Clone, Copy)]
 pub(crate) struct Work {
+    /// Number of the first workgroup.
+    pub first: u32,
     pub groups: u32,
     pub clouds: u32,
     pub a: u32,
@@ -114,7 +123,7 @@ impl<'a> Recorder<'a> {
                 if self.pending > 0.0 && self.pending + cost > self.budget() {
                     self.submit_and_learn().await?;
                 }
-                self.record(kernel, bindings, [first, cloud, work.a, work.b], groups, clouds).await?;
+                self.record(kernel, bindings, [work.first + first, cloud, work.a, work.b], groups, clouds).await?;
                 self.pending += cost;
                 first += groups;
             }
@@ -141,9 +150,12 @@ impl<'a> Recorder<'a> {
                 usage: wgpu::BufferUsages::UNIFORM,
             });
             let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: uniform.as_entire_binding() }];
-            for (i, (buffer, offset, size)) in bindings.iter().enumerate() {
-                let resource = wgpu::BufferBinding { buffer, offset: *offset, size: wgpu::BufferSize::new(*size) };
-                entries.push(wgpu::BindGroupEntry { binding: i as u32 + 1, resource: wgpu::BindingResource::Buffer(resource) });
+            for (binding, (parts, offset, size)) in (1..).zip(bindings) {
+                for (part, buffer) in (0..).zip(*parts) {
+                    let resource = wgpu::BufferBinding { buffer, offset: *offset, size: wgpu::BufferSize::new(*size) };
+                    let binding = if part == 0 { binding } else { STEP * binding + part };
+                    entries.push(wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(resource) });
+                }
             }
             let group = gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(kernel.name),

@@ -141,6 +141,9 @@ impl Engine {
             growth: 0.02,
             batch_bytes: 1 << 18,
             column_bytes: 2048,
+            binding_bytes: 1 << 18,
+            list_edges: 0,
+            list_edges_each: 20,
         };
         self
     }

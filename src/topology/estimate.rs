@@ -87,7 +87,7 @@ impl Engine {
         let lists = cpu::needs_no_table(&cloud, options);
         let native = if lists { cpu::bytes_of_lists(&cloud, points) } else { cpu::bytes(points, options.max_dim) };
         // What names simplices is computed natively.
-        let device = if options.names_simplices() { None } else { self.on_device(points) };
+        let device = if options.names_simplices() { None } else { self.on_device(points, options.max_dim) };
         let device = device.filter(|(_, limit)| !lists || limit.is_none());
         let lists = lists && device.is_none();
         let (bytes, limit, free) = match device {
@@ -141,15 +141,15 @@ impl Engine {
 
     /// Bytes on the device of the GPU engine, and why a cloud is beyond it, if it is.
     #[cfg(feature = "gpu")]
-    fn on_device(&self, points: usize) -> Option<(u64, Option<String>)> {
+    fn on_device(&self, points: usize, max_dim: usize) -> Option<(u64, Option<String>)> {
         let record = self.gpu()?.record();
         let limit =
             (points > record.max_points).then(|| format!("{} takes clouds of up to {} points", record.name, record.max_points));
-        Some((gpu::bytes(points), limit))
+        Some((gpu::bytes(points, max_dim), limit))
     }
 
     #[cfg(not(feature = "gpu"))]
-    fn on_device(&self, _points: usize) -> Option<(u64, Option<String>)> {
+    fn on_device(&self, _points: usize, _max_dim: usize) -> Option<(u64, Option<String>)> {
         None
     }
 

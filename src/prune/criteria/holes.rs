@@ -9,10 +9,11 @@
 
 use super::{LayerScores, SampleOptions, Scoring, maps_of};
 use crate::error::Result;
-use crate::gpu::{Gpu, Kernel, Recorder, Work};
+use crate::gpu::{Gpu, Kernel, Parts, Recorder, Work};
 use crate::nn::bridge;
 use crate::topology::SHARED_SHADERS;
 use burn::tensor::{Device, Tensor};
+use std::slice::from_ref;
 
 /// Pixels that the shader has room for.
 const MOST_PIXELS: usize = 4032;
@@ -24,7 +25,9 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: SampleOptions) -> Result
     let mut sums: Vec<Vec<f64>> = places.iter().map(|&(_, filters)| vec![0.0; filters]).collect();
     let gpu = scoring.compute.engine.gpu().filter(|_| bridge::is_wgpu(&scoring.compute.device));
     let kernel = gpu
-        .map(|gpu| Kernel::new(gpu, "holes", include_str!("../../../shaders/holes.wgsl"), &SHARED_SHADERS, &[]))
+        .map(|gpu| {
+            Kernel::new(gpu, "holes", include_str!("../../../shaders/holes.wgsl"), &SHARED_SHADERS, &Parts::default(), &[])
+        })
         .transpose()?;
     for (done, some) in which.chunks(super::BATCH).enumerate() {
         scoring.go_on()?;
@@ -67,11 +70,15 @@ fn on_device(gpu: &Gpu, kernel: &Kernel, maps: Tensor<4>, device: &Device) -> Re
     let count = samples * filters;
     let buffer = bridge::buffer_of(maps.clone())?;
     let counts: Tensor<1> = bridge::tensor_from(device, gpu, [count], |gpu, out, offset| {
-        let bindings = [(buffer.buffer(), buffer.offset(), buffer.bytes()), (out, offset, 4 * count as u64)];
+        let bindings = [(from_ref(buffer.buffer()), buffer.offset(), buffer.bytes()), (from_ref(out), offset, 4 * count as u64)];
         let (a, b) = (count as u32, (height << 16 | width) as u32);
         let cost = 24.0 * (height * width) as f64 + 64.0;
         let mut recorder = Recorder::new(gpu, false)?;
-        pollster::block_on(recorder.dispatch(kernel, &bindings, Work { groups: a, clouds: 1, a, b, cost, most_groups: 0 }))?;
+        pollster::block_on(recorder.dispatch(
+            kernel,
+            &bindings,
+            Work { first: 0, groups: a, clouds: 1, a, b, cost, most_groups: 0 },
+        ))?;
         recorder.submit()
     })?;
     let counts = bridge::read(counts)?;
@@ -149,7 +156,9 @@ mod tests {
     fn on_both(maps: &[f32], shape: [usize; 4]) -> (Vec<f32>, Vec<f32>) {
         let compute = Compute::new(EngineKind::Gpu, &AdapterChoice::Best).unwrap();
         let gpu = compute.engine.gpu().unwrap();
-        let kernel = Kernel::new(gpu, "holes", include_str!("../../../shaders/holes.wgsl"), &SHARED_SHADERS, &[]).unwrap();
+        let kernel =
+            Kernel::new(gpu, "holes", include_str!("../../../shaders/holes.wgsl"), &SHARED_SHADERS, &Parts::default(), &[])
+                .unwrap();
         let tensor = |device: &Device| Tensor::<4>::from_data(TensorData::new(maps.to_vec(), shape), device);
         (on_host(tensor(&Device::flex())).unwrap(), on_device(gpu, &kernel, tensor(&compute.device), &compute.device).unwrap())
     }

@@ -3,7 +3,7 @@
 use super::Tuning;
 use super::layout::{CloudRecord, MOST_SAMPLED, NO_POINTS, SHARED, STATE_WORDS, State};
 use crate::error::Result;
-use crate::gpu::{Gpu, Kernel, download, upload, zeroed};
+use crate::gpu::{Gpu, Kernel, Parts, Split, download, upload, words_of_arrays, zeroed};
 use crate::topology::cloud::CloudView;
 use crate::topology::order::Key;
 use std::sync::Arc;
@@ -40,23 +40,34 @@ fn sampled(n: u32) -> u32 {
     (2 * n).next_power_of_two().clamp(256, MOST_SAMPLED)
 }
 
-/// Bytes on the device per cloud of `n` points before its columns: the table, roles and three lists
-/// of edges, levels, graph, and small change.
-pub(super) fn bytes_per_cloud(n: usize, tuning: Tuning) -> u64 {
-    let (n, graph) = (n as u64, u64::from(graph_capacity(n as u32, tuning)));
-    4 * n * (n + 3) + 16 * (n * n / 2) + 256 * n * n.div_ceil(128) + 12 * graph + 64 * n + 1024
+/// Edges of a list that there is room for: all pairs of a small cloud. Blocks of a large one have
+/// about 50 n edges (see `block_end`), and candidates of the graph are listed in turns.
+fn todo_capacity(n: u32, tuning: Tuning) -> u32 {
+    let n = u64::from(n);
+    let room = (n * u64::from(tuning.list_edges_each)).max(u64::from(tuning.list_edges));
+    (n * n.saturating_sub(1) / 2).min(room) as u32
 }
 
-/// Bytes that a cloud of `n` points takes in each of the buffers that may be the first to reach the
-/// limit of a binding: table, levels, graph, and, for as many loops as there are points, columns
+/// Bytes on the device per cloud of `n` points before its columns: table, roles, levels, two lists
+/// of edges, for dimension 2 the open links, the graph, and small change.
+pub(super) fn bytes_per_cloud(n: usize, max_dim: usize, tuning: Tuning) -> u64 {
+    let arrays: u64 = words_of_arrays(n as u64).iter().map(|(_, words)| 4 * words).sum();
+    let (graph, todo) = (graph_capacity(n as u32, tuning), todo_capacity(n as u32, tuning));
+    let n = n as u64;
+    let open = if max_dim == 2 { 2 * n * n } else { 0 };
+    arrays + open + 8 * u64::from(todo) + 12 * u64::from(graph) + 64 * n + 1024
+}
+
+/// Bytes that a cloud of `n` points takes in each of the other buffers that may be the first to
+/// reach the limit of a binding: lists, graph, and, for as many loops as there are points, columns
 /// and their bits. What has more loops than fit the host finishes.
-pub(super) fn bytes_of_buffers(n: usize, tuning: Tuning) -> [u64; 5] {
+pub(super) fn bytes_of_buffers(n: usize, max_dim: usize, tuning: Tuning) -> [u64; 4] {
     let columns = n as u64 * u64::from(tuning.columns_per_loop) + u64::from(tuning.columns_spare);
-    let (graph, n) = (u64::from(graph_capacity(n as u32, tuning)), n as u64);
+    let (graph, todo) = (graph_capacity(n as u32, tuning), todo_capacity(n as u32, tuning));
+    let n = n as u64;
     [
-        4 * n * n.next_multiple_of(4),
-        256 * n * n.div_ceil(128),
-        (4 * u64::from(sampled(n as u32))).max(8 * graph),
+        if max_dim == 2 { 2 * n * n } else { 4 * u64::from(todo) },
+        (4 * u64::from(sampled(n as u32))).max(8 * u64::from(graph)),
         16 * columns,
         16 * n.div_ceil(128) * columns,
     ]
@@ -67,12 +78,14 @@ pub(super) fn bytes_of_buffers(n: usize, tuning: Tuning) -> [u64; 5] {
 pub(super) struct Batch<'a> {
     pub gpu: &'a Gpu,
     pub records: Vec<CloudRecord>,
+    /// Into how many parts the arrays of a large cloud are cut.
+    pub parts: Parts,
     pub clouds: wgpu::Buffer,
     pub state: wgpu::Buffer,
     /// Keys of all pairs, `n x n`.
-    pub table: wgpu::Buffer,
+    pub table: Split,
     /// What every pair's edge does.
-    pub roles: wgpu::Buffer,
+    pub roles: Split,
     /// Edges of a block.
     pub todo: wgpu::Buffer,
     /// The four nearest of every point, and their keys.
@@ -111,16 +124,22 @@ impl<'a> Batch<'a> {
                 graph_capacity: graph_capacity(n, tuning),
                 row: n.next_multiple_of(4),
                 quads: n.div_ceil(128),
+                todo_capacity: todo_capacity(n, tuning),
                 ..end
             };
+            end.todo += record.todo_capacity;
             end.table += n * record.row;
             end.roles += record.pairs;
             end.vertices += n;
             end.graph += record.graph_capacity;
             records.push(record);
         }
+        // Only a cloud that is alone in its batch has arrays of several parts.
+        let binding = tuning.binding_bytes.min(gpu.max_binding());
+        let parts =
+            if let [shape] = shapes { Parts::of(&words_of_arrays(shape.len() as u64), binding) } else { Parts::of(&[], binding) };
         let table = if tables.is_empty() {
-            zeroed(gpu, "distance tables", end.table as usize)?
+            Split::zeroed(gpu, "distance tables", end.table as usize, &parts)?
         } else {
             let mut all = vec![Key::NO_EDGE; end.table as usize];
             let of_table = shapes.iter().zip(&records).filter(|(s, _)| matches!(s, Shape::Table(_)));
@@ -128,7 +147,7 @@ impl<'a> Batch<'a> {
                 let rows = all[record.table as usize..].chunks_mut(record.row as usize);
                 rows.zip(table.chunks(record.n as usize)).for_each(|(row, keys)| row[..keys.len()].copy_from_slice(keys));
             }
-            upload(gpu, "distance tables", &all)?
+            Split::upload(gpu, "distance tables", &all, &parts)?
         };
         let sampled = sampled(records.iter().map(|r| r.n).max().unwrap_or(0));
         let state: Vec<State> = limits.iter().map(|&Key(limit)| State { limit, ..State::default() }).collect();
@@ -137,8 +156,8 @@ impl<'a> Batch<'a> {
             clouds: upload(gpu, "cloud records", &records)?,
             state: upload(gpu, "cloud states", &state)?,
             table,
-            roles: zeroed(gpu, "edge roles", end.roles as usize)?,
-            todo: zeroed(gpu, "edges of a block", end.roles as usize)?,
+            roles: Split::zeroed(gpu, "edge roles", end.roles as usize, &parts)?,
+            todo: zeroed(gpu, "edges of a block", end.todo as usize)?,
             near: zeroed(gpu, "nearest points", 8 * end.vertices as usize)?,
             graph: zeroed(gpu, "neighbourhood graph", 2 * end.graph as usize)?,
             births: zeroed(gpu, "births", end.graph as usize)?,
@@ -146,12 +165,14 @@ impl<'a> Batch<'a> {
             sampled,
             forest: zeroed(gpu, "forest", 2 * end.vertices as usize)?,
             records,
+            parts,
         })
     }
 
     /// A shader without constants of its own, built when it is first asked for.
     pub fn kernel(&self, name: &'static str, source: &str) -> Result<Arc<Kernel>> {
-        self.gpu.kernel(name, || Kernel::new(self.gpu, name, source, &SHARED, &[]))
+        let parts = self.parts.of_shader(source);
+        self.gpu.kernel(name, &parts, || Kernel::new(self.gpu, name, source, &SHARED, &parts, &[]))
     }
 
     /// Number of clouds.
@@ -162,6 +183,11 @@ impl<'a> Batch<'a> {
     /// The largest value that `f` has over the clouds.
     pub fn most(&self, f: impl Fn(&CloudRecord) -> u32) -> u32 {
         self.records.iter().map(f).max().unwrap_or(0)
+    }
+
+    /// Places in the lists of edges of all clouds.
+    pub fn list_edges(&self) -> usize {
+        self.records.iter().map(|r| r.todo_capacity as usize).sum()
     }
 
     /// Pairs of points of all clouds.
@@ -184,9 +210,4 @@ impl<'a> Batch<'a> {
     pub fn write_state(&self, state: &[State]) -> Result<()> {
         self.gpu.scoped("cloud states", || self.gpu.queue().write_buffer(&self.state, 0, bytemuck::cast_slice(state)))
     }
-}
-
-/// A whole buffer as a binding.
-pub(super) fn all(buffer: &wgpu::Buffer) -> (&wgpu::Buffer, u64, u64) {
-    (buffer, 0, 0)
 }

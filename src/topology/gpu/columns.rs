@@ -8,10 +8,10 @@
 //! nothing; a large cloud by all of them, in rounds.
 
 use super::Tuning;
-use super::batch::{Batch, all};
+use super::batch::Batch;
 use super::layout::{CloudRecord, LEVELS, State, UNEXPANDED};
 use crate::error::{Error, Result};
-use crate::gpu::{Recorder, Work, download, upload, zeroed};
+use crate::gpu::{Recorder, STORAGE_BUFFERS, Split, Work, all, download, upload, zeroed};
 use crate::topology::cpu::{FoundTriangle, Half};
 use crate::topology::order::{EdgeName, Key};
 use crate::topology::task::Task;
@@ -32,6 +32,13 @@ const ROUNDS: u32 = 8;
 /// rows of `quads` times four words.
 pub(super) fn scratch_words(quads: u32, tuning: Tuning) -> u64 {
     64 * u64::from((12 * quads).max(tuning.list_places))
+}
+
+/// Bytes of the columns' bits that a shader can be shown beside what edges do.
+fn most_bits(batch: &Batch<'_>) -> u64 {
+    let taken = batch.parts.of_array("roles").more() + STORAGE_BUFFERS;
+    let parts = u64::from(batch.gpu.max_storage_buffers() - taken) + 1;
+    (4 * parts * u64::from(batch.parts.words)).min(4 * u64::from(u32::MAX))
 }
 
 /// The longest edge of the block that begins with `record.low`: up to the last birth, then a part
@@ -58,9 +65,9 @@ macro_rules! kernel {
 /// The second part of a batch: what it needs once the births are known.
 pub(super) struct Columns {
     /// The thresholds of all clouds, then the bits of their levels.
-    levels: wgpu::Buffer,
+    levels: Split,
     columns: wgpu::Buffer,
-    bits: wgpu::Buffer,
+    bits: Split,
     pivots: wgpu::Buffer,
     owners: wgpu::Buffer,
     bars: wgpu::Buffer,
@@ -90,6 +97,7 @@ impl Columns {
     pub async fn new(batch: &mut Batch<'_>, state: &[State], tuning: Tuning, voids: bool) -> Result<Self> {
         let gpu = batch.gpu;
         let (mut columns, mut words, mut loops) = (0u64, 0u64, 0u64);
+        let most_bits = most_bits(batch).min(tuning.column_bytes);
         // A graph that outgrew its memory is not known.
         let mut failed: Vec<bool> = state.iter().map(|s| s.failure != 0).collect();
         for (i, (record, state)) in batch.records.iter_mut().zip(state).enumerate() {
@@ -98,7 +106,7 @@ impl Columns {
                 if births == 0 && !voids { 0 } else { births.saturating_mul(tuning.columns_per_loop) + tuning.columns_spare };
             let words_of = |births: u32, capacity: u32| 4 * u64::from(births.div_ceil(128)) * u64::from(capacity);
             let bits = 4 * (words + words_of(births, capacity));
-            if bits > gpu.max_binding().min(tuning.column_bytes) || 16 * (columns + u64::from(capacity)) > gpu.max_binding() {
+            if bits > most_bits || 16 * (columns + u64::from(capacity)) > gpu.max_binding() {
                 // Too many loops for a matrix on the device beside the others': the host finishes
                 // this cloud.
                 failed[i] = true;
@@ -115,6 +123,7 @@ impl Columns {
             words += own;
             loops += u64::from(births);
         }
+        batch.parts.and("bits", words);
         let clouds = batch.len();
         let mut quads = 4 * clouds;
         for (i, record) in batch.records.iter_mut().enumerate() {
@@ -129,14 +138,14 @@ impl Columns {
         let floods_each = (SCRATCH_WORDS / (4 * sets * row * clouds)).clamp(64, 16_384) / 64 * 64;
         let lists_each = (SCRATCH_WORDS / (tuning.list_places * clouds)).clamp(64, 4096) / 64 * 64;
         Ok(Self {
-            levels: zeroed(gpu, "levels", 4 * quads as usize)?,
+            levels: Split::zeroed(gpu, "levels", 4 * quads as usize, &batch.parts)?,
             columns: zeroed(gpu, "columns", 4 * columns as usize)?,
-            bits: zeroed(gpu, "column bits", words as usize)?,
+            bits: Split::zeroed(gpu, "column bits", words as usize, &batch.parts)?,
             pivots: upload(gpu, "pivots", &vec![UNEXPANDED; columns as usize])?,
             owners: upload(gpu, "pivot owners", &vec![u32::MAX; loops as usize])?,
             bars: zeroed(gpu, "bars", 2 * loops as usize)?,
             progress: zeroed(gpu, "rounds", ROUNDS as usize)?,
-            pending: zeroed(gpu, "pending edges", looks_twice as usize * batch.pairs())?,
+            pending: zeroed(gpu, "pending edges", looks_twice as usize * batch.list_edges())?,
             scratch: zeroed(gpu, "lune bits", (looks_twice * 4 * sets * row * floods_each * clouds) as usize)?,
             lists: zeroed(gpu, "column lists", (tuning.list_places * lists_each * clouds) as usize)?,
             floods_each,
@@ -170,13 +179,8 @@ impl Columns {
         while !self.alive.is_empty() {
             let clouds = state.len() as u64;
             task.at("clouds of a batch", clouds - self.alive.len() as u64, clouds)?;
-            for &i in &self.alive {
-                (state[i].todo, state[i].pending, state[i].deaths) = (0, 0, 0);
-            }
-            batch.write_state(&state)?;
-            batch.write_records(&self.alive)?;
-            self.write_thresholds(batch)?;
-            state = self.look_at_block(batch, recorder).await?;
+            state = self.select_block(batch, recorder, state).await?;
+            state = self.look_at_block(batch, recorder, state).await?;
             state = self.reduce(batch, recorder, &state).await?;
             let mut alive = std::mem::take(&mut self.alive);
             alive.retain(|&i| {
@@ -209,27 +213,63 @@ impl Columns {
         };
         let thresholds: Vec<u32> =
             batch.records.iter().zip(self.sample.chunks(batch.sampled as usize)).flat_map(of_cloud).collect();
-        batch.gpu.scoped("thresholds", || {
-            batch.gpu.queue().write_buffer(&self.levels, 0, bytemuck::cast_slice(&thresholds));
-        })
+        self.levels.write_beginning(batch.gpu, "thresholds", &thresholds)
     }
 
-    /// Finds the components of a block's links.
-    async fn look_at_block(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Result<Vec<State>> {
-        let (clouds, table, state, levels) = (all(&batch.clouds), all(&batch.table), all(&batch.state), all(&self.levels));
-        let (roles, pending) = (all(&batch.roles), all(&self.pending));
+    /// Lists the edges of the next block of every cloud. A block that turns out to have more of them
+    /// than the list has room for is made shorter.
+    async fn select_block(
+        &mut self,
+        batch: &mut Batch<'_>,
+        recorder: &mut Recorder<'_>,
+        mut state: Vec<State>,
+    ) -> Result<Vec<State>> {
+        loop {
+            for &i in &self.alive {
+                (state[i].todo, state[i].pending, state[i].deaths) = (0, 0, 0);
+            }
+            batch.write_state(&state)?;
+            batch.write_records(&self.alive)?;
+            self.write_thresholds(batch)?;
+            let (clouds, table, levels) = (all(&batch.clouds), batch.table.all(), self.levels.all());
+            let work =
+                Work { first: 0, groups: 0, clouds: self.alive.len() as u32, a: 0, b: 0, cost: 64.0 * 48.0, most_groups: 0 };
+            let of_words = Work { groups: self.most(batch, |_, r| (4 * r.n * r.quads).div_ceil(64)), ..work };
+            recorder.dispatch(kernel!(batch, "levels"), &[clouds, table, levels], of_words).await?;
+            let blocks = Work { groups: self.most(batch, |_, r| r.blocks().div_ceil(64)), cost: 64.0 * 24.0, ..work };
+            let bindings = [clouds, table, all(&batch.state), all(&batch.todo)];
+            recorder.dispatch(kernel!(batch, "select"), &bindings, blocks).await?;
+            recorder.submit()?;
+            state = batch.read_state().await?;
+
+            let mut again = false;
+            let mut alive = std::mem::take(&mut self.alive);
+            alive.retain(|&i| {
+                let record = &mut batch.records[i];
+                if state[i].todo <= record.todo_capacity {
+                    return true;
+                }
+                again = true;
+                // So many edges of one length are the host's.
+                self.failed[i] = record.low == record.high;
+                record.high = record.low + (record.high - record.low) / 2;
+                !self.failed[i]
+            });
+            self.alive = alive;
+            if !again {
+                return Ok(state);
+            }
+        }
+    }
+
+    /// Finds the components of the links of the edges that are listed.
+    async fn look_at_block(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>, seen: Vec<State>) -> Result<Vec<State>> {
+        let (clouds, table, state, levels) = (all(&batch.clouds), batch.table.all(), all(&batch.state), self.levels.all());
+        let (roles, pending) = (batch.roles.all(), all(&self.pending));
         let quads = f64::from(batch.most(|r| r.quads));
-        let work = Work { groups: 0, clouds: self.alive.len() as u32, a: 0, b: 0, cost: 64.0 * 48.0, most_groups: 0 };
+        let work = Work { first: 0, groups: 0, clouds: self.alive.len() as u32, a: 0, b: 0, cost: 64.0 * 48.0, most_groups: 0 };
 
-        let of_words = Work { groups: self.most(batch, |_, r| (4 * r.n * r.quads).div_ceil(64)), ..work };
-        recorder.dispatch(kernel!(batch, "levels"), &[clouds, table, levels], of_words).await?;
-
-        let blocks = Work { groups: self.most(batch, |_, r| r.blocks().div_ceil(64)), cost: 64.0 * 24.0, ..work };
         let todo = all(&batch.todo);
-        recorder.dispatch(kernel!(batch, "select"), &[clouds, table, state, todo], blocks).await?;
-        recorder.submit()?;
-
-        let seen = batch.read_state().await?;
         let most = self.most(batch, |i, _| seen[i].todo);
         if self.open.is_none() && batch.most(|r| r.quads) <= 2 {
             let edges = Work { groups: most.div_ceil(64), cost: 64.0 * 160.0, ..work };
@@ -268,12 +308,12 @@ impl Columns {
         let most = self.most(batch, |i, r| state[i].columns.min(r.column_capacity));
         let groups = most.div_ceil(64);
         let (clouds, cloud_state, columns, bits, owners) =
-            (all(&batch.clouds), all(&batch.state), all(&self.columns), all(&self.bits), all(&self.owners));
-        let work = Work { groups, clouds: self.alive.len() as u32, a: 0, b: 0, cost: 256.0, most_groups: 0 };
+            (all(&batch.clouds), all(&batch.state), all(&self.columns), self.bits.all(), all(&self.owners));
+        let work = Work { first: 0, groups, clouds: self.alive.len() as u32, a: 0, b: 0, cost: 256.0, most_groups: 0 };
         let expand =
             Work { a: self.tuning.list_places, b: self.lists_each, cost: 64.0 * 64.0, most_groups: self.lists_each / 64, ..work };
         let pivots = all(&self.pivots);
-        let bindings = [clouds, all(&batch.roles), cloud_state, columns, bits, all(&self.lists), pivots];
+        let bindings = [clouds, batch.roles.all(), cloud_state, columns, bits, all(&self.lists), pivots];
         recorder.dispatch(kernel!(batch, "columns"), &bindings, expand).await?;
         let row_cost = f64::from(3 * batch.most(|r| r.bit_quads) + 8);
         if batch.most(|r| r.births) > SMALL {
@@ -310,7 +350,7 @@ impl Columns {
     /// Lets all columns claim and add, round by round, until nothing changes.
     async fn reduce_in_rounds(&self, batch: &Batch<'_>, recorder: &mut Recorder<'_>, work: Work, row_cost: f64) -> Result<()> {
         let (clouds, state, columns) = (all(&batch.clouds), all(&batch.state), all(&self.columns));
-        let (bits, pivots, owners) = (all(&self.bits), all(&self.pivots), all(&self.owners));
+        let (bits, pivots, owners) = (self.bits.all(), all(&self.pivots), all(&self.owners));
         loop {
             recorder.submit()?;
             batch.gpu.scoped("rounds", || {
@@ -333,7 +373,7 @@ impl Columns {
         let groups = self.most(batch, |_, r| r.births).div_ceil(64);
         let bindings =
             [all(&batch.clouds), all(&batch.births), all(&self.columns), all(&self.owners), all(&batch.state), all(&self.bars)];
-        let work = Work { groups, clouds: self.alive.len() as u32, a: 0, b: 0, cost: 512.0, most_groups: 0 };
+        let work = Work { first: 0, groups, clouds: self.alive.len() as u32, a: 0, b: 0, cost: 512.0, most_groups: 0 };
         recorder.dispatch(kernel!(batch, "tally"), &bindings, work).await
     }
 

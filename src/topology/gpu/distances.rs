@@ -1,20 +1,13 @@
 //! `shaders/distances.wgsl`: points to keys.
 
-use super::batch::{Batch, all};
+use super::batch::Batch;
 use super::layout::SHARED;
 use crate::error::Result;
-use crate::gpu::Work;
-use crate::gpu::{Kernel, Recorder};
+use crate::gpu::{Bound, Kernel, Recorder, Work, all};
 use crate::topology::metric::Metric;
 
-/// Fills the tables of all clouds that have points; `points` is a buffer, the first byte, and the
-/// number of bytes.
-pub(super) async fn record(
-    batch: &Batch<'_>,
-    recorder: &mut Recorder<'_>,
-    points: (&wgpu::Buffer, u64, u64),
-    metric: Metric,
-) -> Result<()> {
+/// Fills the tables of all clouds that have points.
+pub(super) async fn record(batch: &Batch<'_>, recorder: &mut Recorder<'_>, points: Bound<'_>, metric: Metric) -> Result<()> {
     let (name, code) = match metric {
         Metric::Cityblock => ("distances cityblock", 1.0),
         Metric::Chebyshev => ("distances chebyshev", 2.0),
@@ -22,11 +15,11 @@ pub(super) async fn record(
         Metric::Correlation => ("distances correlation", 4.0),
         _ => ("distances squared", 0.0),
     };
-    let kernel = batch.gpu.kernel(name, || {
-        Kernel::new(batch.gpu, name, include_str!("../../../shaders/distances.wgsl"), &SHARED, &[("METRIC", code)])
+    let kernel = batch.gpu.kernel(name, &batch.parts, || {
+        Kernel::new(batch.gpu, name, include_str!("../../../shaders/distances.wgsl"), &SHARED, &batch.parts, &[("METRIC", code)])
     })?;
     let features = f64::from(batch.most(|r| r.features));
     let groups = batch.most(|r| r.blocks().div_ceil(64));
-    let work = Work { groups, clouds: batch.len(), a: 0, b: 0, cost: 64.0 * (24.0 + 8.0 * features), most_groups: 0 };
-    recorder.dispatch(&kernel, &[all(&batch.clouds), points, all(&batch.state), all(&batch.table)], work).await
+    let work = Work { first: 0, groups, clouds: batch.len(), a: 0, b: 0, cost: 64.0 * (24.0 + 8.0 * features), most_groups: 0 };
+    recorder.dispatch(&kernel, &[all(&batch.clouds), points, all(&batch.state), batch.table.all()], work).await
 }

@@ -38,6 +38,8 @@ pub(super) struct CloudRecord {
     pub births: u32,
     pub low: u32,
     pub high: u32,
+    pub todo: u32,
+    pub todo_capacity: u32,
 }
 
 impl CloudRecord {
@@ -78,12 +80,12 @@ pub(super) const NO_POINTS: u32 = u32::MAX;
 /// The most keys that are sampled of each cloud, which are sorted in workgroup memory.
 pub(super) const MOST_SAMPLED: u32 = 2048;
 /// Levels of a block: see `shaders/shared/levels.wgsl`.
-pub(super) const LEVELS: u32 = 16;
+pub(super) use crate::gpu::LEVELS;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::expand_imports;
+    use crate::gpu::{Parts, expand};
     use wgpu::naga;
 
     /// Names and offsets of the fields of a struct.
@@ -96,7 +98,7 @@ mod tests {
 
     fn cloud_fields() -> Vec<(&'static str, usize)> {
         fields!(CloudRecord: index, n, features, offset, stride, table, row, pairs, roles, vertices, graph, graph_capacity, quads, levels,
-            thresholds, columns, column_capacity, bits, bit_quads, loops, births, low, high)
+            thresholds, columns, column_capacity, bits, bit_quads, loops, births, low, high, todo, todo_capacity)
     }
 
     fn state_fields() -> Vec<(&'static str, usize)> {
@@ -129,7 +131,7 @@ mod tests {
                 continue;
             }
             seen += 1;
-            let source = expand_imports(&std::fs::read_to_string(&path).unwrap(), &SHARED).unwrap();
+            let source = expand(&std::fs::read_to_string(&path).unwrap(), &SHARED, &Parts::default()).unwrap();
             let module = naga::front::wgsl::parse_str(&source)
                 .unwrap_or_else(|e| panic!("{}: {}", path.display(), e.emit_to_string(&source)));
             let mut validator =

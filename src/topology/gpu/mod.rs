@@ -22,10 +22,10 @@ mod tests;
 
 use crate::clock::Instant;
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Recorder, download, upload};
+use crate::gpu::{Gpu, Recorder, all, can_be_shown, download, most_points, upload, words_of_arrays};
 use crate::topology::barcode::{Pairs, Seconds};
 use crate::topology::cloud::CloudView;
-use crate::topology::cpu::{Filtration, Half, check_size, key_table};
+use crate::topology::cpu::{self, Filtration, Half, check_size, key_table};
 use crate::topology::input::DeviceNumbers;
 use crate::topology::metric::Metric;
 use crate::topology::options::Options;
@@ -35,6 +35,7 @@ use crate::topology::task::Task;
 use batch::{Batch, Shape, bytes_of_buffers, bytes_per_cloud};
 use columns::Columns;
 use layout::FAILED_NAN;
+use std::slice::from_ref;
 
 /// Clouds that are ready.
 #[derive(Clone, Copy)]
@@ -81,6 +82,12 @@ pub(crate) struct Tuning {
     pub batch_bytes: u64,
     /// Device memory for the bits of columns, in bytes; no more than a binding in any case.
     pub column_bytes: u64,
+    /// What is taken as the largest binding, in bytes; no more than that of the device.
+    pub binding_bytes: u64,
+    /// Edges that a list of a cloud has room for where it has so many, ...
+    pub list_edges: u32,
+    /// ... or this many for each point, if these are more.
+    pub list_edges_each: u32,
 }
 
 impl Default for Tuning {
@@ -93,17 +100,23 @@ impl Default for Tuning {
             growth: 0.4,
             batch_bytes: 512 << 20,
             column_bytes: u64::MAX,
+            binding_bytes: u64::MAX,
+            list_edges: 8 << 20,
+            list_edges_each: 128,
         }
     }
 }
+
+/// Rows of a table that are read back at once.
+const ROWS_AT_ONCE: usize = 4096;
 
 /// Coordinates of a point on a software driver: `shaders/distances.wgsl` goes through them up to
 /// three times in one thread (see `cut_short` in `shaders/shared/cloud.wgsl`).
 const MOST_FEATURES: usize = 20_000;
 
 /// Bytes on the device for one cloud of `n` points before its columns.
-pub(crate) fn bytes(n: usize) -> u64 {
-    bytes_per_cloud(n, Tuning::default())
+pub(crate) fn bytes(n: usize, max_dim: usize) -> u64 {
+    bytes_per_cloud(n, max_dim, Tuning::default())
 }
 
 /// What a batch gives.
@@ -152,8 +165,12 @@ pub(crate) async fn pairs(
     let mut start = 0;
     while start < input.len() {
         task.clouds(start)?;
-        let end = start + how_many_fit(gpu, input, start, tuning)?;
-        run_batch(gpu, input, start..end, wanted, &mut recorder, &mut outcome).await?;
+        let end = start + how_many_fit(gpu, input, start, options.max_dim, tuning)?;
+        match run_batch(gpu, input, start..end, wanted, &mut recorder, &mut outcome).await {
+            // The device has less memory than it lets a shader see.
+            Err(Error::TooLarge(_)) if end == start + 1 => outcome.on_host(input, start, wanted)?,
+            other => other?,
+        }
         outcome.pairs.drain(..).for_each(&mut *take);
         start = end;
     }
@@ -165,8 +182,8 @@ pub(crate) async fn pairs(
 
 /// How many clouds from `start` on fit the device together: at least one, or an error that names
 /// the limit.
-fn how_many_fit(gpu: &Gpu, input: Ready<'_>, start: usize, tuning: Tuning) -> Result<usize> {
-    let binding = gpu.max_binding();
+fn how_many_fit(gpu: &Gpu, input: Ready<'_>, start: usize, max_dim: usize, tuning: Tuning) -> Result<usize> {
+    let binding = gpu.max_binding().min(tuning.binding_bytes);
     if let Ready::Device(DeviceNumbers { bytes, .. }, _) = input
         && bytes > binding
     {
@@ -175,17 +192,19 @@ fn how_many_fit(gpu: &Gpu, input: Ready<'_>, start: usize, tuning: Tuning) -> Re
             gpu.record().name
         )));
     }
-    let (mut buffers, mut points, mut bytes, mut count, mut widest) = ([0u64; 5], 0u64, 0u64, 0usize, 0u64);
+    let (mut arrays, mut buffers, mut points, mut bytes, mut count, mut widest) =
+        ([0u64; 3], [0u64; 4], 0u64, 0u64, 0usize, 0u64);
     for i in start..input.len() {
         let shape = input.shape(i);
         let n = shape.len() as u64;
-        if n > u64::from(u16::MAX) || 4 * n * n.next_multiple_of(4) > binding {
-            let most = gpu.record().max_points;
+        if !can_be_shown(n, binding, gpu.max_storage_buffers()) {
+            let most = most_points(binding, gpu.max_storage_buffers());
             let message = format!(
-                "a cloud of {n} points needs a table of {} bytes; {} shows at most {binding} bytes to a shader, which is {most} \
-                 points",
+                "a cloud of {n} points needs a table of {} bytes; {} shows at most {binding} bytes in a binding and {} bindings to a \
+                 shader, which is enough for {most} points",
                 4 * n * n.next_multiple_of(4),
-                gpu.record().name
+                gpu.record().name,
+                gpu.max_storage_buffers()
             );
             return Err(Error::TooManyPoints { message, most, on_device: true });
         }
@@ -202,12 +221,13 @@ fn how_many_fit(gpu: &Gpu, input: Ready<'_>, start: usize, tuning: Tuning) -> Re
         if let (Shape::Points(v), Ready::Host(..)) = (shape, input) {
             points += 4 * (v.len * v.features) as u64;
         }
-        buffers.iter_mut().zip(bytes_of_buffers(shape.len(), tuning)).for_each(|(sum, own)| *sum += own);
-        bytes += bytes_per_cloud(shape.len(), tuning);
+        arrays.iter_mut().zip(words_of_arrays(n)).for_each(|(sum, (_, words))| *sum += 4 * words);
+        buffers.iter_mut().zip(bytes_of_buffers(shape.len(), max_dim, tuning)).for_each(|(sum, own)| *sum += own);
+        bytes += bytes_per_cloud(shape.len(), max_dim, tuning);
         // Stages share scratch memory out among all clouds, at least a workgroup's part to each.
         widest = widest.max(n.div_ceil(128));
         let scratch = (count as u64 + 1) * columns::scratch_words(widest as u32, tuning) * 4;
-        let room = buffers.into_iter().chain([points, scratch]).all(|b| b <= binding);
+        let room = arrays.into_iter().chain(buffers).chain([points, scratch]).all(|b| b <= binding);
         if count > 0 && !(room && bytes <= tuning.batch_bytes && count < 65_535) {
             break;
         }
@@ -242,11 +262,11 @@ async fn run_batch(
     if shapes.iter().any(|s| matches!(s, Shape::Points(_))) {
         match input {
             Ready::Device(DeviceNumbers { buffer, offset, bytes }, _) => {
-                distances::record(&batch, recorder, (buffer, offset, bytes), metric).await?;
+                distances::record(&batch, recorder, (from_ref(buffer), offset, bytes), metric).await?;
             }
             _ => {
                 let points = upload(gpu, "points", &packed)?;
-                distances::record(&batch, recorder, (&points, 0, 0), metric).await?;
+                distances::record(&batch, recorder, all(&points), metric).await?;
             }
         }
     }
@@ -322,6 +342,19 @@ async fn read_merges(batch: &Batch<'_>, state: &[layout::State]) -> Result<Vec<V
 }
 
 impl Outcome {
+    /// All of the native engine's answer for a cloud that the device has no room for.
+    fn on_host(&mut self, input: Ready<'_>, cloud: usize, wanted: Wanted<'_>) -> Result<()> {
+        let Ready::Host(clouds) = input else {
+            return Err(Error::TooLarge("the device has no room for a cloud beside its numbers: use fewer samples".into()));
+        };
+        let start = Instant::now();
+        let Wanted { metric, threshold, max_dim, task, .. } = wanted;
+        let native = cpu::Wanted { metric, threshold, max_dim, task };
+        cpu::pairs(&clouds[cloud..=cloud], native, &mut |pairs| self.pairs.push(pairs))?;
+        *self.finishing.get_or_insert(0.0) += start.elapsed().as_secs_f64();
+        Ok(())
+    }
+
     /// The native engine's answer from the device's table: all of it, or, given the loops and what
     /// was learnt on the way, the voids.
     async fn finish(
@@ -335,9 +368,14 @@ impl Outcome {
         let start = Instant::now();
         let r = batch.records[cloud];
         let n = r.n as usize;
-        let keys: Vec<u32> = download(batch.gpu, &batch.table, r.table as usize, n * r.row as usize).await?;
-        let row = |keys: &[u32]| keys[..n].iter().map(|&k| Key(k).entry()).collect::<Vec<Entry>>();
-        let table = keys.chunks(r.row as usize).flat_map(row).collect();
+        check_size(n, wanted.max_dim)?;
+        let width = r.row as usize;
+        let mut table: Vec<Entry> = Vec::with_capacity(n * n);
+        for first in (0..n).step_by(ROWS_AT_ONCE) {
+            let rows = ROWS_AT_ONCE.min(n - first);
+            let keys = batch.table.download(batch.gpu, r.table as usize + first * width, rows * width).await?;
+            keys.chunks(width).for_each(|row| table.extend(row[..n].iter().map(|&k| Key(k).entry())));
+        }
         let filtration = Filtration::new(n, table, Key(state.limit).min(Key::MAX).entry());
         let parallel = rayon::current_num_threads() > 1;
         self.pairs.push(match half {

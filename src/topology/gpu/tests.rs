@@ -5,7 +5,7 @@ use super::batch::{Batch, Shape};
 use super::columns::Columns;
 use super::layout::{SHARED, State};
 use super::{Tuning, distances, graph};
-use crate::gpu::{AdapterChoice, Gpu, Kernel, Recorder, Work, download_now as download, upload, zeroed};
+use crate::gpu::{AdapterChoice, Gpu, Kernel, Parts, Recorder, Work, all, download_now as download, upload, zeroed};
 use crate::topology::cloud::CloudView;
 use crate::topology::metric::Metric;
 use crate::topology::order::Key;
@@ -57,17 +57,27 @@ fn points(shape: &Shape) -> CloudView {
 
 /// A batch with its distances computed.
 fn with_distances<'a>(gpu: &'a Gpu, data: &[f32], shapes: &[Shape], metric: Metric) -> (Batch<'a>, Recorder<'a>) {
-    let batch = Batch::new(gpu, shapes, &vec![Key::MAX; shapes.len()], &[], Tuning::default()).unwrap();
+    with_distances_by(gpu, data, shapes, metric, Tuning::default())
+}
+
+fn with_distances_by<'a>(
+    gpu: &'a Gpu,
+    data: &[f32],
+    shapes: &[Shape],
+    metric: Metric,
+    tuning: Tuning,
+) -> (Batch<'a>, Recorder<'a>) {
+    let batch = Batch::new(gpu, shapes, &vec![Key::MAX; shapes.len()], &[], tuning).unwrap();
     let mut recorder = Recorder::new(gpu, false).unwrap();
     let points = upload(gpu, "points", data).unwrap();
-    block_on(distances::record(&batch, &mut recorder, (&points, 0, 0), metric)).unwrap();
+    block_on(distances::record(&batch, &mut recorder, all(&points), metric)).unwrap();
     recorder.submit().unwrap();
     (batch, recorder)
 }
 
 fn tables(batch: &Batch<'_>) -> Vec<Vec<u32>> {
     let of = |r: &super::layout::CloudRecord| {
-        let rows: Vec<u32> = download(batch.gpu, &batch.table, r.table as usize, (r.n * r.row) as usize).unwrap();
+        let rows = block_on(batch.table.download(batch.gpu, r.table as usize, (r.n * r.row) as usize)).unwrap();
         rows.chunks(r.row as usize).flat_map(|row| row[..r.n as usize].to_vec()).collect()
     };
     batch.records.iter().map(of).collect()
@@ -199,7 +209,7 @@ fn the_graph_and_its_forest_are_their_definitions() {
         let forest: Vec<u32> = download(&gpu, &batch.forest, (2 * r.vertices + r.n) as usize, merges.len()).unwrap();
         assert_eq!(forest, merges);
         assert_eq!(download::<u32>(&gpu, &batch.births, r.graph as usize, births.len()).unwrap(), births);
-        assert_eq!(download::<u32>(&gpu, &batch.roles, r.roles as usize, roles.len()).unwrap(), roles);
+        assert_eq!(block_on(batch.roles.download(&gpu, r.roles as usize, roles.len())).unwrap(), roles);
     }
 }
 
@@ -331,6 +341,46 @@ fn links_collapse_as_one_by_one() {
     assert!(found > 100, "only {found} links keep four points");
 }
 
+/// Arrays in several parts, lists that are filled in turns and blocks that have to be made shorter:
+/// the same graph, bars and links as without.
+#[test]
+fn arrays_in_parts_hold_the_same() {
+    let gpu = gpu();
+    let mut rng = StdRng::seed_from_u64(16);
+    for (len, features, steps, voids) in [(150, 6, 12, false), (160, 9, 1 << 20, true), (400, 3, 40, false)] {
+        let view = CloudView { len, features, offset: 0, stride: features };
+        let data: Vec<f32> = (0..view.end()).map(|_| rng.random_range(0..steps) as f32).collect();
+        let shapes = [Shape::Points(view)];
+        let run = |tuning: Tuning| {
+            let (mut batch, mut recorder) = with_distances_by(&gpu, &data, &shapes, Metric::Euclidean, tuning);
+            let table = tables(&batch);
+            let state = up_to_forest(&batch, &mut recorder);
+            let mut columns = block_on(Columns::new(&mut batch, &state, tuning, voids)).unwrap();
+            let state = block_on(columns.run(&mut batch, &mut recorder, state, &Task::unwatched())).unwrap();
+            recorder.submit().unwrap();
+            let mut open = Vec::new();
+            if voids {
+                open = block_on(columns.voids(&batch, 0, &state[0])).unwrap().open;
+                open.sort_unstable();
+            }
+            let bars = block_on(columns.bars(&batch)).unwrap();
+            let parts = batch.parts.counts.len();
+            (parts, (table, state[0].graph, state[0].births, bars, open, columns.failed.clone()))
+        };
+        let roomy = Tuning { columns_spare: 4000, ..Tuning::default() };
+        let (parts, whole) = run(roomy);
+        assert_eq!((parts, whole.5.as_slice()), (0, [false].as_slice()), "{len} points of {features} coordinates");
+        let table_bytes = 4 * len * len;
+        // A block is meant to have about 50 edges a point.
+        for (list_edges, list_edges_each) in [(u32::MAX, 0), (0, 128), (0, 10)] {
+            let split = Tuning { binding_bytes: table_bytes as u64 / 4, list_edges, list_edges_each, ..roomy };
+            let (parts, found) = run(split);
+            assert!(parts >= 3, "table, roles and levels, and most often the bits of columns");
+            assert!(found == whole, "{len} points of {features} coordinates, lists of {list_edges}, {list_edges_each} a point");
+        }
+    }
+}
+
 /// A thread takes many turns through a loop; either it takes them all, or it knows that it did not.
 #[test]
 fn a_loop_that_the_driver_ends_is_noticed() {
@@ -344,12 +394,12 @@ fn a_loop_that_the_driver_ends_is_noticed() {
             for (var k = 0u; k < slice.a; k++) { sum = (sum ^ k) * 3u; out[2] = sum; out[0] += 1u; }
             out[1] = select(1u, 2u, cut_short(slice.b));
         }";
-    let kernel = Kernel::new(&gpu, "turns", source, &SHARED, &[]).unwrap();
+    let kernel = Kernel::new(&gpu, "turns", source, &SHARED, &Parts::default(), &[]).unwrap();
     for turns in [0, 1, 1000, 60_000, 65_534, 65_535, 65_536, 200_000] {
         let out = zeroed(&gpu, "turns", 3).unwrap();
         let mut recorder = Recorder::new(&gpu, false).unwrap();
-        let work = Work { groups: 1, clouds: 1, a: turns, b: 200, cost: 1.0, most_groups: 0 };
-        block_on(recorder.dispatch(&kernel, &[(&out, 0, 0)], work)).unwrap();
+        let work = Work { first: 0, groups: 1, clouds: 1, a: turns, b: 200, cost: 1.0, most_groups: 0 };
+        block_on(recorder.dispatch(&kernel, &[all(&out)], work)).unwrap();
         recorder.submit().unwrap();
         let found: Vec<u32> = download(&gpu, &out, 0, 3).unwrap();
         assert!(found[0] == turns || found[1] == 2, "{} of {turns} turns, and nothing is said", found[0]);
@@ -367,7 +417,7 @@ fn work_is_cut_into_slices_that_add_up() {
     let batch = Batch::new(&gpu, &shapes, &vec![Key::MAX; shapes.len()], &[], Tuning::default()).unwrap();
     let mut recorder = Recorder::new(&gpu, false).unwrap().slow();
     let points = upload(&gpu, "points", &data).unwrap();
-    block_on(distances::record(&batch, &mut recorder, (&points, 0, 0), Metric::Euclidean)).unwrap();
+    block_on(distances::record(&batch, &mut recorder, all(&points), Metric::Euclidean)).unwrap();
     recorder.submit().unwrap();
     assert!(recorder.submissions() > 20, "{}", recorder.submissions());
     assert_eq!(tables(&whole), tables(&batch));

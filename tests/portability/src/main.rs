@@ -2,6 +2,21 @@
 //! HLSL (DX12), as wgpu does, and fails at the first that cannot be. With a file's name it also
 //! writes the shaders there as JSON, for `tests/webgpu.py`.
 
+/// The library's own expansion of shaders.
+#[allow(dead_code)]
+#[path = "../../../src/gpu/source.rs"]
+mod source;
+
+/// What that file takes from the library.
+mod error {
+    #[derive(Debug)]
+    #[allow(dead_code)]
+    pub enum Error {
+        Internal(String),
+    }
+    pub type Result<T> = std::result::Result<T, Error>;
+}
+
 use naga::back::{hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -20,21 +35,22 @@ fn main() {
     let mut written = Vec::new();
     let mut count = 0;
     for name in &names {
-        let source = source(folder, name);
-        let sets = constants(&source);
-        for set in &sets {
-            if let Err(why) = translate(&source, set) {
+        let sources = expanded(folder, name);
+        let sets = constants(&sources[0]);
+        for (source, set) in sources.iter().flat_map(|source| sets.iter().map(move |set| (source, set))) {
+            if let Err(why) = translate(source, set) {
                 eprintln!("{name} {set:?}: {why}");
                 std::process::exit(1);
             }
+            count += 1;
         }
-        count += sets.len();
-        written.push(serde_json::json!({ "name": name, "source": source, "constants": sets }));
+        // Browsers offer few bindings, and take arrays of one part.
+        written.push(serde_json::json!({ "name": name, "source": sources[0], "constants": sets }));
     }
     if let Some(path) = std::env::args().nth(1) {
         std::fs::write(path, serde_json::Value::from(written).to_string()).expect("a file for the shaders");
     }
-    println!("{} shaders, {count} with their constants, in SPIR-V, MSL and HLSL", names.len());
+    println!("{} shaders, {count} with their constants and parts, in SPIR-V, MSL and HLSL", names.len());
 }
 
 /// A value for each constant of a shader.
@@ -57,14 +73,22 @@ fn constants(source: &str) -> Vec<Constants> {
     sets
 }
 
-/// A shader with its imports pasted in.
-fn source(folder: &Path, name: &str) -> String {
-    let text = std::fs::read_to_string(folder.join(name)).expect("a shader");
-    let line = |line: &str| match line.strip_prefix("//#import ") {
-        Some(piece) => std::fs::read_to_string(folder.join("shared").join(format!("{}.wgsl", piece.trim()))).expect("a shared piece"),
-        None => line.to_string(),
-    };
-    text.lines().map(line).collect::<Vec<_>>().join("\n")
+/// A shader with its imports pasted in, and with its arrays in one part or in the most parts that
+/// a cloud can have where a binding shows 2 GiB.
+fn expanded(folder: &Path, name: &str) -> Vec<String> {
+    let read = |path: &Path| std::fs::read_to_string(path).expect("a shader");
+    let text = read(&folder.join(name));
+    let imports = text.lines().filter_map(|line| line.strip_prefix("//#import "));
+    let pieces: Vec<(&str, String)> = imports.map(|p| (p, read(&folder.join(format!("shared/{p}.wgsl"))))).collect();
+    let pieces: Vec<(&str, &str)> = pieces.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let whole = source::Parts::default();
+    let counts = vec![("table", 8), ("roles", 4), ("levels", 4), ("bits", 8)];
+    let parts = source::Parts { words: (1 << 29) - 4, counts };
+    let mut texts = vec![source::expand(&text, &pieces, &whole).expect("a shader that can be expanded")];
+    if text.contains("//#split") {
+        texts.push(source::expand(&text, &pieces, &parts).expect("a shader that can be expanded"));
+    }
+    texts
 }
 
 fn translate(source: &str, constants: &Constants) -> Result<(), String> {
