@@ -14,6 +14,7 @@ mod batch;
 mod columns;
 mod distances;
 mod graph;
+mod host;
 mod layout;
 #[cfg(feature = "nn")]
 pub(crate) use layout::SHARED;
@@ -25,15 +26,16 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Recorder, all, can_be_shown, download, most_points, upload, words_of_arrays};
 use crate::topology::barcode::{Pairs, Seconds};
 use crate::topology::cloud::CloudView;
-use crate::topology::cpu::{self, Filtration, Half, check_size, key_table};
+use crate::topology::cpu::{self, check_size, key_table};
 use crate::topology::input::DeviceNumbers;
 use crate::topology::metric::Metric;
 use crate::topology::options::Options;
-use crate::topology::order::{Entry, Key};
+use crate::topology::order::Key;
 use crate::topology::source::Source;
 use crate::topology::task::Task;
 use batch::{Batch, Shape, bytes_of_buffers, bytes_per_cloud};
 use columns::Columns;
+use host::{Found, Host, Rest};
 use layout::FAILED_NAN;
 use std::slice::from_ref;
 
@@ -107,9 +109,6 @@ impl Default for Tuning {
     }
 }
 
-/// Rows of a table that are read back at once.
-const ROWS_AT_ONCE: usize = 4096;
-
 /// Coordinates of a point on a software driver: `shaders/distances.wgsl` goes through them up to
 /// three times in one thread (see `cut_short` in `shaders/shared/cloud.wgsl`).
 const MOST_FEATURES: usize = 20_000;
@@ -117,15 +116,6 @@ const MOST_FEATURES: usize = 20_000;
 /// Bytes on the device for one cloud of `n` points before its columns.
 pub(crate) fn bytes(n: usize, max_dim: usize) -> u64 {
     bytes_per_cloud(n, max_dim, Tuning::default())
-}
-
-/// What a batch gives.
-#[derive(Default)]
-struct Outcome {
-    pairs: Vec<Pairs>,
-    /// Seconds that the host took for clouds that outgrew the device memory set aside for them, and
-    /// for columns above dimension 1.
-    finishing: Option<f64>,
 }
 
 /// What is wanted of every cloud.
@@ -155,29 +145,76 @@ pub(crate) async fn pairs(
     take: &mut dyn FnMut(Pairs),
 ) -> Result<Seconds> {
     let total = Instant::now();
-    let mut outcome = Outcome::default();
     let mut recorder = Recorder::new(gpu, options.profile)?;
     let wanted = Wanted { metric: options.metric, threshold, max_dim: options.max_dim, tuning, task };
     if options.max_dim > 1 {
         // The host will need its own table.
         (0..input.len()).try_for_each(|i| check_size(input.shape(i).len(), options.max_dim))?;
     }
-    let mut start = 0;
-    while start < input.len() {
-        task.clouds(start)?;
-        let end = start + how_many_fit(gpu, input, start, options.max_dim, tuning)?;
-        match run_batch(gpu, input, start..end, wanted, &mut recorder, &mut outcome).await {
-            // The device has less memory than it lets a shader see.
-            Err(Error::TooLarge(_)) if end == start + 1 => outcome.on_host(input, start, wanted)?,
-            other => other?,
-        }
-        outcome.pairs.drain(..).for_each(&mut *take);
-        start = end;
-    }
+    // Natively all that waits stands still, so that nothing is lost by not waiting otherwise.
+    #[cfg(not(target_arch = "wasm32"))]
+    let finishing = std::thread::scope(|threads| {
+        let mut host = Host::new(wanted, take, threads);
+        pollster::block_on(batches(gpu, input, wanted, &mut recorder, &mut host)).map(|()| host.seconds)
+    })?;
+    #[cfg(target_arch = "wasm32")]
+    let finishing = {
+        let mut host = Host::new(wanted, take, std::marker::PhantomData);
+        batches(gpu, input, wanted, &mut recorder, &mut host).await?;
+        host.seconds
+    };
     let mut seconds: Seconds = recorder.collect_timings().await?.into_iter().map(|(name, s)| (name.to_string(), s)).collect();
-    seconds.extend(outcome.finishing.map(|s| (super::FINISHED_ON_HOST.to_string(), s)));
+    seconds.extend(finishing.map(|s| (super::FINISHED_ON_HOST.to_string(), s)));
     seconds.push(("total".into(), total.elapsed().as_secs_f64()));
     Ok(seconds)
+}
+
+/// Takes the clouds batch by batch; what the device does not finish goes to the host.
+async fn batches(
+    gpu: &Gpu,
+    input: Ready<'_>,
+    wanted: Wanted<'_>,
+    recorder: &mut Recorder<'_>,
+    host: &mut Host<'_, '_, '_>,
+) -> Result<()> {
+    let mut start = 0;
+    while start < input.len() {
+        wanted.task.clouds(start)?;
+        let end = start + how_many_fit(gpu, input, start, wanted.max_dim, wanted.tuning)?;
+        if (start..end).map(|i| 4 * (input.shape(i).len() as u64).pow(2)).sum::<u64>() > wanted.tuning.batch_bytes {
+            // The host has room for one large table, and not for two.
+            host.catch_up()?;
+        }
+        let found = match run_batch(gpu, input, start..end, wanted, recorder).await {
+            // The device has less memory than it lets a shader see.
+            Err(Error::TooLarge(_)) if end == start + 1 => on_host(input, start, wanted, host).map(|pairs| vec![pairs]),
+            other => other,
+        };
+        match found {
+            Ok(found) => host.take_over(found)?,
+            Err(e) => {
+                // What is finished is handed on all the same.
+                host.catch_up()?;
+                return Err(e);
+            }
+        }
+        start = end;
+    }
+    host.catch_up()
+}
+
+/// The native engine's answer for a cloud that the device has no room for.
+fn on_host(input: Ready<'_>, cloud: usize, wanted: Wanted<'_>, host: &mut Host<'_, '_, '_>) -> Result<Found> {
+    let Ready::Host(clouds) = input else {
+        return Err(Error::TooLarge("the device has no room for a cloud beside its numbers: use fewer samples".into()));
+    };
+    let start = Instant::now();
+    let Wanted { metric, threshold, max_dim, task, .. } = wanted;
+    let native = cpu::Wanted { metric, threshold, max_dim, task };
+    let mut found = None;
+    cpu::pairs(&clouds[cloud..=cloud], native, &mut |pairs| found = Some(pairs))?;
+    *host.seconds.get_or_insert(0.0) += start.elapsed().as_secs_f64();
+    found.map(Found::Whole).ok_or_else(|| Error::Internal("an engine returned no pairs".into()))
 }
 
 /// How many clouds from `start` on fit the device together: at least one, or an error that names
@@ -242,8 +279,7 @@ async fn run_batch(
     range: std::ops::Range<usize>,
     wanted: Wanted<'_>,
     recorder: &mut Recorder<'_>,
-    outcome: &mut Outcome,
-) -> Result<()> {
+) -> Result<Vec<Found>> {
     let Wanted { metric, threshold, max_dim, tuning, task } = wanted;
     let first = range.start;
     let mut shapes: Vec<Shape> = range.clone().map(|i| input.shape(i)).collect();
@@ -279,22 +315,21 @@ async fn run_batch(
         )));
     }
     let merges = read_merges(&batch, &state).await?;
+    let mut found = Vec::with_capacity(state.len());
     if max_dim == 0 {
-        let failed = state.iter().map(|s| s.failure != 0);
-        for (i, (merges, failed)) in merges.into_iter().zip(failed).enumerate() {
-            if failed {
-                outcome.finish(&batch, i, &state[i], None, wanted).await?;
-            } else {
-                outcome.pairs.push(Pairs { merges, classes: Vec::new() });
-            }
+        for (i, merges) in merges.into_iter().enumerate() {
+            found.push(match state[i].failure {
+                0 => Found::Whole(Pairs { merges, classes: Vec::new() }),
+                _ => Rest::read(&batch, i, &state[i], None, max_dim).await?,
+            });
         }
-        return Ok(());
+        return Ok(found);
     }
     if max_dim > 2 {
         for (i, state) in state.iter().enumerate() {
-            outcome.finish(&batch, i, state, None, wanted).await?;
+            found.push(Rest::read(&batch, i, state, None, max_dim).await?);
         }
-        return Ok(());
+        return Ok(found);
     }
     let mut columns = Columns::new(&mut batch, &state, tuning, max_dim > 1).await?;
     let state = columns.run(&mut batch, recorder, state, task).await?;
@@ -302,20 +337,21 @@ async fn run_batch(
     let bars = columns.bars(&batch).await?;
     for (i, merges) in merges.into_iter().enumerate() {
         if columns.failed[i] {
-            outcome.finish(&batch, i, &state[i], None, wanted).await?;
+            found.push(Rest::read(&batch, i, &state[i], None, max_dim).await?);
             continue;
         }
         let r = batch.records[i];
         let loops = &bars[r.loops as usize..][..r.births as usize];
         let loops: Vec<_> = loops.iter().map(|&[b, d]| (b, (d != Key::NO_EDGE).then_some(d))).collect();
-        if max_dim > 1 {
+        let pairs = Pairs { merges, classes: vec![loops] };
+        found.push(if max_dim > 1 {
             let half = columns.voids(&batch, i, &state[i]).await?;
-            outcome.finish(&batch, i, &state[i], Some((Pairs { merges, classes: vec![loops] }, half)), wanted).await?;
-            continue;
-        }
-        outcome.pairs.push(Pairs { merges, classes: vec![loops] });
+            Rest::read(&batch, i, &state[i], Some((pairs, half)), max_dim).await?
+        } else {
+            Found::Whole(pairs)
+        });
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Points of a range of host clouds, packed; their shapes then point into the packed array.
@@ -339,53 +375,4 @@ async fn read_merges(batch: &Batch<'_>, state: &[layout::State]) -> Result<Vec<V
         forest[(2 * r.vertices + r.n) as usize..][..s.merges as usize].iter().map(|&k| Key(k)).collect()
     };
     Ok(batch.records.iter().zip(state).map(of_cloud).collect())
-}
-
-impl Outcome {
-    /// All of the native engine's answer for a cloud that the device has no room for.
-    fn on_host(&mut self, input: Ready<'_>, cloud: usize, wanted: Wanted<'_>) -> Result<()> {
-        let Ready::Host(clouds) = input else {
-            return Err(Error::TooLarge("the device has no room for a cloud beside its numbers: use fewer samples".into()));
-        };
-        let start = Instant::now();
-        let Wanted { metric, threshold, max_dim, task, .. } = wanted;
-        let native = cpu::Wanted { metric, threshold, max_dim, task };
-        cpu::pairs(&clouds[cloud..=cloud], native, &mut |pairs| self.pairs.push(pairs))?;
-        *self.finishing.get_or_insert(0.0) += start.elapsed().as_secs_f64();
-        Ok(())
-    }
-
-    /// The native engine's answer from the device's table: all of it, or, given the loops and what
-    /// was learnt on the way, the voids.
-    async fn finish(
-        &mut self,
-        batch: &Batch<'_>,
-        cloud: usize,
-        state: &layout::State,
-        half: Option<(Pairs, Half)>,
-        wanted: Wanted<'_>,
-    ) -> Result<()> {
-        let start = Instant::now();
-        let r = batch.records[cloud];
-        let n = r.n as usize;
-        check_size(n, wanted.max_dim)?;
-        let width = r.row as usize;
-        let mut table: Vec<Entry> = Vec::with_capacity(n * n);
-        for first in (0..n).step_by(ROWS_AT_ONCE) {
-            let rows = ROWS_AT_ONCE.min(n - first);
-            let keys = batch.table.download(batch.gpu, r.table as usize + first * width, rows * width).await?;
-            keys.chunks(width).for_each(|row| table.extend(row[..n].iter().map(|&k| Key(k).entry())));
-        }
-        let filtration = Filtration::new(n, table, Key(state.limit).min(Key::MAX).entry());
-        let parallel = rayon::current_num_threads() > 1;
-        self.pairs.push(match half {
-            None => filtration.pairs(wanted.max_dim, parallel, wanted.task)?,
-            Some((mut pairs, half)) => {
-                pairs.classes.push(half.voids(filtration, parallel, wanted.task)?);
-                pairs
-            }
-        });
-        *self.finishing.get_or_insert(0.0) += start.elapsed().as_secs_f64();
-        Ok(())
-    }
 }
