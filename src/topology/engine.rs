@@ -27,6 +27,11 @@ use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+/// Points of a cloud of few coordinates, or of a sparse graph, from which on lists are faster than
+/// the table of a device.
+#[cfg(feature = "gpu")]
+const MOST_BY_TABLE: usize = 16_384;
+
 /// Which engine is asked for.
 #[cfg(feature = "gpu")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -157,12 +162,11 @@ impl Engine {
         EngineInfo { kind: "cpu".into(), adapter: format!("{} threads", rayon::current_num_threads()) }
     }
 
-    /// Most points of a cloud that fit the device of the GPU engine; nothing for the native engine.
-    fn most_points(&self) -> Option<usize> {
-        #[cfg(feature = "gpu")]
-        return self.gpu.as_ref().map(|gpu| gpu.record().max_points);
-        #[cfg(not(feature = "gpu"))]
-        None
+    /// Most points of a cloud of few coordinates, or of a sparse graph, whose table the GPU engine
+    /// makes; nothing for the native engine. Lists take a larger one in less time and memory.
+    #[cfg(feature = "gpu")]
+    fn most_by_table(&self) -> Option<usize> {
+        self.gpu.as_ref().map(|gpu| gpu.record().max_points.min(MOST_BY_TABLE))
     }
 
     /// Why this engine was taken.
@@ -218,9 +222,15 @@ impl Engine {
         input.check_one()?;
         let native = options.names_simplices() || input.has_births();
         let mut found = None;
-        let seconds = self.each_async(input, options, watch, &mut |_, barcode| found = Some(barcode)).await?;
+        let mut seconds = self.each_async(input, options, watch, &mut |_, barcode| found = Some(barcode)).await?;
         let barcode = found.ok_or_else(|| Error::Internal("an engine returned no barcode".into()))?;
-        let native = native || self.most_points().is_some_and(|most| barcode.n > most);
+        // What the host did from beginning to end is the native engine's.
+        let of = |name: &str| seconds.iter().find(|(stage, _)| stage == name).map(|&(_, s)| s);
+        let all = of(super::FINISHED_ON_HOST).is_some_and(|s| Some(s) == of("total"));
+        if all {
+            seconds.retain(|(name, _)| name != super::FINISHED_ON_HOST);
+        }
+        let native = native || all;
         let engine = if native { Self::cpu().info() } else { self.info() };
         Ok(Answer { barcode, engine, seconds })
     }
@@ -382,7 +392,7 @@ impl Engine {
         // What needs no table is not bound to the device's.
         #[cfg(feature = "gpu")]
         let without_table =
-            |c: &Source<'_>| self.most_points().is_some_and(|most| c.len() > most) && cpu::needs_no_table(c, options);
+            |c: &Source<'_>| self.most_by_table().is_some_and(|most| c.len() > most) && cpu::needs_no_table(c, options);
         #[cfg(feature = "gpu")]
         let huge = clouds.iter().any(without_table);
         #[cfg(feature = "gpu")]
@@ -401,7 +411,12 @@ impl Engine {
             cpu::pairs(clouds, wanted, &mut |pairs| take(pairs.into()))?;
         }
         let mut seconds = stages.into_inner().unwrap_or_else(PoisonError::into_inner);
-        seconds.push(("total".into(), start.elapsed().as_secs_f64()));
+        let total = start.elapsed().as_secs_f64();
+        #[cfg(feature = "gpu")]
+        if huge && self.gpu.is_some() {
+            seconds.push((super::FINISHED_ON_HOST.into(), total));
+        }
+        seconds.push(("total".into(), total));
         Ok(seconds)
     }
 
