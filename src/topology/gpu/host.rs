@@ -95,7 +95,8 @@ pub(super) struct Host<'a, 'scope, 'env: 'scope> {
     take: &'a mut dyn FnMut(Pairs),
     /// Seconds that the host took in all.
     pub seconds: Option<f64>,
-    #[cfg_attr(target_arch = "wasm32", expect(dead_code))]
+    /// Clouds that the device had no room for.
+    pub without_device: usize,
     threads: Threads<'scope, 'env>,
     /// The batch before, where the host is not done with it.
     #[cfg(not(target_arch = "wasm32"))]
@@ -109,6 +110,7 @@ impl<'a, 'scope, 'env> Host<'a, 'scope, 'env> {
             wanted,
             take,
             seconds: None,
+            without_device: 0,
             threads,
             #[cfg(not(target_arch = "wasm32"))]
             working: None,

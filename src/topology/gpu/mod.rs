@@ -153,19 +153,22 @@ pub(crate) async fn pairs(
     }
     // Natively all that waits stands still, so that nothing is lost by not waiting otherwise.
     #[cfg(not(target_arch = "wasm32"))]
-    let finishing = std::thread::scope(|threads| {
+    let (finishing, without_device) = std::thread::scope(|threads| {
         let mut host = Host::new(wanted, take, threads);
-        pollster::block_on(batches(gpu, input, wanted, &mut recorder, &mut host)).map(|()| host.seconds)
+        pollster::block_on(batches(gpu, input, wanted, &mut recorder, &mut host)).map(|()| (host.seconds, host.without_device))
     })?;
     #[cfg(target_arch = "wasm32")]
-    let finishing = {
+    let (finishing, without_device) = {
         let mut host = Host::new(wanted, take, std::marker::PhantomData);
         batches(gpu, input, wanted, &mut recorder, &mut host).await?;
-        host.seconds
+        (host.seconds, host.without_device)
     };
     let mut seconds: Seconds = recorder.collect_timings().await?.into_iter().map(|(name, s)| (name.to_string(), s)).collect();
+    let total = total.elapsed().as_secs_f64();
+    // What the device had no part in is the host's from beginning to end.
+    let finishing = if without_device == input.len() { Some(total) } else { finishing };
     seconds.extend(finishing.map(|s| (super::FINISHED_ON_HOST.to_string(), s)));
-    seconds.push(("total".into(), total.elapsed().as_secs_f64()));
+    seconds.push(("total".into(), total));
     Ok(seconds)
 }
 
@@ -214,6 +217,7 @@ fn on_host(input: Ready<'_>, cloud: usize, wanted: Wanted<'_>, host: &mut Host<'
     let mut found = None;
     cpu::pairs(&clouds[cloud..=cloud], native, &mut |pairs| found = Some(pairs))?;
     *host.seconds.get_or_insert(0.0) += start.elapsed().as_secs_f64();
+    host.without_device += 1;
     found.map(Found::Whole).ok_or_else(|| Error::Internal("an engine returned no pairs".into()))
 }
 

@@ -4,11 +4,15 @@
 use super::batch::{Batch, Shape};
 use super::columns::Columns;
 use super::layout::{SHARED, State};
-use super::{Tuning, distances, graph};
+use super::{Ready, Tuning, distances, graph};
 use crate::gpu::{AdapterChoice, Gpu, Kernel, Parts, Recorder, Work, all, download_now as download, upload, zeroed};
-use crate::topology::cloud::CloudView;
+use crate::topology::FINISHED_ON_HOST;
+use crate::topology::barcode::Pairs;
+use crate::topology::cloud::{CloudView, PointCloud};
 use crate::topology::metric::Metric;
+use crate::topology::options::Options;
 use crate::topology::order::Key;
+use crate::topology::source::Source;
 use crate::topology::task::Task;
 use pollster::block_on;
 use rand::rngs::StdRng;
@@ -379,6 +383,29 @@ fn arrays_in_parts_hold_the_same() {
             assert!(found == whole, "{len} points of {features} coordinates, lists of {list_edges}, {list_edges_each} a point");
         }
     }
+}
+
+/// A cloud that the device has no room for is the native engine's, and the time is said to be.
+#[test]
+fn the_host_takes_what_the_device_has_no_room_for() {
+    let gpu = gpu();
+    let mut rng = StdRng::seed_from_u64(3);
+    let cloud = PointCloud::new(120, 5, (0..600).map(|_| rng.random::<f32>()).collect()).unwrap();
+    let clouds = [Source::from(&cloud), Source::from(&cloud)];
+    let run = |tuning: Tuning| {
+        let mut found = Vec::new();
+        let take = &mut |pairs: Pairs| found.push((pairs.merges, pairs.classes));
+        let (options, task) = (Options::default(), Task::unwatched());
+        let seconds = block_on(super::pairs(&gpu, Ready::Host(&clouds), &options, None, tuning, &task, take)).unwrap();
+        let of = |name: &str| seconds.iter().find(|(stage, _)| stage == name).map(|&(_, s)| s);
+        (of(FINISHED_ON_HOST), of("total"), found)
+    };
+    let (host, _, want) = run(Tuning::default());
+    assert!(host.is_none() && want.len() == 2);
+    // More places in a list of edges than a binding shows; each cloud is a batch.
+    let (host, total, found) = run(Tuning { list_places: 20_000_000, batch_bytes: 0, ..Tuning::default() });
+    assert!(host.is_some() && host == total);
+    assert_eq!(found, want);
 }
 
 /// A thread takes many turns through a loop; either it takes them all, or it knows that it did not.
