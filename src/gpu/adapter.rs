@@ -101,7 +101,8 @@ pub(crate) fn words_of_arrays(n: u64) -> [(&'static str, u64); 3] {
 /// Whether a shader can be shown the arrays of `n` points, which are numbered by 16 bits, where a
 /// binding shows so many bytes and a shader may have so many of them.
 pub(crate) fn can_be_shown(n: u64, binding: u64, storage_buffers: u32) -> bool {
-    n <= u64::from(u16::MAX) && Parts::of(&words_of_arrays(n), binding).more() + STORAGE_BUFFERS <= storage_buffers
+    let parts = Parts::of(&words_of_arrays(n), binding);
+    n <= u64::from(u16::MAX) && parts.can_be_numbered() && parts.more() + STORAGE_BUFFERS <= storage_buffers
 }
 
 /// The most points of a cloud that a shader can be shown.
@@ -195,9 +196,14 @@ mod tests {
     #[test]
     fn arrays_fit_their_bindings() {
         let two = i32::MAX as u64 & !3;
-        for (bytes, buffers, most) in
-            [(128 << 20, 8, 5792), (two, 8, 23_168), (two, 9, 32_767), (two, 21, 65_535), (128 << 20, 7, 0)]
-        {
+        for (bytes, buffers, most) in [
+            (128 << 20, 8, 5792),
+            (two, 8, 23_168),
+            (two, 9, 32_767),
+            (two, 21, 65_535),
+            (128 << 20, 7, 0),
+            (128 << 20, 1000, 32_768),
+        ] {
             assert_eq!(most_points(bytes, buffers), most, "{bytes} {buffers}");
             assert!(most == 0 || can_be_shown(most as u64, bytes, buffers));
             assert!(!can_be_shown(most as u64 + 1, bytes, buffers));

@@ -12,8 +12,8 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// Compiles `source` after pasting in what it imports from `shared` and the parts of its arrays,
-    /// with the given override constants.
+    /// Compiles `source` after pasting in what it imports from `shared` and the parts of its
+    /// arrays, with the given override constants.
     ///
     /// # Errors
     /// [`Error::Device`] with the compiler's message when the device refuses it.

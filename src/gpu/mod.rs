@@ -24,9 +24,9 @@ pub(crate) use buffer::{download, upload, zeroed};
 pub use device::Gpu;
 pub(crate) use kernel::Kernel;
 pub(crate) use recorder::{Bound, Recorder, Work, all};
-pub(crate) use source::Parts;
 #[cfg(test)]
 pub(crate) use source::expand;
+pub(crate) use source::{Parts, STEP as MOST_PARTS};
 pub(crate) use split::Split;
 /// The version of wgpu whose devices and buffers the engine takes.
 pub use wgpu;

@@ -2,9 +2,9 @@
 //!
 //! An array may be larger than what one binding shows. A shader declares such an array as if it had
 //! one part, in a line behind `//#split`. What follows from the line is written when the shader is
-//! compiled: the other parts, each with a binding of its own, and the functions `NAME_at(place)` and
-//! `set_NAME(place, value)`, which pick the part. An array of one part is read and written without
-//! a choice.
+//! compiled: the other parts, each with a binding of its own, and the functions `NAME_at(place)`
+//! and `set_NAME(place, value)`, which pick the part. An array of one part is read and written
+//! without a choice.
 //!
 //! This file needs nothing but the errors, so that `tests/portability` takes it as it is.
 
@@ -36,7 +36,8 @@ pub(crate) fn expand(source: &str, shared: &[(&str, &str)], parts: &Parts) -> Re
     Ok(out)
 }
 
-/// Bindings between the first parts of two arrays; the other parts come between them.
+/// Bindings between the first parts of two arrays. The other parts come between them, so that no
+/// array has more parts.
 pub(crate) const STEP: u32 = 32;
 
 /// Into how many parts the arrays of some shaders are cut.
@@ -78,6 +79,11 @@ impl Parts {
     /// Bindings that all parts need beyond the first ones.
     pub fn more(&self) -> u32 {
         self.counts.iter().map(|&(_, parts)| parts - 1).sum()
+    }
+
+    /// Whether no array has more parts than there are numbers for.
+    pub fn can_be_numbered(&self) -> bool {
+        self.counts.iter().all(|&(_, parts)| parts <= STEP)
     }
 
     fn count(&self, name: &str) -> u32 {

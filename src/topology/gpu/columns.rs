@@ -11,7 +11,7 @@ use super::Tuning;
 use super::batch::Batch;
 use super::layout::{CloudRecord, LEVELS, State, UNEXPANDED};
 use crate::error::{Error, Result};
-use crate::gpu::{Recorder, STORAGE_BUFFERS, Split, Work, all, download, upload, zeroed};
+use crate::gpu::{MOST_PARTS, Recorder, STORAGE_BUFFERS, Split, Work, all, download, upload, zeroed};
 use crate::topology::cpu::{FoundTriangle, Half};
 use crate::topology::order::{EdgeName, Key};
 use crate::topology::task::Task;
@@ -37,7 +37,7 @@ pub(super) fn scratch_words(quads: u32, tuning: Tuning) -> u64 {
 /// Bytes of the columns' bits that a shader can be shown beside what edges do.
 fn most_bits(batch: &Batch<'_>) -> u64 {
     let taken = batch.parts.of_array("roles").more() + STORAGE_BUFFERS;
-    let parts = u64::from(batch.gpu.max_storage_buffers() - taken) + 1;
+    let parts = u64::from((batch.gpu.max_storage_buffers() - taken + 1).min(MOST_PARTS));
     (4 * parts * u64::from(batch.parts.words)).min(4 * u64::from(u32::MAX))
 }
 
@@ -216,8 +216,8 @@ impl Columns {
         self.levels.write_beginning(batch.gpu, "thresholds", &thresholds)
     }
 
-    /// Lists the edges of the next block of every cloud. A block that turns out to have more of them
-    /// than the list has room for is made shorter.
+    /// Lists the edges of the next block of every cloud. A block that turns out to have more of
+    /// them than the list has room for is made shorter.
     async fn select_block(
         &mut self,
         batch: &mut Batch<'_>,

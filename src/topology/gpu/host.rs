@@ -1,6 +1,6 @@
 //! What the host does for clouds that the device does not finish: all of those that outgrew the
-//! memory set aside for them, and the columns above dimension 1. Where there are threads, the device
-//! goes on with the next batch meanwhile.
+//! memory set aside for them, and the columns above dimension 1. Where there are threads, the
+//! device goes on with the next batch meanwhile.
 
 use super::Wanted;
 use super::batch::Batch;
@@ -136,7 +136,7 @@ impl<'a, 'scope, 'env> Host<'a, 'scope, 'env> {
     /// Waits until nothing is left to do, and hands on what it gives.
     ///
     /// # Errors
-    /// [`crate::Error::Interrupted`] when the task is cancelled, and what the native engine refuses.
+    /// [`crate::Error::Interrupted`] when the task is cancelled, and those of the native engine.
     pub fn catch_up(&mut self) -> Result<()> {
         #[cfg(not(target_arch = "wasm32"))]
         if let Some(working) = self.working.take() {
