@@ -224,15 +224,16 @@ fn on_host(input: Ready<'_>, cloud: usize, wanted: Wanted<'_>, host: &mut Host<'
 /// How many clouds from `start` on fit the device together: at least one, or an error that names
 /// the limit.
 fn how_many_fit(gpu: &Gpu, input: Ready<'_>, start: usize, max_dim: usize, tuning: Tuning) -> Result<usize> {
-    let binding = gpu.max_binding().min(tuning.binding_bytes);
+    let whole = gpu.max_binding();
     if let Ready::Device(DeviceNumbers { bytes, .. }, _) = input
-        && bytes > binding
+        && bytes > whole
     {
         return Err(Error::TooLarge(format!(
-            "the numbers take {bytes} bytes on {}, which shows at most {binding} to a shader: use fewer samples at once",
+            "the numbers take {bytes} bytes on {}, which shows at most {whole} to a shader: use fewer samples at once",
             gpu.record().name
         )));
     }
+    let binding = whole.min(tuning.binding_bytes);
     let (mut arrays, mut buffers, mut points, mut bytes, mut count, mut widest) =
         ([0u64; 3], [0u64; 4], 0u64, 0u64, 0usize, 0u64);
     for i in start..input.len() {
