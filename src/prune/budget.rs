@@ -66,7 +66,9 @@ impl Budget {
     }
 
     /// Filters of each group that stay when all lose the same share, the smallest that brings the
-    /// network to `limit`; `stays(group, share)` says what a share leaves.
+    /// network to `limit`; `stays(group, share)` says what a share leaves. Where that is `rounded`,
+    /// many groups lose filters at the same share, which may be far more than is wanted: those that
+    /// can then have them back.
     ///
     /// # Errors
     /// [`Error::Input`] when no share does.
@@ -75,6 +77,7 @@ impl Budget {
         arch: &Arch,
         groups: &[Group],
         limit: f64,
+        rounded: bool,
         stays: &dyn Fn(&Group, f64) -> usize,
     ) -> Result<Vec<usize>> {
         // Every share at which a group loses one filter more.
@@ -88,11 +91,30 @@ impl Budget {
             if self.with(arch, groups, &at(shares[middle]))? <= limit { high = middle } else { low = middle + 1 }
         }
         match shares.get(low) {
+            Some(&share) if rounded && low > 0 => self.with_back(arch, groups, limit, at(share), &at(shares[low - 1])),
             Some(&share) => Ok(at(share)),
             None => {
                 let least = self.with(arch, groups, &at(shares.last().copied().unwrap_or(0.0)))?;
                 Err(self.unreachable(limit, least, self.of(arch)?, ""))
             }
+        }
+    }
+
+    /// Gives groups back what they had `before`, as long as the network stays within `limit`: each
+    /// time the group that makes most of what is free.
+    fn with_back(self, arch: &Arch, groups: &[Group], limit: f64, mut stays: Vec<usize>, before: &[usize]) -> Result<Vec<usize>> {
+        loop {
+            let mut best: Option<(f64, usize)> = None;
+            for g in (0..groups.len()).filter(|&g| stays[g] < before[g]) {
+                let mut larger = stays.clone();
+                larger[g] = before[g];
+                let cost = self.with(arch, groups, &larger)?;
+                if cost <= limit && best.is_none_or(|(most, _)| cost > most) {
+                    best = Some((cost, g));
+                }
+            }
+            let Some((_, g)) = best else { return Ok(stays) };
+            stays[g] = before[g];
         }
     }
 
@@ -145,5 +167,31 @@ impl Budget {
             (stays[g], now) = (next, after);
         }
         Ok(stays)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::{Activation, zoo};
+
+    /// Where filters go by eights, layers of 16, 32 and 64 lose half at one share. What the budget
+    /// leaves is then given back.
+    #[test]
+    fn rounding_takes_no_more_than_the_budget_asks_for() {
+        let arch = zoo::named("resnet20", [3, 32, 32], 10, Activation::parse("relu").unwrap()).unwrap();
+        let groups = arch.groups().unwrap();
+        let whole = Budget::Macs.of(&arch).unwrap();
+        let by_eights = |group: &Group, share: f64| {
+            let stays = (group.filters as f64 * (1.0 - share)).ceil() as usize;
+            stays.next_multiple_of(8).min(group.filters)
+        };
+        let mut left = Vec::new();
+        for rounded in [false, true] {
+            let stays = Budget::Macs.same_shares(&arch, &groups, 0.5 * whole, rounded, &by_eights).unwrap();
+            assert!(stays.iter().all(|s| s % 8 == 0 && *s > 0), "{stays:?}");
+            left.push(Budget::Macs.with(&arch, &groups, &stays).unwrap() / whole);
+        }
+        assert!(left[0] < 0.3 && left[1] > 0.45 && left[1] <= 0.5, "{left:?}");
     }
 }

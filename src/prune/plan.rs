@@ -303,7 +303,7 @@ impl Plan {
         let Rule::Target { budget, share, shares } = self.rule else { return Ok(self.clone()) };
         let limit = share * budget.of(arch)?;
         let stays = match (shares, effects) {
-            (Shares::Same, _) => budget.same_shares(arch, groups, limit, &|group, share| {
+            (Shares::Same, _) => budget.same_shares(arch, groups, limit, self.round_to > 1, &|group, share| {
                 self.stays(group.filters, goes(self.share_of(arch, group).unwrap_or(share), group.filters))
             })?,
             (Shares::Effect, Some(effects)) => {

@@ -165,7 +165,7 @@ impl Engine {
     /// Most points of a cloud of few coordinates, or of a sparse graph, whose table the GPU engine
     /// makes; nothing for the native engine. Lists take a larger one in less time and memory.
     #[cfg(feature = "gpu")]
-    fn most_by_table(&self) -> Option<usize> {
+    pub(super) fn most_by_table(&self) -> Option<usize> {
         self.gpu.as_ref().map(|gpu| gpu.record().max_points.min(MOST_BY_TABLE))
     }
 
@@ -226,7 +226,7 @@ impl Engine {
         let barcode = found.ok_or_else(|| Error::Internal("an engine returned no barcode".into()))?;
         // What the host did from beginning to end is the native engine's.
         let of = |name: &str| seconds.iter().find(|(stage, _)| stage == name).map(|&(_, s)| s);
-        let all = of(super::FINISHED_ON_HOST).is_some_and(|s| Some(s) == of("total"));
+        let all = of(super::FINISHED_ON_HOST).is_some_and(|s| s > 0.0 && Some(s) == of("total"));
         if all {
             seconds.retain(|(name, _)| name != super::FINISHED_ON_HOST);
         }

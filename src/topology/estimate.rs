@@ -87,7 +87,7 @@ impl Engine {
         let lists = cpu::needs_no_table(&cloud, options);
         let native = if lists { cpu::bytes_of_lists(&cloud, points) } else { cpu::bytes(points, options.max_dim) };
         // What names simplices is computed natively.
-        let device = if options.names_simplices() { None } else { self.on_device(points, options.max_dim) };
+        let device = if options.names_simplices() { None } else { self.on_device(points, options.max_dim, lists) };
         let device = device.filter(|(_, limit)| !lists || limit.is_none());
         let lists = lists && device.is_none();
         let (bytes, limit, free) = match device {
@@ -139,17 +139,21 @@ impl Engine {
         Ok(found)
     }
 
-    /// Bytes on the device of the GPU engine, and why a cloud is beyond it, if it is.
+    /// Bytes on the device of the GPU engine, and why a cloud is beyond it, if it is; nothing where
+    /// lists take it.
     #[cfg(feature = "gpu")]
-    fn on_device(&self, points: usize, max_dim: usize) -> Option<(u64, Option<String>)> {
+    fn on_device(&self, points: usize, max_dim: usize, lists: bool) -> Option<(u64, Option<String>)> {
         let record = self.gpu()?.record();
+        if lists && self.most_by_table().is_some_and(|most| points > most) {
+            return None;
+        }
         let limit =
             (points > record.max_points).then(|| format!("{} takes clouds of up to {} points", record.name, record.max_points));
         Some((gpu::bytes(points, max_dim), limit))
     }
 
     #[cfg(not(feature = "gpu"))]
-    fn on_device(&self, _points: usize, _max_dim: usize) -> Option<(u64, Option<String>)> {
+    fn on_device(&self, _points: usize, _max_dim: usize, _lists: bool) -> Option<(u64, Option<String>)> {
         None
     }
 

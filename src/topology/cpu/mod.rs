@@ -348,6 +348,12 @@ pub(crate) fn check_size(n: usize, max_dim: usize) -> Result<()> {
     check_room(n, max_dim, bytes(n, max_dim.min(2)))
 }
 
+/// [`check_size`] of a table of keys and ranks, where there is no other way.
+#[cfg(feature = "gpu")]
+pub(crate) fn check_table(n: usize, max_dim: usize) -> Result<()> {
+    check_room(n, max_dim, bytes_of_table(n, max_dim.min(2)))
+}
+
 /// [`check_size`] of what needs so many bytes.
 fn check_room(n: usize, max_dim: usize, need: u64) -> Result<()> {
     if n > MAX_POINTS {

@@ -44,7 +44,8 @@ fn sampled(n: u32) -> u32 {
 /// about 50 n edges (see `block_end`), and candidates of the graph are listed in turns.
 fn todo_capacity(n: u32, tuning: Tuning) -> u32 {
     let n = u64::from(n);
-    let room = (n * u64::from(tuning.list_edges_each)).max(u64::from(tuning.list_edges));
+    // A workgroup of `shaders/candidates.wgsl` lists up to 1024.
+    let room = (n * u64::from(tuning.list_edges_each)).max(u64::from(tuning.list_edges)).max(1024);
     (n * n.saturating_sub(1) / 2).min(room) as u32
 }
 

@@ -34,8 +34,12 @@ pub(super) fn scratch_words(quads: u32, tuning: Tuning) -> u64 {
     64 * u64::from((12 * quads).max(tuning.list_places))
 }
 
-/// Bytes of the columns' bits that a shader can be shown beside what edges do.
+/// Bytes of the columns' bits that a shader can be shown beside what edges do. Several clouds share
+/// one binding.
 fn most_bits(batch: &Batch<'_>) -> u64 {
+    if batch.len() > 1 {
+        return batch.gpu.max_binding();
+    }
     let taken = batch.parts.of_array("roles").more() + STORAGE_BUFFERS;
     let parts = u64::from((batch.gpu.max_storage_buffers() - taken + 1).min(MOST_PARTS));
     (4 * parts * u64::from(batch.parts.words)).min(4 * u64::from(u32::MAX))

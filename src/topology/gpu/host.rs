@@ -6,9 +6,9 @@ use super::Wanted;
 use super::batch::Batch;
 use super::layout::State;
 use crate::clock::Instant;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::topology::barcode::Pairs;
-use crate::topology::cpu::{Filtration, Half, check_size};
+use crate::topology::cpu::{Filtration, Half, check_table};
 use crate::topology::order::{Entry, Key};
 
 /// Rows of a table that are read back at once.
@@ -33,7 +33,7 @@ impl Rest {
     /// was learnt on the way to them; only the voids are left to find.
     ///
     /// # Errors
-    /// [`crate::Error::TooManyPoints`] for a table that the host has no room for.
+    /// [`Error::TooLarge`] for a table that the host has no room for.
     pub async fn read(
         batch: &Batch<'_>,
         cloud: usize,
@@ -43,7 +43,7 @@ impl Rest {
     ) -> Result<Found> {
         let r = batch.records[cloud];
         let (n, width) = (r.n as usize, r.row as usize);
-        check_size(n, max_dim)?;
+        check_table(n, max_dim).map_err(|e| Error::TooLarge(e.to_string()))?;
         let mut table: Vec<Entry> = Vec::with_capacity(n * n);
         for first in (0..n).step_by(ROWS_AT_ONCE) {
             let rows = ROWS_AT_ONCE.min(n - first);
@@ -83,29 +83,30 @@ fn finish(found: Vec<Found>, wanted: Wanted<'_>) -> Result<Finished> {
     Ok(Finished { pairs, seconds: needed.then(|| start.elapsed().as_secs_f64()) })
 }
 
-/// Threads that end before the clouds and the task do; a browser has none.
+/// Where the host's part runs: the caller's pool of threads, while the clouds and the task last. A
+/// browser has none.
 #[cfg(not(target_arch = "wasm32"))]
-pub(super) type Threads<'scope, 'env> = &'scope std::thread::Scope<'scope, 'env>;
+pub(super) type Threads<'a, 'scope> = &'a rayon::Scope<'scope>;
 #[cfg(target_arch = "wasm32")]
-pub(super) type Threads<'scope, 'env> = std::marker::PhantomData<(&'scope (), &'env ())>;
+pub(super) type Threads<'a, 'scope> = std::marker::PhantomData<(&'a (), &'scope ())>;
 
 /// The host's part of all batches, in order.
-pub(super) struct Host<'a, 'scope, 'env: 'scope> {
+pub(super) struct Host<'a, 'scope> {
     wanted: Wanted<'scope>,
     take: &'a mut dyn FnMut(Pairs),
     /// Seconds that the host took in all.
     pub seconds: Option<f64>,
     /// Clouds that the device had no room for.
     pub without_device: usize,
-    threads: Threads<'scope, 'env>,
+    threads: Threads<'a, 'scope>,
     /// The batch before, where the host is not done with it.
     #[cfg(not(target_arch = "wasm32"))]
-    working: Option<std::thread::ScopedJoinHandle<'scope, Result<Finished>>>,
+    working: Option<std::sync::mpsc::Receiver<Result<Finished>>>,
 }
 
-impl<'a, 'scope, 'env> Host<'a, 'scope, 'env> {
+impl<'a, 'scope> Host<'a, 'scope> {
     /// Pairs are handed to `take`, cloud by cloud.
-    pub fn new(wanted: Wanted<'scope>, take: &'a mut dyn FnMut(Pairs), threads: Threads<'scope, 'env>) -> Self {
+    pub fn new(wanted: Wanted<'scope>, take: &'a mut dyn FnMut(Pairs), threads: Threads<'a, 'scope>) -> Self {
         Self {
             wanted,
             take,
@@ -126,7 +127,12 @@ impl<'a, 'scope, 'env> Host<'a, 'scope, 'env> {
         let wanted = self.wanted;
         #[cfg(not(target_arch = "wasm32"))]
         if found.iter().any(|f| matches!(f, Found::Rest(_))) {
-            self.working = Some(self.threads.spawn(move || finish(found, wanted)));
+            let (done, working) = std::sync::mpsc::channel();
+            self.threads.spawn(move |_| {
+                // Nobody listens any more after a mistake elsewhere.
+                let _ = done.send(finish(found, wanted));
+            });
+            self.working = Some(working);
             return Ok(());
         }
         self.hand_on(finish(found, wanted)?);
@@ -140,7 +146,7 @@ impl<'a, 'scope, 'env> Host<'a, 'scope, 'env> {
     pub fn catch_up(&mut self) -> Result<()> {
         #[cfg(not(target_arch = "wasm32"))]
         if let Some(working) = self.working.take() {
-            let finished = working.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            let finished = wait(&working)?;
             self.hand_on(finished);
         }
         Ok(())
@@ -151,5 +157,24 @@ impl<'a, 'scope, 'env> Host<'a, 'scope, 'env> {
             *self.seconds.get_or_insert(0.0) += seconds;
         }
         finished.pairs.into_iter().for_each(&mut *self.take);
+    }
+}
+
+/// Waits for the host's part. A thread of the pool works meanwhile, maybe on that part itself: it may
+/// be the only one.
+#[cfg(not(target_arch = "wasm32"))]
+fn wait(working: &std::sync::mpsc::Receiver<Result<Finished>>) -> Result<Finished> {
+    use std::sync::mpsc::TryRecvError;
+    let panicked = || Error::Internal("the host's part of a batch panicked".into());
+    loop {
+        match working.try_recv() {
+            Ok(finished) => return finished,
+            Err(TryRecvError::Disconnected) => return Err(panicked()),
+            Err(TryRecvError::Empty) => match rayon::yield_now() {
+                Some(rayon::Yield::Executed) => {}
+                Some(rayon::Yield::Idle) => std::thread::sleep(std::time::Duration::from_micros(200)),
+                None => return working.recv().map_err(|_| panicked())?,
+            },
+        }
     }
 }

@@ -24,6 +24,7 @@ mod tests;
 use crate::clock::Instant;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Recorder, all, can_be_shown, download, most_points, upload, words_of_arrays};
+use crate::memory::short_of;
 use crate::topology::barcode::{Pairs, Seconds};
 use crate::topology::cloud::CloudView;
 use crate::topology::cpu::{self, check_size, key_table};
@@ -153,7 +154,7 @@ pub(crate) async fn pairs(
     }
     // Natively all that waits stands still, so that nothing is lost by not waiting otherwise.
     #[cfg(not(target_arch = "wasm32"))]
-    let (finishing, without_device) = std::thread::scope(|threads| {
+    let (finishing, without_device) = rayon::in_place_scope(|threads| {
         let mut host = Host::new(wanted, take, threads);
         pollster::block_on(batches(gpu, input, wanted, &mut recorder, &mut host)).map(|()| (host.seconds, host.without_device))
     })?;
@@ -178,36 +179,52 @@ async fn batches(
     input: Ready<'_>,
     wanted: Wanted<'_>,
     recorder: &mut Recorder<'_>,
-    host: &mut Host<'_, '_, '_>,
+    host: &mut Host<'_, '_>,
 ) -> Result<()> {
     let mut start = 0;
     while start < input.len() {
-        wanted.task.clouds(start)?;
-        let end = start + how_many_fit(gpu, input, start, wanted.max_dim, wanted.tuning)?;
-        if (start..end).map(|i| 4 * (input.shape(i).len() as u64).pow(2)).sum::<u64>() > wanted.tuning.batch_bytes {
-            // The host has room for one large table, and not for two.
-            host.catch_up()?;
-        }
-        let found = match run_batch(gpu, input, start..end, wanted, recorder).await {
-            // The device has less memory than it lets a shader see.
-            Err(Error::TooLarge(_)) if end == start + 1 => on_host(input, start, wanted, host).map(|pairs| vec![pairs]),
-            other => other,
-        };
-        match found {
-            Ok(found) => host.take_over(found)?,
-            Err(e) => {
-                // What is finished is handed on all the same.
-                host.catch_up()?;
-                return Err(e);
+        match next_batch(gpu, input, start, wanted, recorder, host).await {
+            Ok(found) => {
+                start += found.len();
+                host.take_over(found)?;
             }
+            // What is finished is handed on all the same.
+            Err(e) => return host.catch_up().and(Err(e)),
         }
-        start = end;
     }
     host.catch_up()
 }
 
+/// The device's part of the next clouds.
+async fn next_batch(
+    gpu: &Gpu,
+    input: Ready<'_>,
+    start: usize,
+    wanted: Wanted<'_>,
+    recorder: &mut Recorder<'_>,
+    host: &mut Host<'_, '_>,
+) -> Result<Vec<Found>> {
+    wanted.task.clouds(start)?;
+    let end = start + how_many_fit(gpu, input, start, wanted.max_dim, wanted.tuning)?;
+    let sizes = || (start..end).map(|i| input.shape(i).len());
+    let tables: u64 = sizes().map(|n| 4 * (n as u64).pow(2)).sum();
+    let need = tables + sizes().map(|n| cpu::bytes(n, wanted.max_dim.min(2))).max().unwrap_or(0);
+    if tables > wanted.tuning.batch_bytes || short_of(2 * need).is_some() {
+        // The host has no room for two batches.
+        host.catch_up()?;
+    }
+    match run_batch(gpu, input, start..end, wanted, recorder).await {
+        // The device, or the host beside it, has less memory than a shader can be shown.
+        Err(Error::TooLarge(_)) if end == start + 1 => {
+            host.catch_up()?;
+            on_host(input, start, wanted, host).map(|pairs| vec![pairs])
+        }
+        other => other,
+    }
+}
+
 /// The native engine's answer for a cloud that the device has no room for.
-fn on_host(input: Ready<'_>, cloud: usize, wanted: Wanted<'_>, host: &mut Host<'_, '_, '_>) -> Result<Found> {
+fn on_host(input: Ready<'_>, cloud: usize, wanted: Wanted<'_>, host: &mut Host<'_, '_>) -> Result<Found> {
     let Ready::Host(clouds) = input else {
         return Err(Error::TooLarge("the device has no room for a cloud beside its numbers: use fewer samples".into()));
     };

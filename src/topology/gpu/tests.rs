@@ -408,6 +408,31 @@ fn the_host_takes_what_the_device_has_no_room_for() {
     assert_eq!(found, want);
 }
 
+/// The host's part runs in the pool that the caller is in, also where that has one thread, and where
+/// all of its threads wait for such a part.
+#[test]
+fn the_host_works_in_the_pool_of_the_caller() {
+    use rayon::prelude::*;
+    let gpu = gpu();
+    let mut rng = StdRng::seed_from_u64(4);
+    let cloud = PointCloud::new(60, 4, (0..240).map(|_| rng.random::<f32>()).collect()).unwrap();
+    let clouds = [Source::from(&cloud); 3];
+    let run = || {
+        let mut found = Vec::new();
+        let take = &mut |pairs: Pairs| found.push((pairs.merges, pairs.classes));
+        let (options, task) = (Options::default().max_dim(2), Task::unwatched());
+        let each = Tuning { batch_bytes: 0, ..Tuning::default() };
+        block_on(super::pairs(&gpu, Ready::Host(&clouds), &options, None, each, &task, take)).unwrap();
+        found
+    };
+    let want = run();
+    assert!(want.len() == 3 && want[0] == want[2] && want[0].1.len() == 2);
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    assert_eq!(pool(1).install(run), want);
+    let all: Vec<_> = pool(3).install(|| (0..6).into_par_iter().map(|_| run()).collect());
+    assert!(all.iter().all(|found| *found == want));
+}
+
 /// A thread takes many turns through a loop; either it takes them all, or it knows that it did not.
 #[test]
 fn a_loop_that_the_driver_ends_is_noticed() {
