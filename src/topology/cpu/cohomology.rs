@@ -11,11 +11,13 @@ use super::filtration::Filtration;
 use super::links::Adjacency;
 use super::neighbours::union;
 use crate::error::{Error, Result};
+use crate::memory::short_of;
 use crate::topology::order::{Edge, Key, entry_of_rank, rank_of_entry};
 use crate::topology::task::Task;
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Rank of the longest edge, then the vertices in one word, the largest first: the order of the
 /// filtration.
@@ -75,7 +77,7 @@ fn reduced(f: &Filtration, max_dim: usize, task: &Task<'_>, take: &mut dyn FnMut
     let mut simplices: Vec<u64> = (0..f.edges.len() as u32).map(|r| complex.edge(r)).collect();
     for dim in 1..=max_dim {
         if dim > 1 {
-            simplices = complex.extended(&simplices, dim);
+            simplices = complex.extended(&simplices, dim, task)?;
         }
         let reduced = complex.reduce(&simplices, dim, &cleared, task)?;
         take(&complex, dim, &reduced);
@@ -212,13 +214,13 @@ impl<'a> Complex<'a> {
 
     /// All simplices of dimension `dim` from those one below: each from the one without its largest
     /// vertex.
-    fn extended(&self, simplices: &[u64], dim: usize) -> Vec<u64> {
-        let cofacets = |&simplex: &u64| {
+    fn extended(&self, simplices: &[u64], dim: usize, task: &Task<'_>) -> Result<Vec<u64>> {
+        let cofacets = |simplex: u64, found: &mut Vec<u64>| {
             let v = self.vertices(simplex, dim);
-            let larger = self.cofacets(v, i32::MIN).filter(move |&(new, _)| new > v.list[0]);
-            larger.map(move |(new, _)| self.with(&v, new))
+            let larger = self.cofacets(v, i32::MIN).filter(|&(new, _)| new > v.list[0]);
+            found.extend(larger.map(|(new, _)| self.with(&v, new)));
         };
-        simplices.par_iter().flat_map_iter(cofacets).collect()
+        of_all(simplices, &format!("simplices of dimension {dim}"), task, cofacets)
     }
 
     /// The oldest cofacet that enters with the same edge, if any.
@@ -248,16 +250,18 @@ impl<'a> Complex<'a> {
     /// Reduces the coboundaries of the simplices of dimension `dim`, youngest first.
     fn reduce(&self, simplices: &[u64], dim: usize, cleared: &HashMap<Simplex, u32>, task: &Task<'_>) -> Result<Reduced> {
         let count = dim + 1;
-        let of_simplex = |&word: &u64| {
+        let of_simplex = |word: u64, found: &mut Vec<Simplex>| {
             let v = self.vertices(word, count);
             let diameter = self.diameter(&v);
             let simplex = (rank_of_entry(diameter), word);
             let paired = cleared.contains_key(&simplex)
                 || self.apparent_facet(&v, diameter).is_some()
                 || self.has_apparent_cofacet(&v, diameter);
-            (!paired).then_some(simplex)
+            if !paired {
+                found.push(simplex);
+            }
         };
-        let mut columns: Vec<Simplex> = simplices.par_iter().filter_map(of_simplex).collect();
+        let mut columns = of_all(simplices, &format!("pairs of dimension {dim}"), task, of_simplex)?;
         columns.par_sort_unstable_by(|a, b| b.cmp(a));
         let mut deaths = Vec::with_capacity(columns.len());
         let mut owner: HashMap<Simplex, u32> = HashMap::new();
@@ -301,6 +305,38 @@ impl<'a> Complex<'a> {
         let v = self.vertices(simplex.1, count);
         heap.extend(self.cofacets(v, entry_of_rank(simplex.0)).map(|(new, d)| Reverse((rank_of_entry(d), self.with(&v, new)))));
     }
+}
+
+/// Simplices that a thread looks at before it asks whether to go on.
+const AT_ONCE: usize = 1 << 10;
+/// Simplices that are found before it is asked again how much memory is free.
+const CHECKED: u64 = 1 << 22;
+
+/// What `work` finds for every simplex, in order.
+///
+/// # Errors
+/// [`Error::TooLarge`] for more than there is memory for, [`Error::Interrupted`] when the task is
+/// cancelled.
+fn of_all<T: Send>(simplices: &[u64], what: &str, task: &Task<'_>, work: impl Fn(u64, &mut Vec<T>) + Sync) -> Result<Vec<T>> {
+    let (done, made) = (AtomicU64::new(0), AtomicU64::new(0));
+    let part = |some: &[u64]| {
+        task.at(what, done.fetch_add(some.len() as u64, Relaxed), simplices.len() as u64)?;
+        let mut found = Vec::new();
+        some.iter().for_each(|&simplex| work(simplex, &mut found));
+        let more = found.len() as u64;
+        let all = made.fetch_add(more, Relaxed) + more;
+        // In the end they are moved into one list.
+        if all / CHECKED != (all - more) / CHECKED && short_of(all * size_of::<T>() as u64).is_some() {
+            return Err(Error::TooLarge(format!(
+                "{what}: there are more than {all}, which do not fit the memory: use a threshold, or fewer points"
+            )));
+        }
+        Ok(found)
+    };
+    let parts: Vec<Vec<T>> = simplices.par_chunks(AT_ONCE).map(part).collect::<Result<_>>()?;
+    let mut all = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+    parts.into_iter().for_each(|part| all.extend(part));
+    Ok(all)
 }
 
 /// The first element that is there an odd number of times; it stays.
