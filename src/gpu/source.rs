@@ -63,11 +63,6 @@ impl Parts {
         Self { words: self.words, counts: self.counts.iter().filter(|(name, _)| declared(name)).copied().collect() }
     }
 
-    /// One of the arrays alone.
-    pub fn of_array(&self, name: &str) -> Self {
-        Self { words: self.words, counts: self.counts.iter().filter(|&&(n, _)| n == name).copied().collect() }
-    }
-
     /// With one array more.
     pub fn and(&mut self, name: &'static str, words: u64) {
         let parts = words.div_ceil(u64::from(self.words)) as u32;
@@ -86,7 +81,8 @@ impl Parts {
         self.counts.iter().all(|&(_, parts)| parts <= STEP)
     }
 
-    fn count(&self, name: &str) -> u32 {
+    /// Into how many parts an array is cut.
+    pub fn count(&self, name: &str) -> u32 {
         self.counts.iter().find(|&&(n, _)| n == name).map_or(1, |&(_, parts)| parts)
     }
 

@@ -162,11 +162,11 @@ impl Engine {
         EngineInfo { kind: "cpu".into(), adapter: format!("{} threads", rayon::current_num_threads()) }
     }
 
-    /// Most points of a cloud of few coordinates, or of a sparse graph, whose table the GPU engine
-    /// makes; nothing for the native engine. Lists take a larger one in less time and memory.
+    /// Whether the GPU engine leaves a cloud of so many points to lists, if these fit for it: points
+    /// of few coordinates, and sparse graphs. Lists take less time and memory.
     #[cfg(feature = "gpu")]
-    pub(super) fn most_by_table(&self) -> Option<usize> {
-        self.gpu.as_ref().map(|gpu| gpu.record().max_points.min(MOST_BY_TABLE))
+    pub(super) fn leaves_to_lists(&self, points: usize) -> bool {
+        self.gpu.as_ref().is_some_and(|gpu| points > gpu.record().max_points.min(MOST_BY_TABLE))
     }
 
     /// Why this engine was taken.
@@ -391,8 +391,7 @@ impl Engine {
         let births = clouds.iter().any(|c| !c.births().is_empty());
         // What needs no table is not bound to the device's.
         #[cfg(feature = "gpu")]
-        let without_table =
-            |c: &Source<'_>| self.most_by_table().is_some_and(|most| c.len() > most) && cpu::needs_no_table(c, options);
+        let without_table = |c: &Source<'_>| self.leaves_to_lists(c.len()) && cpu::needs_no_table(c, options);
         #[cfg(feature = "gpu")]
         let huge = clouds.iter().any(without_table);
         #[cfg(feature = "gpu")]
@@ -413,7 +412,7 @@ impl Engine {
         let mut seconds = stages.into_inner().unwrap_or_else(PoisonError::into_inner);
         let total = start.elapsed().as_secs_f64();
         #[cfg(feature = "gpu")]
-        if huge && self.gpu.is_some() {
+        if huge {
             seconds.push((super::FINISHED_ON_HOST.into(), total));
         }
         seconds.push(("total".into(), total));

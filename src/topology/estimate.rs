@@ -144,7 +144,7 @@ impl Engine {
     #[cfg(feature = "gpu")]
     fn on_device(&self, points: usize, max_dim: usize, lists: bool) -> Option<(u64, Option<String>)> {
         let record = self.gpu()?.record();
-        if lists && self.most_by_table().is_some_and(|most| points > most) {
+        if lists && self.leaves_to_lists(points) {
             return None;
         }
         let limit =

@@ -48,7 +48,8 @@ pub(super) fn weight(cloud: &Source<'_>, options: &Options) -> usize {
 ///
 /// # Errors
 /// [`Error::Input`] for a coordinate that is not finite, a graph that should be sampled, or too
-/// many nearest neighbours; [`Error::Interrupted`] when the task is cancelled; for fewer points than are given where cycles or edges are asked for.
+/// many nearest neighbours; [`Error::Interrupted`] when the task is cancelled; for fewer points than
+/// are given where cycles or edges are asked for.
 pub(super) fn prepare<'a>(given: Source<'a>, options: &Options, task: &Task<'_>) -> Result<Prepared<'a>> {
     let metric = given.metric(options.metric);
     let mut ready = Prepared { given, changed: None, factor: 1.0, sampled: None, metric };

@@ -172,8 +172,13 @@ impl<'a> Batch<'a> {
 
     /// A shader without constants of its own, built when it is first asked for.
     pub fn kernel(&self, name: &'static str, source: &str) -> Result<Arc<Kernel>> {
+        self.kernel_with(name, source, &[])
+    }
+
+    /// A shader with these constants, which belong to the name.
+    pub fn kernel_with(&self, name: &'static str, source: &str, constants: &[(&str, f64)]) -> Result<Arc<Kernel>> {
         let parts = self.parts.of_shader(source);
-        self.gpu.kernel(name, &parts, || Kernel::new(self.gpu, name, source, &SHARED, &parts, &[]))
+        self.gpu.kernel(name, &parts, || Kernel::new(self.gpu, name, source, &SHARED, &parts, constants))
     }
 
     /// Number of clouds.

@@ -40,8 +40,9 @@ fn most_bits(batch: &Batch<'_>) -> u64 {
     if batch.len() > 1 {
         return batch.gpu.max_binding();
     }
-    let taken = batch.parts.of_array("roles").more() + STORAGE_BUFFERS;
-    let parts = u64::from((batch.gpu.max_storage_buffers() - taken + 1).min(MOST_PARTS));
+    // `shaders/columns.wgsl` has both.
+    let free = batch.gpu.max_storage_buffers() - STORAGE_BUFFERS + 1;
+    let parts = u64::from((free + 1 - batch.parts.count("roles")).min(MOST_PARTS));
     (4 * parts * u64::from(batch.parts.words)).min(4 * u64::from(u32::MAX))
 }
 

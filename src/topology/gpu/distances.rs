@@ -1,9 +1,8 @@
 //! `shaders/distances.wgsl`: points to keys.
 
 use super::batch::Batch;
-use super::layout::SHARED;
 use crate::error::Result;
-use crate::gpu::{Bound, Kernel, Recorder, Work, all};
+use crate::gpu::{Bound, Recorder, Work, all};
 use crate::topology::metric::Metric;
 
 /// Fills the tables of all clouds that have points.
@@ -15,9 +14,7 @@ pub(super) async fn record(batch: &Batch<'_>, recorder: &mut Recorder<'_>, point
         Metric::Correlation => ("distances correlation", 4.0),
         _ => ("distances squared", 0.0),
     };
-    let kernel = batch.gpu.kernel(name, &batch.parts, || {
-        Kernel::new(batch.gpu, name, include_str!("../../../shaders/distances.wgsl"), &SHARED, &batch.parts, &[("METRIC", code)])
-    })?;
+    let kernel = batch.kernel_with(name, include_str!("../../../shaders/distances.wgsl"), &[("METRIC", code)])?;
     let features = f64::from(batch.most(|r| r.features));
     let groups = batch.most(|r| r.blocks().div_ceil(64));
     let work = Work { first: 0, groups, clouds: batch.len(), a: 0, b: 0, cost: 64.0 * (24.0 + 8.0 * features), most_groups: 0 };

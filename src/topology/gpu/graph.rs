@@ -2,9 +2,9 @@
 //! `sample.wgsl`: from the table to the relative neighbourhood graph, and what its edges do.
 
 use super::batch::Batch;
-use super::layout::{CloudRecord, SHARED, State};
+use super::layout::{CloudRecord, State};
 use crate::error::Result;
-use crate::gpu::{Kernel, Recorder, Work, all};
+use crate::gpu::{Recorder, Work, all};
 
 /// Finds limits, graph, merges and births of all clouds.
 pub(super) async fn record(batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Result<()> {
@@ -53,16 +53,12 @@ pub(super) async fn record(batch: &Batch<'_>, recorder: &mut Recorder<'_>) -> Re
     let few = if batch.gpu.record().software { 8.0 } else { 64.0 };
     let (name, threads) =
         if batch.most(|r| r.n) <= 256 { ("sort of small graphs", few) } else { ("sort of large graphs", 256.0) };
-    let sort = batch.gpu.kernel(name, &batch.parts, || {
-        Kernel::new(batch.gpu, name, include_str!("../../../shaders/sort.wgsl"), &SHARED, &batch.parts, &[("THREADS", threads)])
-    })?;
+    let sort = batch.kernel_with(name, include_str!("../../../shaders/sort.wgsl"), &[("THREADS", threads)])?;
     let one = Work { groups: 1, cost: n * 4.0 * 64.0, ..work };
     recorder.dispatch(&sort, &[clouds, graph, state, all(&batch.forest)], one).await?;
     grow_forests(batch, recorder, (8.0 * n) as u32).await?;
 
-    let sample = batch.gpu.kernel("sample", &batch.parts, || {
-        Kernel::new(batch.gpu, "sample", include_str!("../../../shaders/sample.wgsl"), &SHARED, &batch.parts, &[("THREADS", few)])
-    })?;
+    let sample = batch.kernel_with("sample", include_str!("../../../shaders/sample.wgsl"), &[("THREADS", few)])?;
     recorder
         .dispatch(
             &sample,
