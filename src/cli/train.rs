@@ -10,7 +10,7 @@ use lacuna::nn::{Activation, Compute, Init};
 use lacuna::progress::Watch;
 use lacuna::report::{Lines, Page, Picture};
 use lacuna::train::{
-    Config, EpochRecord, ModelKind, Normalisation, Optimiser, OptimiserKind, RateSchedule, Run, Settings, is_generated,
+    Config, EpochRecord, ModelKind, Normalisation, Optimiser, OptimiserKind, Private, RateSchedule, Run, Settings, is_generated,
 };
 use lacuna::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub struct Train {
     /// Go on with the run in that folder, by its own options; --epochs may be raised
     #[arg(long, conflicts_with_all = [
         "data", "data_dir", "model", "filters", "hidden", "depth", "width", "no_norm", "activation", "learn_activation", "init", "optimiser", "lr", "momentum", "decoupled", "augment", "mean", "deviation",
-        "weight_decay", "batch", "seed", "schedule", "warm_up", "patience",
+        "weight_decay", "batch", "seed", "schedule", "warm_up", "patience", "private",
     ])]
     resume: bool,
     /// Replace the run that is in --out
@@ -123,6 +123,8 @@ pub struct Train {
     batch: usize,
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    privacy: PrivacyArgs,
     /// Write event files for TensorBoard into the run's folder: `tensorboard --logdir runs` shows
     /// all runs
     #[arg(long)]
@@ -135,6 +137,75 @@ pub struct Train {
     #[command(flatten)]
     engine: EngineArgs,
 }
+
+/// Differentially private training.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Privacy")]
+pub struct PrivacyArgs {
+    /// Learn little about any single sample: each sample's gradient is clipped, and noise is added to
+    /// their sum (DP-SGD, arXiv 1607.00133). The privacy that was spent is printed after every epoch
+    #[arg(long, conflicts_with_all = ["patience"])]
+    private: bool,
+    /// How long the gradient of a sample may be, over all weights together
+    #[arg(long, default_value_t = 1.0, requires = "private", allow_negative_numbers = true)]
+    clip: f64,
+    /// Deviation of the noise, in clips [default: 1.1]
+    #[arg(long, requires = "private", conflicts_with = "epsilon", allow_negative_numbers = true)]
+    noise: Option<f64>,
+    /// Add as much noise as it takes to spend at most this epsilon in all epochs
+    #[arg(long, requires = "private", allow_negative_numbers = true)]
+    epsilon: Option<f64>,
+    /// The probability with which the guarantee may fail; it should be well below one over the number
+    /// of samples
+    #[arg(long, default_value_t = 1e-5, requires = "private", allow_negative_numbers = true)]
+    delta: f64,
+    /// Seed of noise and sampling, to repeat a run. Whoever knows it can take the noise off [default:
+    /// random numbers of the operating system]
+    #[arg(long, value_name = "SEED", requires = "private")]
+    noise_seed: Option<u64>,
+}
+
+impl PrivacyArgs {
+    /// What they say, if training is private. With `--epsilon` the noise is still to be found.
+    fn settings(&self) -> Result<Option<Private>> {
+        if !self.private {
+            return Ok(None);
+        }
+        let noise = self.noise.unwrap_or(USUAL_NOISE);
+        let private = Private { clip: self.clip, noise, delta: self.delta, seed: self.noise_seed };
+        private.check()?;
+        Ok(Some(private))
+    }
+
+    /// Completes a run's settings once its data are known, and says what they will spend.
+    fn complete(&self, config: &mut Config, data: &DataSet, quiet: bool) -> Result<()> {
+        let Settings { epochs, batch, private: Some(private), .. } = &mut config.settings else { return Ok(()) };
+        let count = data.train.len();
+        let steps = *epochs * if *batch == 0 { 1 } else { count.div_ceil(*batch) };
+        if let Some(wanted) = self.epsilon {
+            private.noise = private.noise_for(wanted, *batch, count, steps)?;
+        }
+        let mut progress = Progress::new(quiet);
+        progress.note(&format!(
+            "private training: clip {}, noise {:.4}; {} will spend an epsilon of {:.3} at delta {:e}",
+            private.clip,
+            private.noise,
+            lacuna::report::counted(*epochs, "epoch"),
+            private.spent(*batch, count, steps),
+            private.delta
+        ));
+        if private.delta * count as f64 > 1.0 {
+            progress.note(&format!("delta is more than one over the {count} samples: it allows that a whole sample is shown"));
+        }
+        if private.seed.is_some() {
+            progress.note("whoever knows the seed of the noise can take it off: keep it secret, or leave it out");
+        }
+        Ok(())
+    }
+}
+
+/// The noise of private training, in clips, if nothing is said.
+const USUAL_NOISE: f64 = 1.1;
 
 /// Steps that a network learns from a table, if nothing is said.
 const TABLE_STEPS: usize = 1000;
@@ -169,8 +240,8 @@ impl Train {
         if self.patience == Some(0) {
             return Err(Error::input("--patience must be at least 1"));
         }
-        let (augment, warm_up, patience) = (self.augment, self.warm_up, self.patience);
-        Ok(Settings { augment, schedule, warm_up, patience, ..Settings::new(epochs, self.batch, optimiser, self.seed) })
+        let (augment, warm_up, patience, private) = (self.augment, self.warm_up, self.patience, self.privacy.settings()?);
+        Ok(Settings { augment, schedule, warm_up, patience, private, ..Settings::new(epochs, self.batch, optimiser, self.seed) })
     }
 
     fn config(&self) -> Result<Config> {
@@ -194,6 +265,12 @@ impl Train {
         let absolute = |name: &str| std::fs::canonicalize(name).map_or(name.to_string(), |p| p.display().to_string());
         let label = self.label.as_deref().map(|l| if l.ends_with(".npy") { absolute(l) } else { l.to_string() });
         let data = if table { absolute(&self.data) } else { self.data.clone() };
+        if table && self.privacy.private && self.mean.is_empty() {
+            return Err(Error::input(
+                "the columns of a table are brought to mean 0 and variance 1 by means of all samples, which privacy does not \
+                 cover: give --mean and --deviation that do not come from the samples",
+            ));
+        }
         let given = Config::new(&data, self.model_kind()?, activation, settings);
         let init = self.init.unwrap_or(init);
         let normalisation = normalisation(&self.mean, &self.deviation);
@@ -248,12 +325,20 @@ impl Train {
     }
 
     /// A new run that begins with what another one has learnt.
-    fn begin_from(&self, other: &Path, compute: &Compute) -> Result<(Run, DataSet)> {
+    fn begin_from(&self, other: &Path, compute: &Compute, quiet: bool) -> Result<(Run, DataSet)> {
         let other = Run::open(other)?;
         let (settings, tensorboard) = (self.settings()?, self.tensorboard);
         let config = Config { model: ModelKind::Given, settings, tensorboard, ..other.config.clone() };
-        let like = Run { folder: self.out.clone(), config, arch: other.arch.clone() };
+        let mut like = Run { folder: self.out.clone(), config, arch: other.arch.clone() };
+        if settings.private.is_some() {
+            Private::allows(&like.arch)?;
+        }
         let data = like.data()?;
+        self.privacy.complete(&mut like.config, &data, quiet)?;
+        if settings.private.is_some() {
+            Progress::new(quiet)
+                .note("what the network that this begins with has seen is not counted: its samples are not private");
+        }
         if self.trace {
             self.procedure.check(&data)?;
         }
@@ -268,7 +353,7 @@ impl Train {
         let compute = self.engine.compute(quiet)?;
         let _lock = lock_folder(&self.out)?;
         let (run, data) = if let Some(other) = &self.from {
-            self.begin_from(other, &compute)?
+            self.begin_from(other, &compute, quiet)?
         } else if self.resume {
             let mut run = Run::open(&self.out)?;
             if run.folder.join("prune.json").exists() {
@@ -305,6 +390,8 @@ impl Train {
             if self.trace {
                 self.procedure.check(&data)?;
             }
+            config.architecture(&data)?;
+            self.privacy.complete(&mut config, &data, quiet)?;
             self.make_room()?;
             (Run::create(&self.out, config, &data)?, data)
         };

@@ -52,6 +52,8 @@ mod tests {
             test_loss: None,
             validation_loss: None,
             rate: None,
+            epsilon: None,
+            clipped: None,
             seconds: 3.0,
         };
         let shown = panel(&[epoch(1, 2.0), epoch(2, 1.0)], 4);

@@ -2,6 +2,7 @@
 //! last checkpoint, from which training can go on.
 
 use super::evaluation::Evaluation;
+use super::private::Private;
 use super::trainer::{EpochRecord, Settings, Trainer, logits};
 use crate::data::files::{checksum, create_folder, read_json, write_json, write_text};
 use crate::data::sets::load_data;
@@ -142,6 +143,35 @@ impl Config {
         Ok(self)
     }
 
+    /// The network that it describes, for samples of the shape and with the classes of some data.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where they do not fit each other, or private training is asked for and the
+    /// network has batch norms.
+    pub fn architecture(&self, data: &DataSet) -> Result<Arch> {
+        let (classes, activation) = (data.classes.len(), self.activation.clone());
+        let mut arch = match &self.model {
+            ModelKind::Mlp { depth, width } => Arch::mlp_for(&data.train.shape, *depth, *width, classes, activation)?,
+            ModelKind::Cnn { filters, hidden, norm } => {
+                let arch = Arch::cnn(image(data)?, filters, *hidden, classes, activation)?;
+                if *norm { arch } else { arch.without_norms() }
+            }
+            ModelKind::Zoo { name } => zoo::named(name, image(data)?, classes, activation)?,
+            ModelKind::Given => return Err(Error::Internal("a given architecture is not made anew".into())),
+        };
+        if self.learn_activation && arch.activation.trainable().is_empty() {
+            return Err(Error::input(format!("{} has no parameters that can be learnt", arch.activation)));
+        }
+        if self.settings.augment && data.train.shape.len() != 3 {
+            return Err(Error::input(format!("only images can be mirrored and shifted, {} are not", data.name)));
+        }
+        arch.learn_activation = self.learn_activation;
+        if self.settings.private.is_some() {
+            Private::allows(&arch)?;
+        }
+        Ok(arch)
+    }
+
     /// Its data, normalised as it says.
     ///
     /// # Errors
@@ -192,7 +222,7 @@ impl Run {
     /// [`Error::Input`] when there is a run already, or the configuration does not fit the data;
     /// [`Error::Io`].
     pub fn create(folder: &Path, config: Config, data: &DataSet) -> Result<Self> {
-        let arch = arch_for(&config, data)?;
+        let arch = config.architecture(data)?;
         Self::create_with(folder, config.describing(data), arch)
     }
 
@@ -339,7 +369,7 @@ impl Run {
             None if self.config.model == ModelKind::Given => self.network(compute)?,
             None => Net::with_init(&self.arch, settings.seed, self.config.init, None, &compute.device)?,
         };
-        let mut trainer = Trainer::new(net, settings, &compute.device);
+        let mut trainer = Trainer::new(net, settings, &compute.device).on(compute.engine.gpu());
         if let Some(teacher) = teacher {
             trainer = trainer.taught_by(teacher);
         }
@@ -388,13 +418,19 @@ impl Run {
             let left =
                 (settings.epochs - record.epoch) as f64 * begun.0.elapsed().as_secs_f64() / (record.epoch - begun.1) as f64;
             let told = format!(
-                "epoch {}: loss {:.4}, train {:.2} %, test {:.2} %, {:.1} s, {:.0} samples/s{}",
+                "epoch {}: loss {:.4}, train {:.2} %, test {:.2} %, {:.1} s, {:.0} samples/s{}{}",
                 record.epoch,
                 record.train_loss,
                 100.0 * record.train_accuracy,
                 100.0 * record.test_accuracy.unwrap_or(0.0),
                 record.seconds,
                 train.len() as f64 / record.seconds.max(1e-9),
+                match (record.epsilon, record.clipped, settings.private) {
+                    (Some(epsilon), Some(clipped), Some(p)) => {
+                        format!(", {:.0} % clipped, epsilon {epsilon:.3} at delta {:e} spent", 100.0 * clipped, p.delta)
+                    }
+                    _ => String::new(),
+                },
                 if left >= 1.0 { format!(", about {left:.0} s left") } else { String::new() }
             );
             metrics.push(record);
@@ -514,25 +550,4 @@ fn image(data: &DataSet) -> Result<[usize; 3]> {
             Err(Error::setting(message, &["model mlp"]))
         }
     }
-}
-
-fn arch_for(config: &Config, data: &DataSet) -> Result<Arch> {
-    let (classes, activation) = (data.classes.len(), config.activation.clone());
-    let mut arch = match &config.model {
-        ModelKind::Mlp { depth, width } => Arch::mlp_for(&data.train.shape, *depth, *width, classes, activation)?,
-        ModelKind::Cnn { filters, hidden, norm } => {
-            let arch = Arch::cnn(image(data)?, filters, *hidden, classes, activation)?;
-            if *norm { arch } else { arch.without_norms() }
-        }
-        ModelKind::Zoo { name } => zoo::named(name, image(data)?, classes, activation)?,
-        ModelKind::Given => return Err(Error::Internal("a given architecture is not made anew".into())),
-    };
-    if config.learn_activation && arch.activation.trainable().is_empty() {
-        return Err(Error::input(format!("{} has no parameters that can be learnt", arch.activation)));
-    }
-    if config.settings.augment && data.train.shape.len() != 3 {
-        return Err(Error::input(format!("only images can be mirrored and shifted, {} are not", data.name)));
-    }
-    arch.learn_activation = config.learn_activation;
-    Ok(arch)
 }

@@ -2,9 +2,11 @@
 
 use super::augment::augmented;
 use super::optimiser::Optimiser;
+use super::private::{self, Chance, Private};
 use super::rate::RateSchedule;
 use crate::data::Samples;
 use crate::error::{Error, Result};
+use crate::gpu::Gpu;
 use crate::nn::{Layer, Net, bridge};
 use crate::progress::Watch;
 use burn::module::{Module, Param};
@@ -45,6 +47,9 @@ pub struct Settings {
     /// training ends; the weights are then those of the best epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
+    /// What keeps single samples private, where something does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private: Option<Private>,
 }
 
 fn is_zero(n: &usize) -> bool {
@@ -78,6 +83,7 @@ impl Settings {
             schedule: RateSchedule::Constant,
             warm_up: 0,
             patience: None,
+            private: None,
         }
     }
 
@@ -94,6 +100,7 @@ impl Settings {
         let rates = near(a.rate, b.rate) && near(a.momentum, b.momentum) && near(a.weight_decay.into(), b.weight_decay.into());
         let same = a.kind == b.kind && a.decoupled == b.decoupled && self.augment == other.augment && self.gentle == other.gentle;
         let course = self.schedule == other.schedule && self.warm_up == other.warm_up && self.patience == other.patience;
+        let course = course && self.private == other.private;
         // A course is laid out over all epochs: with another number of them it would be another
         // one.
         let laid_out = self.schedule.is_constant() || self.epochs == other.epochs;
@@ -112,6 +119,9 @@ pub(super) struct Progress {
     pub loss: f64,
     /// Its right answers.
     pub correct: f64,
+    /// Its samples whose gradients were shortened.
+    #[serde(default)]
+    pub clipped: f64,
     /// Its samples.
     pub seen: usize,
     /// Seconds it has taken.
@@ -140,6 +150,13 @@ pub struct EpochRecord {
     /// The learning rate of the epoch's last step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
+    /// What all steps so far have spent of the samples' privacy: epsilon, at the delta of the
+    /// settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<f64>,
+    /// The share of the epoch's samples whose gradients were longer than the clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clipped: Option<f64>,
     /// Seconds of training.
     pub seconds: f64,
 }
@@ -160,6 +177,8 @@ impl EpochRecord {
             ("loss/held out", self.validation_loss),
             ("accuracy/test", self.test_accuracy),
             ("learning rate", self.rate),
+            ("epsilon", self.epsilon),
+            ("clipped", self.clipped),
         ];
         always.into_iter().chain(some.into_iter().filter_map(|(name, x)| Some((name, x?)))).collect()
     }
@@ -174,6 +193,10 @@ pub struct Trainer {
     pub(super) progress: Progress,
     teacher: Option<Net>,
     device: Device,
+    /// The engine on the same device, if that is a GPU.
+    gpu: Option<Gpu>,
+    /// What a private training draws from.
+    chance: Option<Chance>,
 }
 
 /// What answers are divided by before they are compared with a teacher's: it lets the order of the
@@ -188,7 +211,14 @@ impl Trainer {
         if settings.gentle.is_some() {
             net.norms_mut().for_each(|n| n.training = Param::from_bool(false));
         }
-        Self { net, optimiser: settings.optimiser.build(), settings, progress: Progress::default(), teacher: None, device }
+        let (optimiser, progress) = (settings.optimiser.build(), Progress::default());
+        Self { net, optimiser, settings, progress, teacher: None, device, gpu: None, chance: None }
+    }
+
+    /// With the engine on the same device, if that is a GPU: private training then uses its shaders.
+    pub fn on(mut self, gpu: Option<&Gpu>) -> Self {
+        self.gpu = gpu.cloned();
+        self
     }
 
     /// With the network whose answers are to be learnt, where the settings say so.
@@ -258,12 +288,25 @@ impl Trainer {
             _ => self.settings.epochs * full,
         };
         let total = full.min(end.saturating_sub(before)).max(1);
-        // Losses and right answers stay on the device for some steps: reading each would wait for
+        // Losses, right answers and clipped gradients stay on the device for some steps: reading each would wait for
         // it. They are added up on the host, one by one, so that an interruption changes no digit.
         let mut sums: Vec<Tensor<1>> = Vec::new();
         let drops = self.net.arch.layers.iter().any(|l| matches!(l, Layer::Dropout { .. }));
         let mut pending = 0;
         for (step, which) in order.chunks(batch).enumerate().take(total).skip(self.progress.steps) {
+            let drawn;
+            let which = match self.settings.private {
+                Some(private) => {
+                    Private::allows(&self.net.arch)?;
+                    if self.chance.is_none() || private.seed.is_some() {
+                        self.chance = Some(Chance::new(private.seed, before + step)?);
+                    }
+                    let rate = private::rate(self.settings.batch, train.len());
+                    drawn = self.chance.as_mut().map(|c| c.chosen(train.len(), rate)).unwrap_or_default();
+                    &drawn
+                }
+                None => which,
+            };
             if watch.stopped() {
                 self.take_sums(&mut sums, pending)?;
                 self.progress.seconds = earlier + start.elapsed().as_secs_f64();
@@ -272,20 +315,35 @@ impl Trainer {
                     self.progress.epochs + 1
                 )));
             }
-            let (mut x, y) = labelled(train, which, &self.device);
             let seed = Settings::epoch_seed(self.settings.seed, self.progress.epochs).wrapping_add(step as u64);
-            if let (true, &[c, h, w]) = (self.settings.augment, train.shape.as_slice()) {
-                x = augmented(x, [c, h, w], seed ^ 0xA06);
-            }
             if drops {
                 // What is dropped depends on the step alone, not on where training was interrupted.
                 self.device.seed(seed ^ 0xD20);
             }
-            let logits = self.net.forward(x.clone());
-            let loss = self.loss(x, logits.clone(), y.clone())?;
-            let right = logits.inner().argmax(1).squeeze_dim::<1>(1).equal(y.inner()).float().sum();
-            sums.extend([loss.clone().inner() * which.len() as f64, right]);
-            let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
+            let load = |which: &[usize]| {
+                let (x, y) = labelled(train, which, &self.device);
+                match (self.settings.augment, train.shape.as_slice()) {
+                    (true, &[c, h, w]) => (augmented(x, [c, h, w], seed ^ 0xA06), y),
+                    _ => (x, y),
+                }
+            };
+            let gradients = match (self.settings.private, &mut self.chance) {
+                (Some(private), Some(chance)) => {
+                    let samples = private::Drawn { which, expected: batch.min(train.len()) as f64, load: &load };
+                    let taken = private::step(&self.net, private, chance, samples, self.gpu.as_ref())?;
+                    sums.extend(taken.seen);
+                    taken.gradients
+                }
+                _ => {
+                    let (x, y) = load(which);
+                    let logits = self.net.forward(x.clone());
+                    let loss = self.loss(x, logits.clone(), y.clone())?;
+                    let right = logits.inner().argmax(1).squeeze_dim::<1>(1).equal(y.inner()).float().sum();
+                    let none = right.zeros_like();
+                    sums.extend([loss.clone().inner() * which.len() as f64, right, none]);
+                    GradientsParams::from_grads(loss.backward(), &self.net)
+                }
+            };
             let rule = self.settings.optimiser;
             self.net = rule.decay(self.optimiser.step(self.rate(before + step, end, full), self.net.clone(), gradients));
             pending += which.len();
@@ -293,7 +351,8 @@ impl Trainer {
             if (step + 1) % 16 == 0 || step + 1 == total {
                 self.take_sums(&mut sums, pending)?;
                 pending = 0;
-                let mean = self.progress.loss / self.progress.seen as f64;
+                // A private step may have drawn no sample.
+                let mean = self.progress.loss / self.progress.seen.max(1) as f64;
                 if !mean.is_finite() {
                     return Err(Error::Diverged(format!(
                         "the loss is {mean} in epoch {} at step {}: training diverged; begin anew in another folder with a learning rate below {}",
@@ -303,7 +362,7 @@ impl Trainer {
                     )));
                 }
                 let p = self.progress;
-                let (right, rate) = (p.correct / p.seen as f64, self.rate(before + step, end, full));
+                let (right, rate) = (p.correct / p.seen.max(1) as f64, self.rate(before + step, end, full));
                 let speed = p.seen as f64 / (earlier + start.elapsed().as_secs_f64()).max(1e-9);
                 let state = format!(
                     "epoch {}, loss {mean:.4}, {:.1} %, rate {rate:.2e}, {speed:.0} samples/s",
@@ -317,24 +376,27 @@ impl Trainer {
         let record = EpochRecord {
             epoch: p.epochs + 1,
             steps: before + total,
-            train_loss: p.loss / p.seen as f64,
-            train_accuracy: p.correct / p.seen as f64,
+            train_loss: p.loss / p.seen.max(1) as f64,
+            train_accuracy: p.correct / p.seen.max(1) as f64,
             test_accuracy: None,
             test_loss: None,
             validation_loss: None,
             rate: Some(self.rate(before + total - 1, end, full)),
+            epsilon: self.settings.private.map(|private| private.spent(self.settings.batch, train.len(), before + total)),
+            clipped: self.settings.private.map(|_| p.clipped / p.seen.max(1) as f64),
             seconds: earlier + start.elapsed().as_secs_f64(),
         };
         self.progress = Progress { epochs: p.epochs + 1, ..Progress::default() };
         Ok(record)
     }
 
-    /// Reads the losses and right answers of some steps, which alternate.
+    /// Reads the losses, right answers and clipped gradients of some steps, which alternate.
     fn take_sums(&mut self, sums: &mut Vec<Tensor<1>>, samples: usize) -> Result<()> {
         if !sums.is_empty() {
-            for step in bridge::read(Tensor::cat(std::mem::take(sums), 0))?.chunks(2) {
+            for step in bridge::read(Tensor::cat(std::mem::take(sums), 0))?.chunks(3) {
                 self.progress.loss += f64::from(step[0]);
                 self.progress.correct += f64::from(step[1]);
+                self.progress.clipped += f64::from(step[2]);
             }
             self.progress.seen += samples;
         }

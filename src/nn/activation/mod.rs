@@ -13,6 +13,7 @@ pub use symbol::Symbol;
 use table::MOST;
 pub use table::{Entry, Parameter, TABLE};
 
+use super::Flow;
 use crate::error::{Error, Result};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -192,10 +193,26 @@ impl Activation {
         (self.of().learnt_maps)(&self.mixed(learnt), x)
     }
 
+    /// Applied to a batch whose samples have parameters of their own: `learnt` has a row for each
+    /// sample, `[batch, parameters that can be learnt]`.
+    pub fn each_learnt(&self, learnt: &Tensor<2>, flow: Flow) -> Flow {
+        match flow {
+            Flow::Flat(x) => Flow::Flat((self.of().learnt_flat)(&self.mixed_each(learnt), x)),
+            Flow::Maps(x) => Flow::Maps((self.of().learnt_maps)(&self.mixed_each(learnt), x)),
+        }
+    }
+
     fn mixed<const D: usize>(&self, learnt: &Tensor<1>) -> Vec<Tensor<D>> {
+        self.mixed_each(&learnt.clone().unsqueeze())
+    }
+
+    /// Every number, `[batch or 1, 1, ..]`: a column of `learnt`, or what does not vary.
+    fn mixed_each<const D: usize>(&self, learnt: &Tensor<2>) -> Vec<Tensor<D>> {
         let trainable = self.trainable();
+        let mut shape = [1; D];
+        shape[0] = learnt.dims()[0];
         let of_number = |(n, &x): (usize, &f64)| match trainable.iter().position(|&t| t == n) {
-            Some(at) => learnt.clone().narrow(0, at, 1).reshape([1; D]),
+            Some(at) => learnt.clone().narrow(1, at, 1).reshape(shape),
             None => Tensor::<D>::full([1; D], x, &learnt.device()),
         };
         self.numbers.iter().enumerate().map(of_number).collect()
