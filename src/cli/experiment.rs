@@ -6,8 +6,8 @@ use super::print;
 use super::progress::Progress;
 use clap::{Args, ValueEnum};
 use lacuna::experiment::{
-    BettiDecay, Convergence, Images, ImplicitSparsity, Pruning, betti_decay, betti_pruning, betti_scan, convergence, images,
-    implicit_sparsity, pruning_comparison, topological_pruner,
+    BettiDecay, Convergence, Images, ImplicitSparsity, PerExampleGradients, Pruning, betti_decay, betti_pruning, betti_scan,
+    convergence, images, implicit_sparsity, per_example_gradients, pruning_comparison, topological_pruner,
 };
 use lacuna::nn::{Activation, Compute, Init};
 use lacuna::progress::Watch;
@@ -37,6 +37,8 @@ enum Name {
     ImplicitSparsity,
     /// Every criterion on one network, before and after recovery
     PruningComparison,
+    /// Seconds that the gradients of single samples take, by three strategies
+    PerExampleGradients,
 }
 
 /// Sets of images that a folder may hold.
@@ -60,7 +62,7 @@ pub struct Experiment {
     /// Only tasks whose names hold one of these, as 'disks, 10x15;rings'
     #[arg(long, value_delimiter = ';', value_name = "TEXT;TEXT;...")]
     only: Option<Vec<String>>,
-    /// Fresh seeds
+    /// Fresh seeds; of `per-example-gradients`, how often each is timed
     #[arg(long)]
     seeds: Option<usize>,
     /// Learning rates of the grid
@@ -103,7 +105,7 @@ pub struct Experiment {
 /// Minutes that the quick form takes on two cores without a GPU. The two that compare criteria were
 /// made shorter after they were timed; what is said of them is the part of the processor time that
 /// is left.
-const MINUTES: [(Name, f64); 8] = [
+const MINUTES: [(Name, f64); 9] = [
     (Name::Convergence, 1.5),
     (Name::BettiDecay, 3.5),
     (Name::Images, 3.0),
@@ -112,6 +114,7 @@ const MINUTES: [(Name, f64); 8] = [
     (Name::TopologicalPruner, 10.0),
     (Name::ImplicitSparsity, 12.0),
     (Name::PruningComparison, 25.0),
+    (Name::PerExampleGradients, 2.0),
 ];
 
 fn name_of(name: Name) -> String {
@@ -185,6 +188,10 @@ impl Experiment {
             Name::PruningComparison => {
                 pruning_comparison(&self.pruning(&out)?, &compute, &mut progress)?;
             }
+            Name::PerExampleGradients => {
+                let options = PerExampleGradients { out: out.clone(), quick: self.quick, repeats: self.seeds.unwrap_or(3) };
+                per_example_gradients(&options, &compute, &mut progress)?;
+            }
             Name::ImplicitSparsity => {
                 implicit_sparsity(&self.implicit_sparsity(&out)?, &compute, &mut progress)?;
             }
@@ -206,7 +213,8 @@ impl Experiment {
         within("--limit", self.limit, 1, 1_000_000)?;
         within("--train", self.train, 10, 10_000_000)?;
         use Name::{
-            BettiDecay, BettiPruning, BettiScan, Convergence, Images, ImplicitSparsity, PruningComparison, TopologicalPruner,
+            BettiDecay, BettiPruning, BettiScan, Convergence, Images, ImplicitSparsity, PerExampleGradients, PruningComparison,
+            TopologicalPruner,
         };
         let of_pruning = [BettiPruning, BettiScan, TopologicalPruner, PruningComparison];
         let of_activations = [Convergence, BettiDecay, Images];
@@ -228,7 +236,8 @@ impl Experiment {
             (self.limit.is_some() && name == BettiScan, "--limit", &[]),
             (self.limit.is_some() && name == BettiPruning, "--limit", &[]),
             (self.data_dir.is_some() && (self.quick && name != Images), "--data-dir with --quick", &[]),
-            (self.data_dir.is_some() && matches!(name, Convergence | BettiDecay), "--data-dir", &[]),
+            (self.limit.is_some() && name == PerExampleGradients, "--limit", &[]),
+            (self.data_dir.is_some() && matches!(name, Convergence | BettiDecay | PerExampleGradients), "--data-dir", &[]),
         ] {
             if given && !known.contains(&name) {
                 let name = name_of(name);

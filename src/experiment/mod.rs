@@ -10,6 +10,7 @@ mod demo;
 mod images;
 mod implicit_sparsity;
 mod ledger;
+mod per_example_gradients;
 mod pruning;
 pub mod stats;
 
@@ -21,4 +22,5 @@ pub use convergence::{Convergence, RunRow, Task, Verdict, convergence};
 pub use demo::{DemoOptions, demo};
 pub use images::{ImageRow, ImageTask, Images, images};
 pub use implicit_sparsity::{ImplicitSparsity, Off, SparsityRow, implicit_sparsity};
+pub use per_example_gradients::{PerExampleGradients, TimingRow, per_example_gradients};
 pub use pruning::{Pruning, pruning_comparison, topological_pruner};
