@@ -820,6 +820,23 @@ fn courses_of_training_and_the_table_of_runs() {
     assert!((100.0 * judged["accuracy"].as_f64().unwrap() - accuracy).abs() < 1e-9, "the weights are the best epoch's");
     refused(&train("bad", &["--schedule", "cosin"]), 2, &["did you mean 'cosine'?"]);
     refused(&train("bad", &["--epochs", "3", "--warm-up", "3"]), 2, &["leaves none"]);
+    // What private training cannot honour is refused, and leaves no folder.
+    for (given, says) in [
+        (&["--clip", "0"][..], "the clip must be"),
+        (&["--noise", "-1"], "the noise must be"),
+        (&["--delta", "1"], "delta must be"),
+        (&["--epsilon", "0.0001"], "cannot be reached"),
+        (&["--patience", "2"], "--patience"),
+    ] {
+        refused(&train("bad", &[&["--private"], given].concat()), 2, &[says]);
+        assert!(!f.path("runs").join("bad").join("config.json").exists(), "{given:?}");
+    }
+    let out = f.path("runs").join("bad").display().to_string();
+    refused(&run(&["train", "--private", "--engine", "cpu", "--out", &out]), 2, &["mixes the samples", "--no-norm"]);
+    let said = train("private", &["--private", "--epsilon", "4", "--epochs", "2"]);
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    let spent = metrics("private")[1]["epsilon"].as_f64().unwrap();
+    assert!(spent <= 4.0 && spent > 3.9 && text.contains(&format!("epsilon {spent:.3} at delta 1e-5 spent")), "{text}");
     let table = stdout(&run(&["runs", f.path("runs").to_str().unwrap()]));
     assert!(table.contains("| cycle") && table.contains("| early") && table.contains(" *"), "{table}");
     refused(&run(&["runs", f.path("nowhere").to_str().unwrap()]), 2, &["no such folder"]);

@@ -10,7 +10,7 @@ use lacuna::Error;
 use lacuna::nn::{Activation, Compute, Net};
 use lacuna::progress::Unwatched;
 use lacuna::prune::{BettiOptions, Criterion, Keep, Plan, Recover, Rule, cut, mask, prune_run, resume_prune};
-use lacuna::train::{Config, ModelKind, Optimiser, OptimiserKind, Run, Settings, load_data, logits};
+use lacuna::train::{Config, ModelKind, Optimiser, OptimiserKind, Private, Run, Settings, load_data, logits};
 
 fn config(model: ModelKind, data: &str, epochs: usize, optimiser: Optimiser) -> Config {
     let settings = Settings::new(epochs, 100, optimiser, 7);
@@ -46,32 +46,61 @@ fn momentum_descent_learns_the_disks() {
     assert!(last.test_accuracy.unwrap() > 0.97, "{last:?}");
 }
 
-/// Stopped in the middle of an epoch and resumed, a run ends where it would have ended.
+/// Stopped in the middle of an epoch and resumed, a run ends where it would have ended; a private
+/// one too, if its noise has a seed.
 #[test]
 fn a_resumed_run_is_the_uninterrupted_one() {
     let dir = tempfile::tempdir().unwrap();
     let compute = Compute::cpu();
     let data = load_data("disks", None, 7).unwrap();
-    let c = || config(ModelKind::Mlp { depth: 3, width: 16 }, "disks", 3, Optimiser::adam(0.01));
-    let whole = Run::create(&dir.path().join("whole"), c(), &data).unwrap();
-    whole.train(None, &data, &compute, &mut Unwatched).unwrap();
-    let parts = Run::create(&dir.path().join("parts"), c(), &data).unwrap();
-    let mut stops = 0;
-    while let Err(e) = parts.train(None, &data, &compute, &mut StopAfter(23.into())) {
-        assert!(matches!(e, Error::Interrupted(_)), "{e}");
-        assert_eq!(e.exit_code(), 130);
-        stops += 1;
-        assert!(stops < 20);
+    for private in [None, Some(Private { clip: 0.5, noise: 0.7, delta: 1e-5, seed: Some(3) })] {
+        let name = if private.is_some() { "private" } else { "usual" };
+        let c = || {
+            let mut c = config(ModelKind::Mlp { depth: 3, width: 16 }, "disks", 3, Optimiser::adam(0.01));
+            c.settings.private = private;
+            c
+        };
+        let whole = Run::create(&dir.path().join(name).join("whole"), c(), &data).unwrap();
+        whole.train(None, &data, &compute, &mut Unwatched).unwrap();
+        let parts = Run::create(&dir.path().join(name).join("parts"), c(), &data).unwrap();
+        let mut stops = 0;
+        while let Err(e) = parts.train(None, &data, &compute, &mut StopAfter(23.into())) {
+            assert!(matches!(e, Error::Interrupted(_)), "{e}");
+            assert_eq!(e.exit_code(), 130);
+            stops += 1;
+            assert!(stops < 20);
+        }
+        assert!(stops >= 3, "{stops}");
+        let (a, b) = (whole.metrics().unwrap(), parts.metrics().unwrap());
+        assert_eq!(a.len(), b.len());
+        for (a, b) in a.iter().zip(&b) {
+            assert!((a.train_loss - b.train_loss).abs() < 1e-6 * a.train_loss, "{a:?} {b:?}");
+            assert_eq!((a.steps, a.test_accuracy, a.epsilon), (b.steps, b.test_accuracy, b.epsilon));
+        }
+        let weights = |r: &Run| std::fs::read(r.folder.join("weights.safetensors")).unwrap();
+        assert!(weights(&whole) == weights(&parts), "the weights differ");
+        assert_eq!(a[0].epsilon.is_some(), private.is_some());
     }
-    assert!(stops >= 3, "{stops}");
-    let (a, b) = (whole.metrics().unwrap(), parts.metrics().unwrap());
-    assert_eq!(a.len(), b.len());
-    for (a, b) in a.iter().zip(&b) {
-        assert!((a.train_loss - b.train_loss).abs() < 1e-6 * a.train_loss, "{a:?} {b:?}");
-        assert_eq!((a.steps, a.test_accuracy), (b.steps, b.test_accuracy));
-    }
-    let weights = |r: &Run| std::fs::read(r.folder.join("weights.safetensors")).unwrap();
-    assert!(weights(&whole) == weights(&parts), "the weights differ");
+}
+
+/// With noise that the operating system draws, a network still learns, spends what was said, and
+/// never learns the same way twice.
+#[test]
+fn private_runs_learn_and_say_what_they_spend() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = load_data("fashion-mnist", None, 0).unwrap();
+    let learn = |name: &str| {
+        let mut c = config(ModelKind::Mlp { depth: 2, width: 24 }, "fashion-mnist", 4, Optimiser::adam(0.003));
+        c.settings.private = Some(Private { clip: 1.0, noise: 0.8, delta: 1e-5, seed: None });
+        let run = Run::create(&dir.path().join(name), c, &data).unwrap();
+        run.train(None, &data, &Compute::cpu(), &mut Unwatched).unwrap();
+        run.metrics().unwrap()
+    };
+    let (a, b) = (learn("a"), learn("b"));
+    assert!(a[3].test_accuracy.unwrap() > 0.6, "{a:?}");
+    let spent: Vec<f64> = a.iter().map(|m| m.epsilon.unwrap()).collect();
+    assert!(spent.windows(2).all(|w| w[0] < w[1]) && spent[3] > 1.0 && spent[3] < 10.0, "{spent:?}");
+    assert!(a[0].clipped.unwrap() > 0.5 && a[3].train_loss != b[3].train_loss);
 }
 
 #[test]

@@ -144,7 +144,7 @@ pub struct Train {
 pub struct PrivacyArgs {
     /// Learn little about any single sample: each sample's gradient is clipped, and noise is added to
     /// their sum (DP-SGD, arXiv 1607.00133). The privacy that was spent is printed after every epoch
-    #[arg(long, conflicts_with_all = ["patience"])]
+    #[arg(long)]
     private: bool,
     /// How long the gradient of a sample may be, over all weights together
     #[arg(long, default_value_t = 1.0, requires = "private", allow_negative_numbers = true)]
@@ -167,13 +167,18 @@ pub struct PrivacyArgs {
 
 impl PrivacyArgs {
     /// What they say, if training is private. With `--epsilon` the noise is still to be found.
-    fn settings(&self) -> Result<Option<Private>> {
+    fn settings(&self, patience: bool) -> Result<Option<Private>> {
         if !self.private {
             return Ok(None);
         }
         let noise = self.noise.unwrap_or(USUAL_NOISE);
         let private = Private { clip: self.clip, noise, delta: self.delta, seed: self.noise_seed };
         private.check()?;
+        if patience {
+            return Err(Error::input(
+                "--patience stops by the loss on training samples, which privacy does not cover: leave it out, and choose --epochs",
+            ));
+        }
         Ok(Some(private))
     }
 
@@ -240,7 +245,8 @@ impl Train {
         if self.patience == Some(0) {
             return Err(Error::input("--patience must be at least 1"));
         }
-        let (augment, warm_up, patience, private) = (self.augment, self.warm_up, self.patience, self.privacy.settings()?);
+        let (augment, warm_up, patience) = (self.augment, self.warm_up, self.patience);
+        let private = self.privacy.settings(patience.is_some())?;
         Ok(Settings { augment, schedule, warm_up, patience, private, ..Settings::new(epochs, self.batch, optimiser, self.seed) })
     }
 

@@ -1,9 +1,10 @@
 """Trains the VGG-16 of this folder's tables in PyTorch and saves its weights for `lacuna import`.
 
     python train.py FOLDER_OF_CIFAR_10_BINARIES vgg.pt [--width 0.25] [--epochs 30] [--threads 2]
+    python train.py FOLDER_OF_CIFAR_10_BINARIES more.pt --start vgg.pt --rate 0.05 --epochs 10
 
 VGG-16 with batch norm for 32 x 32 images, all widths times `--width`, the names of torchvision. SGD
-with Nesterov momentum 0.9, weight decay 0.0005; the rate rises to 0.1 over a fifth of the
+with Nesterov momentum 0.9, weight decay 0.0005; the rate rises to 0.1 (`--rate`) over a fifth of the
 steps and falls to 0 along a line; batches of 128, mirrored and shifted by up to 4 pixels; label
 smoothing 0.1. No test image is looked at before the end.
 """
@@ -63,14 +64,18 @@ def main():
     parser.add_argument("--width", type=float, default=0.25)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rate", type=float, default=0.1)
+    parser.add_argument("--start", help="weights of the same width to go on with")
     options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(options.threads)
     x, y = images(options.data, [f"data_batch_{i}" for i in range(1, 6)])
     net = network(options.width).to(memory_format=torch.channels_last)
+    if options.start:
+        net.load_state_dict(torch.load(options.start))
     steps = options.epochs * (len(x) // 128)
     optimiser = torch.optim.SGD(
-        net.parameters(), 0.1, momentum=0.9, weight_decay=5e-4, nesterov=True
+        net.parameters(), options.rate, momentum=0.9, weight_decay=5e-4, nesterov=True
     )
     rate = lambda s: min(s / (0.2 * steps), (steps - s) / (0.8 * steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: max(rate(s), 1e-3))
