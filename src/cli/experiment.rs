@@ -6,8 +6,9 @@ use super::print;
 use super::progress::Progress;
 use clap::{Args, ValueEnum};
 use lacuna::experiment::{
-    BettiDecay, Convergence, Images, ImplicitSparsity, PerExampleGradients, Pruning, betti_decay, betti_pruning, betti_scan,
-    convergence, images, implicit_sparsity, per_example_gradients, pruning_comparison, topological_pruner,
+    ActiveLearning, BettiDecay, Convergence, Images, ImplicitSparsity, PerExampleGradients, Pruning, Query, active_learning,
+    betti_decay, betti_pruning, betti_scan, convergence, images, implicit_sparsity, per_example_gradients, pruning_comparison,
+    topological_pruner,
 };
 use lacuna::nn::{Activation, Compute, Init};
 use lacuna::progress::Watch;
@@ -39,6 +40,9 @@ enum Name {
     PruningComparison,
     /// Seconds that the gradients of single samples take, by three strategies
     PerExampleGradients,
+    /// Which samples of a pool are worth a label: queries by chance, entropy, what they leave of the
+    /// version space, and coverage
+    ActiveLearning,
 }
 
 /// Sets of images that a folder may hold.
@@ -71,14 +75,14 @@ pub struct Experiment {
     /// Initialisations of the grid: own, edge (of chaos), glorot, or variances times fan-in
     #[arg(long, value_delimiter = ',')]
     inits: Option<Vec<Init>>,
-    /// Steps, or epochs, after which a run is given up
+    /// Steps, or epochs, after which a run is given up; of `active-learning`, labels in all
     #[arg(long)]
     limit: Option<usize>,
-    /// Training images, of an epoch or a recovery [default: all; 3000 in the quick form of the two
+    /// Training images, of an epoch, a recovery or a pool [default: all; 3000 in the quick form of the two
     /// experiments that compare criteria]
     #[arg(long)]
     train: Option<usize>,
-    /// Test images of a pruning experiment [default: all]
+    /// Test images of a pruning experiment or of `active-learning` [default: all]
     #[arg(long)]
     test: Option<usize>,
     #[command(flatten)]
@@ -92,6 +96,15 @@ pub struct Experiment {
     /// Regularisations (of `implicit-sparsity`)
     #[arg(long, value_name = "NUMBERS")]
     lambdas: Option<Numbers>,
+    /// Queries of `active-learning`; the first is what the others are compared with [default: all]
+    #[arg(long, value_delimiter = ',')]
+    queries: Option<Vec<Query>>,
+    /// Networks that stand for the version space in `active-learning` [default: 16; quick 8]
+    #[arg(long)]
+    members: Option<usize>,
+    /// Labels that `active-learning` begins with and asks for at once [default: 20]
+    #[arg(long)]
+    step: Option<usize>,
     /// Network of `implicit-sparsity`, as basicnet:0.25
     #[arg(long)]
     network: Option<String>,
@@ -105,7 +118,7 @@ pub struct Experiment {
 /// Minutes that the quick form takes on two cores without a GPU. The two that compare criteria were
 /// made shorter after they were timed; what is said of them is the part of the processor time that
 /// is left.
-const MINUTES: [(Name, f64); 9] = [
+const MINUTES: [(Name, f64); 10] = [
     (Name::Convergence, 1.5),
     (Name::BettiDecay, 3.5),
     (Name::Images, 3.0),
@@ -115,6 +128,7 @@ const MINUTES: [(Name, f64); 9] = [
     (Name::ImplicitSparsity, 12.0),
     (Name::PruningComparison, 25.0),
     (Name::PerExampleGradients, 2.0),
+    (Name::ActiveLearning, 5.0),
 ];
 
 fn name_of(name: Name) -> String {
@@ -188,6 +202,9 @@ impl Experiment {
             Name::PruningComparison => {
                 pruning_comparison(&self.pruning(&out)?, &compute, &mut progress)?;
             }
+            Name::ActiveLearning => {
+                active_learning(&self.active_learning(&out), &compute, &mut progress)?;
+            }
             Name::PerExampleGradients => {
                 let options = PerExampleGradients { out: out.clone(), quick: self.quick, repeats: self.seeds.unwrap_or(3) };
                 per_example_gradients(&options, &compute, &mut progress)?;
@@ -213,13 +230,13 @@ impl Experiment {
         within("--limit", self.limit, 1, 1_000_000)?;
         within("--train", self.train, 10, 10_000_000)?;
         use Name::{
-            BettiDecay, BettiPruning, BettiScan, Convergence, Images, ImplicitSparsity, PerExampleGradients, PruningComparison,
-            TopologicalPruner,
+            ActiveLearning, BettiDecay, BettiPruning, BettiScan, Convergence, Images, ImplicitSparsity, PerExampleGradients,
+            PruningComparison, TopologicalPruner,
         };
         let of_pruning = [BettiPruning, BettiScan, TopologicalPruner, PruningComparison];
         let of_activations = [Convergence, BettiDecay, Images];
         let compared = [TopologicalPruner, PruningComparison];
-        let with_images = [Images, ImplicitSparsity, TopologicalPruner, PruningComparison];
+        let with_images = [Images, ImplicitSparsity, TopologicalPruner, PruningComparison, ActiveLearning];
         for (given, option, known) in [
             (self.activations.is_some(), "--activations", &of_activations[..]),
             (self.only.is_some(), "--only", &of_activations),
@@ -230,12 +247,15 @@ impl Experiment {
             (self.lambdas.is_some(), "--lambdas", &[ImplicitSparsity]),
             (self.network.is_some(), "--network", &[ImplicitSparsity]),
             (self.train.is_some(), "--train", &with_images),
-            (self.test.is_some(), "--test", &[BettiScan, TopologicalPruner, PruningComparison]),
+            (self.test.is_some(), "--test", &[BettiScan, TopologicalPruner, PruningComparison, ActiveLearning]),
+            (self.queries.is_some(), "--queries", &[ActiveLearning]),
+            (self.members.is_some(), "--members", &[ActiveLearning]),
+            (self.step.is_some(), "--step", &[ActiveLearning]),
             (self.compensate.is_given(), "--compensate, --ridge and --places", &compared),
             (self.seeds.is_some() && name == BettiScan, "--seeds", &[]),
             (self.limit.is_some() && name == BettiScan, "--limit", &[]),
             (self.limit.is_some() && name == BettiPruning, "--limit", &[]),
-            (self.data_dir.is_some() && (self.quick && name != Images), "--data-dir with --quick", &[]),
+            (self.data_dir.is_some() && (self.quick && !matches!(name, Images | ActiveLearning)), "--data-dir with --quick", &[]),
             (self.limit.is_some() && name == PerExampleGradients, "--limit", &[]),
             (self.data_dir.is_some() && matches!(name, Convergence | BettiDecay | PerExampleGradients), "--data-dir", &[]),
         ] {
@@ -320,6 +340,38 @@ impl Experiment {
             // in any case.
             compensate: self.compensate.compensation(&[1, 1, 1], usize::MAX, 0)?,
         })
+    }
+
+    fn active_learning(&self, out: &Path) -> ActiveLearning {
+        // Of a folder those sets that it holds, else the bundled part of Fashion-MNIST.
+        let held = |name: &str| {
+            let folder = self.data_dir.as_ref()?.join(name);
+            folder.is_dir().then(|| (name.to_string(), Some(folder)))
+        };
+        let mut sets: Vec<_> = ["fashion-mnist", "mnist"].into_iter().filter_map(held).collect();
+        if sets.is_empty() {
+            sets.push(("fashion-mnist".into(), self.data_dir.clone()));
+        }
+        let mut queries: Vec<Query> = Vec::new();
+        for query in self.queries.clone().unwrap_or_else(|| Query::ALL.map(|q| q.1).to_vec()) {
+            if !queries.contains(&query) {
+                queries.push(query);
+            }
+        }
+        let step = self.step.unwrap_or(20);
+        let (seeds, members, labels) = if self.quick { (3, 8, 200) } else { (5, 16, 400) };
+        ActiveLearning {
+            out: out.into(),
+            sets,
+            queries,
+            seeds: self.seeds.unwrap_or(seeds),
+            members: self.members.unwrap_or(members),
+            first: step,
+            step,
+            labels: self.limit.unwrap_or(labels),
+            pool: self.train,
+            test: self.test,
+        }
     }
 
     fn implicit_sparsity(&self, out: &Path) -> Result<ImplicitSparsity> {

@@ -1,6 +1,7 @@
 //! Experiments: short recipes over the rest. Raw results are kept line by line, so that what was
 //! stopped goes on.
 
+mod active_learning;
 mod betti_decay;
 mod betti_pruning;
 mod betti_scan;
@@ -14,6 +15,7 @@ mod per_example_gradients;
 mod pruning;
 pub mod stats;
 
+pub use active_learning::{ActiveLearning, ActiveRow, Answers, Query, active_learning, farthest};
 pub use betti_decay::{BettiDecay, Decay, DecayRow, betti_decay};
 pub use betti_pruning::{ThresholdRow, betti_pruning};
 pub use betti_scan::{ScanRow, betti_scan};
