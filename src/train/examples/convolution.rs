@@ -1,11 +1,17 @@
 //! Gradients of each sample's loss by the weights of a convolution: `shaders/example_weights.wgsl`
-//! where the tensors lie on a GPU, else products of matrices.
+//! where the tensors lie on a GPU. On the processor every sample's gradient is a product of two
+//! matrices, of which the second, the patches that the convolution reads, is made piece by piece in
+//! the cache.
 
 use crate::error::Result;
 use crate::gpu::{Gpu, Kernel, Parts, Recorder, Work, all, upload};
 use crate::nn::{Window, bridge};
 use crate::topology::SHARED_SHADERS;
-use burn::tensor::{Slice, Tensor};
+use burn::tensor::{Tensor, TensorData};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
+use std::ops::Range;
 use std::slice::from_ref;
 
 /// Side of the square of weights that a workgroup of the shader computes.
@@ -23,37 +29,108 @@ const PLACES: usize = 16_384;
 pub(super) fn rows(input: Tensor<4>, gradient: Tensor<4>, window: Window, groups: usize, gpu: Option<&Gpu>) -> Result<Tensor<2>> {
     match gpu {
         Some(gpu) if bridge::is_wgpu(&input.device()) => on_device(input, gradient, window, groups, gpu),
-        _ => Ok(by_products(input, gradient, window, groups)),
+        _ => on_host(input, gradient, window, groups),
     }
 }
 
-/// What each weight is multiplied by: `[samples, channels * kernel rows * kernel columns, places]`.
-fn patches(input: Tensor<4>, window: Window, [high, wide]: [usize; 2]) -> Tensor<3> {
-    let Window { size, stride, padding } = window;
-    let padded = match padding.array() {
-        [0, 0] => input,
-        // In the order left, right, top, bottom.
-        [rows, columns] => input.pad((columns, columns, rows, rows), 0.0),
-    };
-    let [n, channels, ..] = padded.dims();
-    let along = |first: usize, count: usize, step: usize| {
-        Slice::new(first as isize, Some((first + (count - 1) * step + 1) as isize), step as isize)
-    };
-    let full = Slice::new(0, None, 1);
-    let tap = |tap: usize| {
-        let (row, column) = (tap / size.columns, tap % size.columns);
-        let part = padded.clone().slice([full, full, along(row, high, stride.rows), along(column, wide, stride.columns)]);
-        part.reshape([n, channels, 1, high * wide])
-    };
-    Tensor::cat((0..size.area()).map(tap).collect(), 2).reshape([n, channels * size.area(), high * wide])
+/// Numbers of patches that are made at once: half of a usual second-level cache.
+const PATCHES: usize = 1 << 17;
+
+/// The form of a convolution, for one sample.
+struct Form {
+    window: Window,
+    groups: usize,
+    /// Channels, height, width of what it reads.
+    input: [usize; 3],
+    /// Filters, height, width of what it gives.
+    output: [usize; 3],
 }
 
-fn by_products(input: Tensor<4>, gradient: Tensor<4>, window: Window, groups: usize) -> Tensor<2> {
-    let [n, filters, high, wide] = gradient.dims();
-    let patches = patches(input, window, [high, wide]);
-    let (inputs, places) = (patches.dims()[1] / groups, high * wide);
-    let gradient = gradient.reshape([n * groups, filters / groups, places]);
-    gradient.matmul(patches.reshape([n * groups, inputs, places]).swap_dims(1, 2)).reshape([n, filters * inputs])
+impl Form {
+    /// Numbers that a filter has.
+    fn taps(&self) -> usize {
+        self.input[0] / self.groups * self.window.size.area()
+    }
+
+    /// Writes what some rows of places of one group read: for every weight of a filter the numbers
+    /// that it is multiplied by, place after place.
+    fn patches(&self, image: &[f32], group: usize, rows: Range<usize>, patches: &mut [f32]) {
+        let Window { size, stride, padding } = self.window;
+        let ([channels, height, width], wide) = (self.input, self.output[2]);
+        let planes = image[group * channels / self.groups * height * width..].chunks_exact(height * width);
+        let mut lines = patches.chunks_exact_mut(wide);
+        for plane in planes.take(channels / self.groups) {
+            for tap in 0..size.area() {
+                let (down, right) = (tap / size.columns, tap % size.columns);
+                // The places whose column lies in the plane, from the first to the one behind the last.
+                let first = padding.columns.saturating_sub(right).div_ceil(stride.columns).min(wide);
+                let end = (width + padding.columns).saturating_sub(right).div_ceil(stride.columns).clamp(first, wide);
+                for place in rows.clone() {
+                    let Some(line) = lines.next() else { return };
+                    line.fill(0.0);
+                    let row = (place * stride.rows + down).wrapping_sub(padding.rows);
+                    if row >= height || first == end {
+                        continue;
+                    }
+                    let from = row * width + first * stride.columns + right - padding.columns;
+                    if stride.columns == 1 {
+                        line[first..end].copy_from_slice(&plane[from..from + end - first]);
+                    } else {
+                        let read = plane[from..].iter().step_by(stride.columns);
+                        line[first..end].iter_mut().zip(read).for_each(|(to, x)| *to = *x);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The gradients of one sample, by as many filters of each group as `weights` has room for, the
+    /// first of which has the first `gradient`.
+    fn sample(&self, image: &[f32], gradient: &[f32], weights: &mut [f32], scratch: &mut Vec<f32>) {
+        let ([_, high, wide], taps) = (self.output, self.taps());
+        let outputs = weights.len() / (taps * self.groups);
+        let rows = (PATCHES / (taps * wide)).clamp(1, high);
+        scratch.resize(taps * rows * wide, 0.0);
+        for (group, weights) in weights.chunks_exact_mut(outputs * taps).enumerate() {
+            for first in (0..high).step_by(rows) {
+                let rows = first..(first + rows).min(high);
+                let places = rows.len() * wide;
+                let patches = &mut scratch[..taps * places];
+                self.patches(image, group, rows.clone(), patches);
+                // Of every filter the places of these rows.
+                let plane = high * wide;
+                let gradient = &gradient[group * outputs * plane + first * wide..];
+                let left =
+                    MatRef::from_row_major_slice_with_stride(&gradient[..(outputs - 1) * plane + places], outputs, places, plane);
+                let right = MatRef::from_row_major_slice(patches, taps, places).transpose();
+                let sums = MatMut::from_row_major_slice_mut(weights, outputs, taps);
+                matmul(sums, if first == 0 { Accum::Replace } else { Accum::Add }, left, right, 1.0, Par::Seq);
+            }
+        }
+    }
+}
+
+fn on_host(input: Tensor<4>, gradient: Tensor<4>, window: Window, groups: usize) -> Result<Tensor<2>> {
+    let ([n, channels, height, width], [_, filters, high, wide]) = (input.dims(), gradient.dims());
+    let form = Form { window, groups, input: [channels, height, width], output: [filters, high, wide] };
+    let device = input.device();
+    let (images, gradients) = (bridge::read(input)?, bridge::read(gradient)?);
+    let numbers = filters * form.taps();
+    let mut rows = vec![0.0; n * numbers];
+    let (image, plane) = (channels * height * width, filters * high * wide);
+    // Where there are fewer samples than threads, several threads share the filters of one, and each
+    // makes the patches for itself.
+    let shares = if groups == 1 { rayon::current_num_threads().div_ceil(n.max(1)) } else { 1 };
+    let share = filters.div_ceil(shares) * form.taps();
+    let parts = rows
+        .par_chunks_exact_mut(numbers)
+        .enumerate()
+        .flat_map(|(at, weights)| weights.par_chunks_mut(share).enumerate().map(move |(part, weights)| (at, part, weights)));
+    parts.for_each_init(Vec::new, |scratch, (at, part, weights)| {
+        let first = part * share / form.taps() * high * wide;
+        form.sample(&images[at * image..][..image], &gradients[at * plane..][first..plane], weights, scratch);
+    });
+    Ok(Tensor::from_data(TensorData::new(rows, [n, numbers]), &device))
 }
 
 fn on_device(input: Tensor<4>, gradient: Tensor<4>, window: Window, groups: usize, gpu: &Gpu) -> Result<Tensor<2>> {
