@@ -39,7 +39,7 @@ pub struct TimingRow {
     pub sweep: String,
     /// To what.
     pub value: String,
-    /// A strategy, `batch` for the usual gradient, or `clipped` for the sum of clipped ones.
+    /// A strategy, `usual` for the gradient of the batch, or `clipped` for the sum of clipped ones.
     pub way: String,
     /// Counted from 0.
     pub repeat: usize,
@@ -48,7 +48,7 @@ pub struct TimingRow {
 }
 
 /// What is timed, in the order of the tables.
-const WAYS: [&str; 5] = ["batch", "clipped", "crb", "multi", "naive"];
+const WAYS: [&str; 5] = ["usual", "clipped", "crb", "multi", "naive"];
 /// Channels of the first convolution, convolutions, and samples, where they are not swept.
 const USUAL: (usize, usize, usize) = (16, 3, 16);
 
@@ -142,7 +142,7 @@ fn once(net: &Net, x: Tensor<2>, y: Tensor<1, Int>, way: &str, compute: &Compute
     // One number for each tensor, all of which wait for the rest.
     let wait = |rows: Tensor<2>| bridge::read(rows.narrow(0, 0, 1).narrow(1, 0, 1)).map(|_| ());
     match way {
-        "batch" => {
+        "usual" => {
             let net = net.clone().train();
             let loss = CrossEntropyLoss::new(None, &x.device()).forward(net.forward(x), y);
             let gradients = loss.backward();
@@ -220,7 +220,7 @@ fn report(options: &PerExampleGradients, cases: &[Case], rows: &[TimingRow], com
     let side = if options.quick { 32 } else { 64 };
     let about = format!(
         "Seconds, medians of {}, on {}. A network of {layers} convolutions with {channels} channels of {side} x {side} pixels, and a \
-         batch of {samples} samples, where they are not what is changed. batch: the usual gradient of the batch. clipped: the sum of \
+         batch of {samples} samples, where they are not what is changed. usual: the gradient of the batch. clipped: the sum of \
          the samples' gradients, each clipped, as private training needs it. crb, multi and naive: the gradients of all samples.",
         options.repeats,
         compute.engine.info().adapter
@@ -237,7 +237,7 @@ fn report(options: &PerExampleGradients, cases: &[Case], rows: &[TimingRow], com
             "batch" => "Samples of a batch".to_string(),
             other => format!("Number of {other}"),
         };
-        let mut table = Table::new(&[sweep, "batch", "clipped", "crb", "multi", "naive", "naive over crb"]);
+        let mut table = Table::new(&[sweep, "usual", "clipped", "crb", "multi", "naive", "naive over crb"]);
         let of_sweep: Vec<&Case> = cases.iter().filter(|c| c.sweep == sweep).collect();
         for case in &of_sweep {
             let seconds = WAYS.map(|way| middle(sweep, &case.value, way));

@@ -5,8 +5,10 @@
 //! with what shortcuts come back to later.
 
 use super::net::{Flow, Net, shortcut};
-use super::{Arch, Layer, Window};
+use super::{Arch, Layer, Window, native};
+use burn::module::Param;
 use burn::nn::DropoutConfig;
+use burn::nn::conv::Conv2d;
 use burn::nn::pool::{AvgPool2dConfig, MaxPool2dConfig};
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
@@ -67,17 +69,17 @@ impl Net {
     pub fn apply(&self, at: usize, flow: Flow, kept: &dyn Fn(usize) -> Option<Flow>) -> Flow {
         let activation = self.arch.activation_behind(at);
         match (&self.arch.layers[at], flow) {
-            (Layer::Conv { .. }, Flow::Maps(x)) => Flow::Maps(self.conv(at).forward(x)),
+            (layer @ Layer::Conv { .. }, Flow::Maps(x)) => Flow::Maps(convolved(layer, self.conv(at), x)),
             (Layer::BatchNorm { .. }, Flow::Maps(x)) => Flow::Maps(self.norm(at).forward(x)),
             (Layer::BatchNorm { .. }, Flow::Flat(x)) => Flow::Flat(self.norm(at).forward(x)),
             (Layer::Linear { .. }, Flow::Flat(x)) => Flow::Flat(self.linear(at).forward(x)),
             (Layer::Activation { .. }, Flow::Maps(x)) => Flow::Maps(match self.learnt(at) {
                 Some(learnt) => activation.maps_learnt(&learnt, x),
-                None => activation.maps(x),
+                None => native::activation(activation, &x).unwrap_or_else(|| activation.maps(x)),
             }),
             (Layer::Activation { .. }, Flow::Flat(x)) => Flow::Flat(match self.learnt(at) {
                 Some(learnt) => activation.flat_learnt(&learnt, x),
-                None => activation.flat(x),
+                None => native::activation(activation, &x).unwrap_or_else(|| activation.flat(x)),
             }),
             (layer @ (Layer::MaxPool { .. } | Layer::AvgPool { .. }), Flow::Maps(x)) => Flow::Maps(pooled(layer, x)),
             (Layer::Dropout { rate }, Flow::Maps(x)) => Flow::Maps(DropoutConfig::new(*rate).init().forward(x)),
@@ -93,6 +95,16 @@ impl Net {
             (_, flow) => flow,
         }
     }
+}
+
+/// A convolution of maps: in our own way on the processor, if it has one group.
+fn convolved(layer: &Layer, conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    let bias = conv.bias.as_ref().map(Param::val);
+    let ours = match (layer, Window::of(layer)) {
+        (Layer::Conv { groups: 1, .. }, Some(window)) => native::convolution(&x, &conv.weight.val(), bias.as_ref(), window),
+        _ => None,
+    };
+    ours.unwrap_or_else(|| conv.forward(x))
 }
 
 /// A pooling of maps.

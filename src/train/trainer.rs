@@ -329,7 +329,7 @@ impl Trainer {
             };
             let gradients = match (self.settings.private, &mut self.chance) {
                 (Some(private), Some(chance)) => {
-                    let samples = private::Drawn { which, expected: batch.min(train.len()) as f64, load: &load };
+                    let samples = &private::Drawn { which, expected: batch.min(train.len()) as f64, load: &load };
                     let taken = private::step(&self.net, private, chance, samples, self.gpu.as_ref())?;
                     sums.extend(taken.seen);
                     taken.gradients

@@ -7,6 +7,9 @@ use crate::experiment::stats::median;
 use crate::nn::Compute;
 use crate::report::{Lines, Page, Picture, Table};
 
+/// A number of a row.
+type Figure = fn(&ActiveRow) -> f64;
+
 /// Least, median and largest of some shares, in percent.
 fn range(values: &[f64]) -> String {
     let of = |f: fn(f64, f64) -> f64, start| 100.0 * values.iter().copied().fold(start, f);
@@ -67,7 +70,7 @@ pub(super) fn report(options: &ActiveLearning, rows: &[ActiveRow], compute: &Com
             page.paragraph(&told);
             text += &format!("{told}\n\n");
         }
-        let figures: [(&str, &str, fn(&ActiveRow) -> f64); 3] = [
+        let figures: [(&str, &str, Figure); 3] = [
             ("accuracy", "accuracy of the vote, %", |r| r.vote),
             ("diameter", "diameter, %", |r| r.diameter),
             ("bars", "mean bar of dimension 0, %", |r| r.bars),

@@ -5,13 +5,12 @@
 
 use crate::error::Result;
 use crate::gpu::{Gpu, Kernel, Parts, Recorder, Work, all, upload};
-use crate::nn::{Window, bridge};
+use crate::nn::{Form, Sides, Window, bridge};
 use crate::topology::SHARED_SHADERS;
 use burn::tensor::{Tensor, TensorData};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
-use std::ops::Range;
 use std::slice::from_ref;
 
 /// Side of the square of weights that a workgroup of the shader computes.
@@ -33,79 +32,22 @@ pub(super) fn rows(input: Tensor<4>, gradient: Tensor<4>, window: Window, groups
     }
 }
 
-/// Numbers of patches that are made at once: half of a usual second-level cache.
-const PATCHES: usize = 1 << 17;
-
-/// The form of a convolution, for one sample.
-struct Form {
-    window: Window,
-    groups: usize,
-    /// Channels, height, width of what it reads.
-    input: [usize; 3],
-    /// Filters, height, width of what it gives.
-    output: [usize; 3],
-}
-
-impl Form {
-    /// Numbers that a filter has.
-    fn taps(&self) -> usize {
-        self.input[0] / self.groups * self.window.size.area()
-    }
-
-    /// Writes what some rows of places of one group read: for every weight of a filter the numbers
-    /// that it is multiplied by, place after place.
-    fn patches(&self, image: &[f32], group: usize, rows: Range<usize>, patches: &mut [f32]) {
-        let Window { size, stride, padding } = self.window;
-        let ([channels, height, width], wide) = (self.input, self.output[2]);
-        let planes = image[group * channels / self.groups * height * width..].chunks_exact(height * width);
-        let mut lines = patches.chunks_exact_mut(wide);
-        for plane in planes.take(channels / self.groups) {
-            for tap in 0..size.area() {
-                let (down, right) = (tap / size.columns, tap % size.columns);
-                // The places whose column lies in the plane, from the first to the one behind the last.
-                let first = padding.columns.saturating_sub(right).div_ceil(stride.columns).min(wide);
-                let end = (width + padding.columns).saturating_sub(right).div_ceil(stride.columns).clamp(first, wide);
-                for place in rows.clone() {
-                    let Some(line) = lines.next() else { return };
-                    line.fill(0.0);
-                    let row = (place * stride.rows + down).wrapping_sub(padding.rows);
-                    if row >= height || first == end {
-                        continue;
-                    }
-                    let from = row * width + first * stride.columns + right - padding.columns;
-                    if stride.columns == 1 {
-                        line[first..end].copy_from_slice(&plane[from..from + end - first]);
-                    } else {
-                        let read = plane[from..].iter().step_by(stride.columns);
-                        line[first..end].iter_mut().zip(read).for_each(|(to, x)| *to = *x);
-                    }
-                }
-            }
-        }
-    }
-
-    /// The gradients of one sample, by as many filters of each group as `weights` has room for, the
-    /// first of which has the first `gradient`.
-    fn sample(&self, image: &[f32], gradient: &[f32], weights: &mut [f32], scratch: &mut Vec<f32>) {
-        let ([_, high, wide], taps) = (self.output, self.taps());
-        let outputs = weights.len() / (taps * self.groups);
-        let rows = (PATCHES / (taps * wide)).clamp(1, high);
-        scratch.resize(taps * rows * wide, 0.0);
-        for (group, weights) in weights.chunks_exact_mut(outputs * taps).enumerate() {
-            for first in (0..high).step_by(rows) {
-                let rows = first..(first + rows).min(high);
-                let places = rows.len() * wide;
-                let patches = &mut scratch[..taps * places];
-                self.patches(image, group, rows.clone(), patches);
-                // Of every filter the places of these rows.
-                let plane = high * wide;
-                let gradient = &gradient[group * outputs * plane + first * wide..];
-                let left =
-                    MatRef::from_row_major_slice_with_stride(&gradient[..(outputs - 1) * plane + places], outputs, places, plane);
-                let right = MatRef::from_row_major_slice(patches, taps, places).transpose();
-                let sums = MatMut::from_row_major_slice_mut(weights, outputs, taps);
-                matmul(sums, if first == 0 { Accum::Replace } else { Accum::Add }, left, right, 1.0, Par::Seq);
-            }
+/// The gradients of one sample, by as many filters of each group as `weights` has room for, the first
+/// of which has the first `gradient`.
+fn sample(form: &Form, image: &[f32], gradient: &[f32], weights: &mut [f32], scratch: &mut Vec<f32>) {
+    let ((_, plane), taps, wide) = (form.sizes(), form.taps(), form.output[2]);
+    let outputs = weights.len() / (taps * form.groups);
+    for (group, weights) in weights.chunks_exact_mut(outputs * taps).enumerate() {
+        for rows in form.blocks() {
+            let places = rows.len() * wide;
+            scratch.resize(scratch.len().max(taps * places), 0.0);
+            form.patches(image, group, rows.clone(), &mut scratch[..taps * places]);
+            // Of every filter the places of these rows.
+            let gradient = &gradient[group * outputs * plane + rows.start * wide..][..(outputs - 1) * plane + places];
+            let left = MatRef::from_row_major_slice_with_stride(gradient, outputs, places, plane);
+            let right = MatRef::from_row_major_slice(&scratch[..taps * places], taps, places).transpose();
+            let sums = MatMut::from_row_major_slice_mut(weights, outputs, taps);
+            matmul(sums, if rows.start == 0 { Accum::Replace } else { Accum::Add }, left, right, 1.0, Par::Seq);
         }
     }
 }
@@ -128,7 +70,7 @@ fn on_host(input: Tensor<4>, gradient: Tensor<4>, window: Window, groups: usize)
         .flat_map(|(at, weights)| weights.par_chunks_mut(share).enumerate().map(move |(part, weights)| (at, part, weights)));
     parts.for_each_init(Vec::new, |scratch, (at, part, weights)| {
         let first = part * share / form.taps() * high * wide;
-        form.sample(&images[at * image..][..image], &gradients[at * plane..][first..plane], weights, scratch);
+        sample(&form, &images[at * image..][..image], &gradients[at * plane..][first..plane], weights, scratch);
     });
     Ok(Tensor::from_data(TensorData::new(rows, [n, numbers]), &device))
 }
@@ -137,7 +79,7 @@ fn on_device(input: Tensor<4>, gradient: Tensor<4>, window: Window, groups: usiz
     let ([n, channels, height, width], [_, filters, high, wide]) = (input.dims(), gradient.dims());
     let (inputs, outputs) = (channels / groups * window.size.area(), filters / groups);
     let form = [channels, height, width, filters, high, wide, groups].into_iter();
-    let form = form.chain([window.size, window.stride, window.padding].into_iter().flat_map(|s| s.array()));
+    let form = form.chain([window.size, window.stride, window.padding].into_iter().flat_map(Sides::array));
     let form = upload(gpu, "form of a convolution", &form.map(|x| x as u32).collect::<Vec<_>>())?;
     let kernel = Kernel::new(
         gpu,

@@ -86,14 +86,14 @@ impl Taps {
                         let window = Window::of(of).unwrap_or(Window { size: 1.into(), stride: 1.into(), padding: 0.into() });
                         Tap::Conv { layer, window, groups: *groups, bias: *bias, input, gradient }
                     }
-                    _ => normalised(frozen, layer, input.flatten(2, 3), gradient.flatten(2, 3)),
+                    _ => normalised(frozen, layer, &input.flatten(2, 3), gradient.flatten(2, 3)),
                 }
             }
             Waiting::Flat { layer, input, leaf } => {
                 let gradient = leaf.grad(&gradients).unwrap_or_else(|| leaf.inner().zeros_like());
                 match frozen.arch.layers[layer] {
                     Layer::Linear { .. } => Tap::Linear { layer, input, gradient },
-                    _ => normalised(frozen, layer, input.unsqueeze_dim(2), gradient.unsqueeze_dim(2)),
+                    _ => normalised(frozen, layer, &input.unsqueeze_dim(2), gradient.unsqueeze_dim(2)),
                 }
             }
         };
@@ -116,7 +116,7 @@ impl Taps {
 }
 
 /// What a batch norm with fixed statistics multiplies its scales by.
-fn normalised(net: &Net, layer: usize, input: Tensor<3>, gradient: Tensor<3>) -> Tap {
+fn normalised(net: &Net, layer: usize, input: &Tensor<3>, gradient: Tensor<3>) -> Tap {
     let norm = net.norm(layer);
     let of_channels = |t: Tensor<1>| t.reshape([1, input.dims()[1], 1]);
     let mean = of_channels(norm.running_mean.value_sync().inner());
@@ -216,6 +216,7 @@ impl Clipped {
 }
 
 /// What the sum of a layer's clipped gradients is made of.
+#[allow(clippy::large_enum_variant, reason = "a network has a few dozen of them")]
 enum Part {
     Rows(Which, Tensor<2>),
     Dense { input: Tensor<2>, gradient: Tensor<2> },

@@ -131,7 +131,7 @@ pub fn example_gradients(
     // Norms use their running statistics, and no weight has a gradient of its own.
     let frozen = net.clone().train().freeze();
     match strategy {
-        ExampleStrategy::Naive => Ok(naive::gradients(net, x, labels)),
+        ExampleStrategy::Naive => Ok(naive::gradients(net, &x, &labels)),
         ExampleStrategy::Multi => Ok(multi::gradients(&frozen, x, labels)),
         ExampleStrategy::Crb => crb::Taps::new(&frozen, x, labels).gradients(gpu),
     }

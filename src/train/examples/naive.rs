@@ -39,7 +39,7 @@ pub(super) fn rows_of(net: &Net, gradients: &Gradients) -> Vec<Tensor<2>> {
 }
 
 /// Gradients of every sample's loss.
-pub(super) fn gradients(net: &Net, x: Tensor<2>, labels: Tensor<1, Int>) -> Vec<ExampleGradients> {
+pub(super) fn gradients(net: &Net, x: &Tensor<2>, labels: &Tensor<1, Int>) -> Vec<ExampleGradients> {
     let net = learning(net);
     let mut all: Vec<Vec<Tensor<2>>> = Vec::new();
     for sample in 0..x.dims()[0] {

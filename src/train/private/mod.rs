@@ -104,6 +104,9 @@ pub(super) struct PrivateStep {
     pub seen: [Tensor<1>; 3],
 }
 
+/// Gives some samples with their labels.
+type Load<'a> = dyn Fn(&[usize]) -> (Tensor<2>, Tensor<1, Int>) + 'a;
+
 /// The samples of a step.
 pub(super) struct Drawn<'a> {
     /// Their numbers.
@@ -111,7 +114,7 @@ pub(super) struct Drawn<'a> {
     /// How many there are in the mean: what the sum is divided by.
     pub expected: f64,
     /// Gives some of them with their labels, on an autodiff device.
-    pub load: &'a dyn Fn(&[usize]) -> (Tensor<2>, Tensor<1, Int>),
+    pub load: &'a Load<'a>,
 }
 
 /// The noisy mean of the clipped gradients of some samples.
@@ -122,7 +125,7 @@ pub(super) fn step(
     net: &Net,
     private: Private,
     chance: &mut Chance,
-    samples: Drawn<'_>,
+    samples: &Drawn<'_>,
     gpu: Option<&Gpu>,
 ) -> Result<PrivateStep> {
     let frozen = net.clone().train().freeze();
@@ -232,7 +235,7 @@ mod tests {
         let load = |which: &[usize]| (x.clone().narrow(0, 0, which.len()), y.clone().narrow(0, 0, which.len()));
         let weight = |which: &[usize], at: usize| -> Vec<f64> {
             let mut chance = Chance::new(Some(1), at).unwrap();
-            let samples = Drawn { which, expected: 4.0, load: &load };
+            let samples = &Drawn { which, expected: 4.0, load: &load };
             let mut taken = step(&net, private, &mut chance, samples, None).unwrap().gradients;
             let linear = net.linears().next().unwrap();
             let gradient: Tensor<2> = taken.remove(linear.weight.id).unwrap();

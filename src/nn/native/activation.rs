@@ -1,0 +1,88 @@
+//! An activation function by one pass over the numbers, and its gradient by another.
+
+use super::{Host, in_order, is_host, numbers, record, tensor};
+use crate::nn::{Activation, WIDTH};
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Numbers that a thread takes at once.
+const CHUNK: usize = 1 << 14;
+
+/// Values in place of arguments, and derivatives.
+fn run(of: &Activation, z: &mut [f32], slopes: &mut [f32]) {
+    let parameters = of.numbers();
+    z.par_chunks_mut(CHUNK).zip(slopes.par_chunks_mut(CHUNK)).for_each(|(z, slopes)| {
+        let whole = z.len() / WIDTH * WIDTH;
+        of.run(&parameters, &mut z[..whole], &mut slopes[..whole]);
+        let rest = z.len() - whole;
+        if rest > 0 {
+            let (mut last, mut last_slopes) = ([0.0; WIDTH], [0.0; WIDTH]);
+            last[..rest].copy_from_slice(&z[whole..]);
+            of.run(&parameters, &mut last, &mut last_slopes);
+            z[whole..].copy_from_slice(&last[..rest]);
+            slopes[whole..].copy_from_slice(&last_slopes[..rest]);
+        }
+    });
+}
+
+/// An activation function of every number of a tensor; nothing for a tensor that is not the
+/// processor's.
+pub fn activation<const D: usize>(of: &Activation, x: &Tensor<D>) -> Option<Tensor<D>> {
+    if !is_host(&x.device()) {
+        return None;
+    }
+    let (shape, x) = (x.dims(), x.clone());
+    let apply = |x: &Host| {
+        let x = in_order(x);
+        let mut z = numbers(&x).to_vec();
+        let mut slopes = vec![0.0; z.len()];
+        run(of, &mut z, &mut slopes);
+        (tensor(z, shape), slopes)
+    };
+    if !x.device().is_autodiff() {
+        let x = x.try_into_primitive::<Flex>().ok()?;
+        return Some(Tensor::from_primitive::<Flex>(apply(&x).0));
+    }
+    let (x, node) = x.try_into_primitive::<Autodiff<Flex>>().ok()?.into_parts();
+    let (output, slopes) = apply(&x);
+    let rule = move |gradient: &Host, _: [bool; 1]| {
+        let product = numbers(gradient).par_iter().zip(&slopes).with_min_len(CHUNK).map(|(g, s)| g * s);
+        [Some(tensor(product.collect(), shape))]
+    };
+    Some(Tensor::from_primitive::<Autodiff<Flex>>(record([node], output, Arc::new(rule))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData};
+
+    /// Values and gradients against burn's own, tensor sizes that are no multiples of anything.
+    #[test]
+    fn values_and_gradients_are_those_of_burn() {
+        assert!(is_host(&Device::flex()) && is_host(&Device::flex().autodiff()));
+        for (text, shape) in
+            [("fold:0.2,1", [3, 5, 7, 11]), ("relu", [1, 1, 1, 1]), ("gelu", [2, 40, 30, 17]), ("tanh", [1, 1, 4, 4])]
+        {
+            let of = Activation::parse(text).unwrap();
+            let data: Vec<f32> = (0..shape.iter().product()).map(|i| (i as f32 * 0.7).sin() * 3.0 + 0.001).collect();
+            let plain = Tensor::<4>::from_data(TensorData::new(data.clone(), shape), &Device::flex());
+            // A view in another order of its numbers.
+            let turned = plain.clone().permute([0, 2, 1, 3]);
+            let read = |t: Tensor<4>| t.try_into_vec_as::<f32>().unwrap();
+            let near = |a: Vec<f32>, b: Vec<f32>| {
+                a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5 * b.abs().max(1.0))
+            };
+            assert!(near(read(activation(&of, &turned).unwrap()), read(of.maps(turned))), "{text}");
+            let gradient = |f: &dyn Fn(Tensor<4>) -> Tensor<4>| {
+                let x = Tensor::<4>::from_data(TensorData::new(data.clone(), shape), &Device::flex().autodiff()).require_grad();
+                let y = f(x.clone() * 1.5);
+                let weights = Tensor::<4>::from_inner(plain.clone());
+                read(x.grad(&(y * weights).sum().backward()).unwrap())
+            };
+            assert!(near(gradient(&|x| activation(&of, &x).unwrap()), gradient(&|x| of.maps(x))), "{text}");
+        }
+    }
+}
