@@ -54,6 +54,7 @@ impl EngineArgs {
     /// The device for networks, with its engine. Says which, unless quiet.
     #[cfg(feature = "nn")]
     pub fn compute(&self, quiet: bool) -> Result<lacuna::nn::Compute> {
+        lacuna::nn::keep_freed_memory();
         let compute = lacuna::nn::Compute::new(self.kind(), &self.choice()?)?;
         announce(&compute.engine, quiet);
         Ok(compute)

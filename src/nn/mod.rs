@@ -25,7 +25,7 @@ pub use arch::{Arch, Layer, Shape};
 pub use clouds::{ActivationClouds, spread, spreads};
 pub use counts::{Count, counts_of};
 pub(crate) use counts::{macs_of, parameters_of};
-pub use device::{Compute, pin_default_device};
+pub use device::{Compute, keep_freed_memory, pin_default_device};
 pub use groups::{Group, Reader};
 pub use init::Init;
 pub(crate) use init::draw;
