@@ -127,8 +127,8 @@ const MINUTES: [(Name, f64); 10] = [
     (Name::TopologicalPruner, 10.0),
     (Name::ImplicitSparsity, 12.0),
     (Name::PruningComparison, 25.0),
-    (Name::PerExampleGradients, 2.0),
-    (Name::ActiveLearning, 5.0),
+    (Name::PerExampleGradients, 1.0),
+    (Name::ActiveLearning, 1.0),
 ];
 
 fn name_of(name: Name) -> String {
