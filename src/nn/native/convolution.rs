@@ -194,7 +194,7 @@ mod tests {
             let bias = with_bias.then_some(&b);
             let want = conv2d(x.clone(), w.clone(), bias.cloned(), options());
             let weights = wave(want.dims(), 0.51, &plain);
-            prop_assert!(near(&read(convolution(&x, &w, bias, window).unwrap()), &read(want)) < 1e-5);
+            prop_assert!(near(&read(convolution(&x, &w, bias, window).unwrap()), &read(want)) < 1e-4);
             let gradients = |ours: bool| {
                 let learning = Device::flex().autodiff();
                 let x = wave(shape, 0.37, &learning).require_grad();
@@ -207,8 +207,9 @@ mod tests {
                 [read(x.grad(&g).unwrap()), read(w.grad(&g).unwrap()), by_bias]
             };
             for (ours, theirs) in gradients(true).into_iter().zip(gradients(false)) {
+                // Sums of some hundred numbers in another order.
                 let off = near(&ours, &theirs);
-                prop_assert!(off < 1e-5, "{off}");
+                prop_assert!(off < 1e-4, "{off}");
             }
         }
     }

@@ -286,7 +286,8 @@ mod tests {
             };
             let want = read(&Device::flex(), None);
             let got = read(&gpu.device, gpu.engine.gpu());
-            prop_assert!(near(&got, &want) < 1e-5, "{}", near(&got, &want));
+            // Sums of some hundred numbers in another order.
+            prop_assert!(near(&got, &want) < 1e-4, "{}", near(&got, &want));
         }
     }
 }
