@@ -141,6 +141,12 @@ impl Net {
         kept
     }
 
+    /// A network that gradients pass through and that does not change: norms use their running
+    /// statistics, weights have no gradients.
+    pub(crate) fn frozen(&self) -> Self {
+        self.clone().train().freeze()
+    }
+
     /// Number of weights that training changes (running statistics are not among them).
     pub fn parameters(&self) -> usize {
         parameters_of(&self.arch)

@@ -7,9 +7,9 @@
 use super::net::{Flow, Net, shortcut};
 use super::{Arch, Layer, Window, native};
 use burn::module::Param;
-use burn::nn::DropoutConfig;
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::{AvgPool2dConfig, MaxPool2dConfig};
+use burn::nn::{BatchNorm, DropoutConfig};
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
 
@@ -70,8 +70,8 @@ impl Net {
         let activation = self.arch.activation_behind(at);
         match (&self.arch.layers[at], flow) {
             (layer @ Layer::Conv { .. }, Flow::Maps(x)) => Flow::Maps(convolved(layer, self.conv(at), x)),
-            (Layer::BatchNorm { .. }, Flow::Maps(x)) => Flow::Maps(self.norm(at).forward(x)),
-            (Layer::BatchNorm { .. }, Flow::Flat(x)) => Flow::Flat(self.norm(at).forward(x)),
+            (Layer::BatchNorm { .. }, Flow::Maps(x)) => Flow::Maps(normalised(self.norm(at), x)),
+            (Layer::BatchNorm { .. }, Flow::Flat(x)) => Flow::Flat(normalised(self.norm(at), x)),
             (Layer::Linear { .. }, Flow::Flat(x)) => Flow::Flat(self.linear(at).forward(x)),
             (Layer::Activation { .. }, Flow::Maps(x)) => Flow::Maps(match self.learnt(at) {
                 Some(learnt) => activation.maps_learnt(&learnt, x),
@@ -105,6 +105,11 @@ fn convolved(layer: &Layer, conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
         _ => None,
     };
     ours.unwrap_or_else(|| conv.forward(x))
+}
+
+/// Batch norm: in our own way on the processor.
+fn normalised<const D: usize>(norm: &BatchNorm, x: Tensor<D>) -> Tensor<D> {
+    native::norm(norm, &x).unwrap_or_else(|| norm.forward(x))
 }
 
 /// A pooling of maps.

@@ -291,13 +291,15 @@ impl Trainer {
         // Losses, right answers and clipped gradients stay on the device for some steps: reading each would wait for
         // it. They are added up on the host, one by one, so that an interruption changes no digit.
         let mut sums: Vec<Tensor<1>> = Vec::new();
+        if self.settings.private.is_some() {
+            Private::allows(&self.net.arch)?;
+        }
         let drops = self.net.arch.layers.iter().any(|l| matches!(l, Layer::Dropout { .. }));
         let mut pending = 0;
         for (step, which) in order.chunks(batch).enumerate().take(total).skip(self.progress.steps) {
             let drawn;
             let which = match self.settings.private {
                 Some(private) => {
-                    Private::allows(&self.net.arch)?;
                     if self.chance.is_none() || private.seed.is_some() {
                         self.chance = Some(Chance::new(private.seed, before + step)?);
                     }

@@ -257,6 +257,9 @@ pub fn active_learning(options: &ActiveLearning, compute: &Compute, watch: &mut 
                         let (data, query, labels) = (data.name.clone(), query.name().to_string(), labelled.len());
                         ledger.add(ActiveRow { data, query, seed, labels, accuracy, vote, diameter, bars, inconsistent })?;
                     }
+                    if labelled.len() >= last {
+                        break;
+                    }
                     let mut is_known = vec![false; pool.train.len()];
                     labelled.iter().for_each(|&i| is_known[i] = true);
                     let candidates: Vec<usize> = (0..pool.train.len()).filter(|&i| !is_known[i]).collect();

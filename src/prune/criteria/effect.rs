@@ -8,7 +8,6 @@
 //! with the logits in place of the loss, signed. Scores mean the same in every layer.
 
 use super::readers::{places_of, reader_taps, readers_of};
-use super::taps::frozen;
 use super::{LayerScores, SampleOptions, Scoring};
 use crate::error::Result;
 use crate::nn::bridge;
@@ -35,7 +34,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: SampleOptions) -> Result
     let readers = readers_of(&scoring.groups);
     // For every group, sums over samples of effects and of their squares.
     let mut sums: Vec<[Vec<f64>; 2]> = scoring.groups.iter().map(|g| [vec![0.0; g.filters], vec![0.0; g.filters]]).collect();
-    let net = frozen(scoring.net);
+    let net = scoring.net.frozen();
     for (done, some) in which.chunks(super::BATCH).enumerate() {
         scoring.go_on()?;
         let from = done * super::BATCH * classes;

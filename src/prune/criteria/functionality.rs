@@ -9,7 +9,7 @@
 //! functions with many filters lose more, and each loses its last filter only when all others are
 //! down to one.
 
-use super::taps::{frozen, taps};
+use super::taps::taps;
 use super::{LayerScores, SampleOptions, Scoring, maps_of};
 use crate::error::{Error, Result};
 use crate::nn::{Flow, Net, bridge};
@@ -51,7 +51,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: &FunctionalityOptions) -
         return Err(Error::input("functionality needs at least one step and one filter per function"));
     }
     let which = scoring.chosen(SampleOptions { samples: options.samples, seed: options.seed })?;
-    let net = frozen(scoring.net);
+    let net = scoring.net.frozen();
     let places: Vec<(usize, usize)> = scoring.groups.iter().map(|g| (g.seen[0], g.filters)).collect();
     let mut contributions: Vec<Vec<f64>> = places.iter().map(|&(_, filters)| vec![0.0; filters]).collect();
     for some in which.chunks(super::BATCH) {
@@ -210,7 +210,7 @@ mod tests {
         net.conv_mut(0).weight =
             burn::module::Param::from_tensor(Tensor::from_data(TensorData::new(w, [6, 1, 3, 3]), &compute.device));
         let options = FunctionalityOptions { samples: 60, per_function: 2, ..FunctionalityOptions::default() };
-        let net_frozen = frozen(&net);
+        let net_frozen = net.frozen();
         let samples = waves(60);
         let mut watch = crate::progress::Unwatched;
         let scoring = Scoring { stays: vec![3], ..Scoring::new(&net, &samples, &compute, &mut watch).unwrap() };

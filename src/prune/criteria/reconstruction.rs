@@ -14,7 +14,6 @@
 use super::aim::Aim;
 use super::inner;
 use super::readers::{places_of, reader_taps, readers_of};
-use super::taps::frozen;
 use super::{LayerScores, SampleOptions, Scoring};
 use crate::error::{Error, Result};
 use crate::nn::bridge;
@@ -117,7 +116,7 @@ fn look(scoring: &mut Scoring<'_>, options: &ReconstructionOptions, which: &[usi
     }
     let cotangents = options.aim.cotangents(&logits, classes, options.seed ^ 0xA1B, &scoring.compute.engine)?;
     let readers = readers_of(&scoring.groups);
-    let net = frozen(scoring.net);
+    let net = scoring.net.frozen();
     let mut grams: Vec<Gram> = readers.iter().map(|_| Gram::default()).collect();
     let mut slopes: Vec<Option<Tensor<2>>> = vec![None; readers.len()];
     for (nth, some) in which.chunks(super::BATCH).enumerate() {

@@ -4,7 +4,6 @@ use super::{Scoring, maps_of};
 use crate::error::Result;
 use crate::nn::{Flow, Net};
 use crate::train::labelled;
-use burn::module::Module;
 use burn::nn::loss::CrossEntropyLoss;
 use burn::tensor::{Gradients, Tensor};
 use std::ops::ControlFlow;
@@ -14,12 +13,6 @@ use std::ops::ControlFlow;
 pub(super) struct Tap {
     pub values: Tensor<4>,
     pub gradient: Tensor<4>,
-}
-
-/// A network that gradients pass through and that does not change: norms use their running
-/// statistics, weights have no gradients.
-pub(super) fn frozen(net: &Net) -> Net {
-    net.clone().train().freeze()
 }
 
 /// What flows with a leaf of zeros added to it; what flowed, as maps of so many channels without

@@ -5,7 +5,7 @@
 //! gradient, averaged over samples, and divided by the layer's Euclidean norm of such scores, so
 //! that layers can be compared. Coupled filters are averaged over the places where they are seen.
 
-use super::taps::{frozen, taps};
+use super::taps::taps;
 use super::{LayerScores, SampleOptions, Scoring};
 use crate::error::Result;
 use crate::nn::bridge;
@@ -15,7 +15,7 @@ pub(super) fn score(scoring: &mut Scoring<'_>, options: SampleOptions) -> Result
     let which = scoring.chosen(options)?;
     let places = scoring.places();
     let mut sums: Vec<Vec<f64>> = places.iter().map(|&(_, filters)| vec![0.0; filters]).collect();
-    let net = frozen(scoring.net);
+    let net = scoring.net.frozen();
     for (done, some) in which.chunks(super::BATCH).enumerate() {
         scoring.go_on()?;
         for (sums, tap) in sums.iter_mut().zip(taps(&net, scoring, some, &places)?) {

@@ -80,7 +80,7 @@ impl Taps {
         let tap = |w: Waiting| match w {
             Waiting::Learnt { layer, copies } => Tap::Learnt { layer, rows: gradient_of(&copies, &gradients) },
             Waiting::Maps { layer, input, leaf } => {
-                let gradient = leaf.grad(&gradients).unwrap_or_else(|| leaf.inner().zeros_like());
+                let gradient = gradient_of(&leaf, &gradients);
                 match &frozen.arch.layers[layer] {
                     of @ Layer::Conv { groups, bias, .. } => {
                         let window = Window::of(of).unwrap_or(Window { size: 1.into(), stride: 1.into(), padding: 0.into() });
@@ -90,7 +90,7 @@ impl Taps {
                 }
             }
             Waiting::Flat { layer, input, leaf } => {
-                let gradient = leaf.grad(&gradients).unwrap_or_else(|| leaf.inner().zeros_like());
+                let gradient = gradient_of(&leaf, &gradients);
                 match frozen.arch.layers[layer] {
                     Layer::Linear { .. } => Tap::Linear { layer, input, gradient },
                     _ => normalised(frozen, layer, &input.unsqueeze_dim(2), gradient.unsqueeze_dim(2)),

@@ -23,7 +23,7 @@ pub(super) use crb::Clipped;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::nn::{LayerWeights, Net};
-use burn::module::{Module, Param, ParamId};
+use burn::module::{Param, ParamId};
 use burn::nn::loss::CrossEntropyLoss;
 use burn::tensor::{Int, Tensor};
 
@@ -128,8 +128,7 @@ pub fn example_gradients(
     strategy: ExampleStrategy,
     gpu: Option<&Gpu>,
 ) -> Result<Vec<ExampleGradients>> {
-    // Norms use their running statistics, and no weight has a gradient of its own.
-    let frozen = net.clone().train().freeze();
+    let frozen = net.frozen();
     match strategy {
         ExampleStrategy::Naive => Ok(naive::gradients(net, &x, &labels)),
         ExampleStrategy::Multi => Ok(multi::gradients(&frozen, x, labels)),
@@ -144,7 +143,7 @@ pub fn example_gradients(
 /// # Errors
 /// As [`example_gradients`].
 pub fn example_norms(net: &Net, x: Tensor<2>, labels: Tensor<1, Int>, gpu: Option<&Gpu>) -> Result<Tensor<1>> {
-    Ok(Clipped::of(&net.clone().train().freeze(), x, labels, 1.0, gpu)?.norms)
+    Ok(Clipped::of(&net.frozen(), x, labels, 1.0, gpu)?.norms)
 }
 
 /// The sum of the samples' losses: its gradient by what belongs to one sample is that of this

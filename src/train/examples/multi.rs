@@ -13,9 +13,9 @@ pub(super) fn copies(of: &Learnable, samples: usize) -> Tensor<2> {
     Tensor::from_inner(of.row.clone().repeat_dim(0, samples)).require_grad()
 }
 
-/// The gradients of copies; zeros where nothing came of them.
-pub(super) fn gradient_of(copies: &Tensor<2>, gradients: &burn::tensor::Gradients) -> Tensor<2> {
-    copies.grad(gradients).unwrap_or_else(|| copies.clone().inner().zeros_like())
+/// The gradient of a leaf of the graph; zeros where nothing came of it.
+pub(super) fn gradient_of<const D: usize>(leaf: &Tensor<D>, gradients: &burn::tensor::Gradients) -> Tensor<D> {
+    leaf.grad(gradients).unwrap_or_else(|| leaf.clone().inner().zeros_like())
 }
 
 /// What layer `at` makes of `flow` if sample i has the weights in row i of `own`, in the order

@@ -20,7 +20,6 @@ use super::examples::{Clipped, learnables};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::nn::{Arch, Layer, Net};
-use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -128,7 +127,7 @@ pub(super) fn step(
     samples: &Drawn<'_>,
     gpu: Option<&Gpu>,
 ) -> Result<PrivateStep> {
-    let frozen = net.clone().train().freeze();
+    let frozen = net.frozen();
     let weights = learnables(net);
     let Some(device) = weights.first().map(|w| w.row.device()) else {
         return Err(Error::input("this network has nothing to learn"));
@@ -211,7 +210,7 @@ mod tests {
             sorted.sort_by(f64::total_cmp);
             // Some are longer, some are not.
             let clip = sorted[3];
-            let found = Clipped::of(&net.clone().train().freeze(), x, y, clip, compute.engine.gpu()).unwrap();
+            let found = Clipped::of(&net.frozen(), x, y, clip, compute.engine.gpu()).unwrap();
             let got = bridge::read(found.norms).unwrap();
             assert!(got.iter().zip(&norms).all(|(g, n)| (f64::from(*g) - n).abs() < 1e-4 * n), "{got:?} {norms:?}");
             assert_eq!(found.sums.len(), rows.len());
