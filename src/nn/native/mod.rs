@@ -11,11 +11,13 @@ mod activation;
 mod convolution;
 mod norm;
 mod patches;
+mod pooling;
 
 pub(super) use activation::activation;
 pub(super) use convolution::convolution;
 pub(super) use norm::norm;
 pub(crate) use patches::Form;
+pub(super) use pooling::largest;
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
