@@ -1,5 +1,6 @@
 //! `lacuna experiment`
 
+use super::choice::one_of;
 use super::engine::EngineArgs;
 use super::list::Numbers;
 use super::print;
@@ -12,6 +13,7 @@ use lacuna::experiment::{
 };
 use lacuna::nn::{Activation, Compute, Init};
 use lacuna::progress::Watch;
+use lacuna::train::RateSchedule;
 use lacuna::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -69,6 +71,15 @@ pub struct Experiment {
     /// Fresh seeds; of `per-example-gradients`, how often each is timed
     #[arg(long)]
     seeds: Option<usize>,
+    /// Seeds that try every setting of the grid [default: 3; quick 1 in `images`]
+    #[arg(long)]
+    screening: Option<usize>,
+    /// Training images that these seeds learn in `images` [default: 10000; quick: all]
+    #[arg(long)]
+    screening_train: Option<usize>,
+    /// The course of the learning rate in `images`
+    #[arg(long, value_name = "COURSE", value_parser = one_of::<RateSchedule>(RateSchedule::ALL.map(|s| s.0)))]
+    schedule: Option<RateSchedule>,
     /// Learning rates of the grid
     #[arg(long, value_name = "NUMBERS", allow_negative_numbers = true)]
     rates: Option<Numbers>,
@@ -227,6 +238,8 @@ impl Experiment {
         };
         let name = self.known();
         within("--seeds", self.seeds, 1, 1000)?;
+        within("--screening", self.screening, 1, 1000)?;
+        within("--screening-train", self.screening_train, 10, 10_000_000)?;
         within("--limit", self.limit, 1, 1_000_000)?;
         within("--train", self.train, 10, 10_000_000)?;
         use Name::{
@@ -241,13 +254,16 @@ impl Experiment {
             (self.activations.is_some(), "--activations", &of_activations[..]),
             (self.only.is_some(), "--only", &of_activations),
             (self.rates.is_some(), "--rates", &of_activations),
+            (self.screening.is_some(), "--screening", &of_activations),
+            (self.screening_train.is_some(), "--screening-train", &[Images]),
+            (self.schedule.is_some(), "--schedule", &[Images]),
             (self.inits.is_some(), "--inits", &of_activations),
             (self.run_folder.is_some(), "--run", &of_pruning),
             (self.ratios.is_some(), "--ratios", &compared),
             (self.lambdas.is_some(), "--lambdas", &[ImplicitSparsity]),
             (self.network.is_some(), "--network", &[ImplicitSparsity]),
             (self.train.is_some(), "--train", &with_images),
-            (self.test.is_some(), "--test", &[BettiScan, TopologicalPruner, PruningComparison, ActiveLearning]),
+            (self.test.is_some(), "--test", &[Images, BettiScan, TopologicalPruner, PruningComparison, ActiveLearning]),
             (self.queries.is_some(), "--queries", &[ActiveLearning]),
             (self.members.is_some(), "--members", &[ActiveLearning]),
             (self.step.is_some(), "--step", &[ActiveLearning]),
@@ -299,6 +315,7 @@ impl Experiment {
             ));
         }
         options.fresh = self.seeds.unwrap_or(options.fresh);
+        options.screening = self.screening.unwrap_or(options.screening);
         options.rates = self.rates.clone().map_or(options.rates, |r| r.0);
         options.inits = self.inits(options.inits);
         if let Some(limit) = self.limit {
@@ -401,7 +418,11 @@ impl Experiment {
         options.seeds = self.seeds.unwrap_or(options.seeds);
         options.inits = self.inits(options.inits);
         options.rates = self.rates.clone().map_or(options.rates, |r| r.0);
+        options.screening = self.screening.unwrap_or(options.screening);
+        options.screening_train = self.screening_train.unwrap_or(options.screening_train);
+        options.schedule = self.schedule.unwrap_or(options.schedule);
         for task in &mut options.tasks {
+            task.test = self.test.unwrap_or(task.test);
             task.epochs = self.limit.unwrap_or(task.epochs);
             task.train = self.train.unwrap_or(task.train);
         }

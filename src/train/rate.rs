@@ -28,6 +28,12 @@ impl std::str::FromStr for RateSchedule {
     }
 }
 
+impl std::fmt::Display for RateSchedule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(Self::ALL.iter().find(|(_, s)| s == self).map_or("", |(name, _)| name))
+    }
+}
+
 impl RateSchedule {
     /// All of them by their names.
     pub const ALL: [(&'static str, RateSchedule); 4] = [

@@ -1,0 +1,122 @@
+//! What the experiment on images found: tables and curves.
+
+use super::{BATCH, ImageRow, ImageTask, Images, PaceRow};
+use crate::data::files::{write_json, write_text};
+use crate::error::Result;
+use crate::experiment::stats::median;
+use crate::nn::{Activation, Compute};
+use crate::report::{Lines, Page, Picture, Table};
+
+/// Writes report.md, report.html, a picture of every task, and settings.json.
+pub(super) fn report(
+    options: &Images,
+    tasks: &[ImageTask],
+    rows: &[ImageRow],
+    paces: &[PaceRow],
+    compute: &Compute,
+) -> Result<()> {
+    let info = compute.engine.info();
+    let list = |all: Vec<String>| all.join(", ");
+    let first_name = options.activations.first().map_or(String::new(), Activation::title);
+    let on = match options.screening_train {
+        n if tasks.iter().any(|t| t.train > n) => format!("{n} of the training images"),
+        _ => "all training images".into(),
+    };
+    let about = format!(
+        "Adam in batches of {BATCH}, the course of the rate {}. Every activation tried the rates {} and the initialisations {} with {} screening seeds on {on}. The setting with the best median of last test accuracies was kept, and {} fresh seeds trained with it; the table has these. Epochs are counted to the median accuracy that {first_name} ends with, along straight lines between epochs. Seconds of an epoch were measured for all activations in turns. Trained by the {} engine's device on {}.",
+        options.schedule,
+        list(options.rates.iter().map(ToString::to_string).collect()),
+        list(options.inits.iter().map(ToString::to_string).collect()),
+        options.screening,
+        options.seeds,
+        info.kind,
+        info.adapter,
+    );
+    let mut text = format!("# Activations on real images\n\n{about}\n");
+    let mut page = Page::new("Activations on real images");
+    page.paragraph(&about);
+    for task in tasks {
+        let first = options.activations.first().map(|a| options.fresh(rows, task, a)).unwrap_or_default();
+        if first.is_empty() {
+            continue;
+        }
+        let goal = median(&first.iter().map(|r| r.last()).collect::<Vec<_>>());
+        let mut table = Table::new(&[
+            "activation",
+            "init",
+            "rate",
+            "seeds",
+            "last test accuracy",
+            "range",
+            "epochs to the first's last",
+            "range",
+            "times fewer",
+            "seconds an epoch",
+            "seconds to the first's last",
+            "times fewer",
+        ]);
+        let mut series = Vec::new();
+        let (mut reference, mut reference_seconds) = (None, None);
+        for activation in &options.activations {
+            let of = options.fresh(rows, task, activation);
+            let Some(one) = of.first() else { continue };
+            let last: Vec<f64> = of.iter().map(|r| r.last()).collect();
+            let to: Vec<f64> = of.iter().map(|r| r.epochs_to(goal).unwrap_or(f64::INFINITY)).collect();
+            let range = |v: &[f64], scale: f64| {
+                let (low, high) = v.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &x| (l.min(x), h.max(x)));
+                let number = |x: f64| if x.is_finite() { format!("{:.2}", scale * x) } else { format!("> {}", task.epochs) };
+                format!("{} to {}", number(low), number(high))
+            };
+            let epochs = median(&to);
+            let reference = *reference.get_or_insert(epochs);
+            let shown = if epochs.is_finite() { format!("{epochs:.2}") } else { format!("> {}", task.epochs) };
+            let ratio =
+                if epochs.is_finite() && reference.is_finite() { format!("{:.2}", reference / epochs) } else { "-".into() };
+            let of_pace = |r: &&PaceRow| r.task == *task && r.activation == *activation;
+            let pace = paces.iter().rev().find(of_pace).map_or(f64::NAN, |r| r.step * task.train.div_ceil(BATCH) as f64);
+            let seconds = epochs * pace;
+            let reference_seconds = *reference_seconds.get_or_insert(seconds);
+            let or_none = |x: f64, digits: usize| if x.is_finite() { format!("{x:.digits$}") } else { "-".into() };
+            table.row([
+                activation.title(),
+                one.init.to_string(),
+                one.rate.to_string(),
+                of.len().to_string(),
+                format!("{:.2} %", 100.0 * median(&last)),
+                range(&last, 100.0),
+                shown,
+                range(&to, 1.0),
+                ratio,
+                or_none(pace, 2),
+                or_none(seconds, 1),
+                if seconds.is_finite() { or_none(reference_seconds / seconds, 2) } else { "-".into() },
+            ]);
+            let mean = |e: usize| {
+                let seen: Vec<f64> = of.iter().filter_map(|r| r.test.get(e).copied()).collect();
+                (!seen.is_empty()).then(|| (e as f64 + 1.0, 100.0 * seen.iter().sum::<f64>() / seen.len() as f64))
+            };
+            series.push((activation.title(), (0..task.epochs).filter_map(mean).collect()));
+        }
+        let picture = Lines {
+            title: format!("{task}: test accuracy, mean of seeds"),
+            x: "epoch".into(),
+            y: "right answers, %".into(),
+            series,
+        };
+        let name: String = task.to_string().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        picture.save(&options.out.join(format!("{name}.svg")))?;
+        text += &format!("\n## {task} ({} training, {} test images)\n\n{}", task.train, task.test, table.markdown());
+        page.heading(&format!("{task} ({} training, {} test images)", task.train, task.test));
+        page.table(&table);
+        page.picture(&picture)?;
+    }
+    write_json(
+        &options.out.join("settings.json"),
+        &(
+            (tasks, &options.activations, &options.rates, &options.inits),
+            (options.schedule, options.screening, options.screening_train, options.seeds),
+        ),
+    )?;
+    write_text(&options.out.join("report.md"), &text)?;
+    page.save(&options.out.join("report.html"))
+}
