@@ -6,10 +6,11 @@ use super::list::Numbers;
 use super::print;
 use super::progress::Progress;
 use clap::{Args, ValueEnum};
+use lacuna::data::sequences::chorales_in;
 use lacuna::experiment::{
-    ActiveLearning, BettiDecay, Convergence, Images, ImplicitSparsity, PerExampleGradients, Pruning, Query, active_learning,
-    betti_decay, betti_pruning, betti_scan, convergence, images, implicit_sparsity, per_example_gradients, pruning_comparison,
-    topological_pruner,
+    ActiveLearning, BettiDecay, Convergence, FoldedNetworks, Images, ImplicitSparsity, PerExampleGradients, Pruning, Query,
+    active_learning, betti_decay, betti_pruning, betti_scan, convergence, folded, images, implicit_sparsity,
+    per_example_gradients, pruning_comparison, topological_pruner,
 };
 use lacuna::nn::{Activation, Compute, Init};
 use lacuna::progress::Watch;
@@ -45,6 +46,9 @@ enum Name {
     /// Which samples of a pool are worth a label: queries by chance, entropy, what they leave of the
     /// version space, and coverage
     ActiveLearning,
+    /// Forecasts of the next frame by temporally folded networks and by recurrent ones: chorales
+    /// (with --data-dir), images row by row, images that move
+    Folded,
 }
 
 /// Sets of images that a folder may hold.
@@ -129,7 +133,7 @@ pub struct Experiment {
 /// Minutes that the quick form takes on two cores without a GPU. The two that compare criteria were
 /// made shorter after they were timed; what is said of them is the part of the processor time that
 /// is left.
-const MINUTES: [(Name, f64); 10] = [
+const MINUTES: [(Name, f64); 11] = [
     (Name::Convergence, 1.5),
     (Name::BettiDecay, 3.5),
     (Name::Images, 3.0),
@@ -140,6 +144,7 @@ const MINUTES: [(Name, f64); 10] = [
     (Name::PruningComparison, 25.0),
     (Name::PerExampleGradients, 1.0),
     (Name::ActiveLearning, 1.0),
+    (Name::Folded, 4.0),
 ];
 
 fn name_of(name: Name) -> String {
@@ -216,6 +221,9 @@ impl Experiment {
             Name::ActiveLearning => {
                 active_learning(&self.active_learning(&out), &compute, &mut progress)?;
             }
+            Name::Folded => {
+                folded(&self.folded(&out, &mut progress)?, &compute, &mut progress)?;
+            }
             Name::PerExampleGradients => {
                 let options = PerExampleGradients { out: out.clone(), quick: self.quick, repeats: self.seeds.unwrap_or(3) };
                 per_example_gradients(&options, &compute, &mut progress)?;
@@ -243,8 +251,8 @@ impl Experiment {
         within("--limit", self.limit, 1, 1_000_000)?;
         within("--train", self.train, 10, 10_000_000)?;
         use Name::{
-            ActiveLearning, BettiDecay, BettiPruning, BettiScan, Convergence, Images, ImplicitSparsity, PerExampleGradients,
-            PruningComparison, TopologicalPruner,
+            ActiveLearning, BettiDecay, BettiPruning, BettiScan, Convergence, Folded, Images, ImplicitSparsity,
+            PerExampleGradients, PruningComparison, TopologicalPruner,
         };
         let of_pruning = [BettiPruning, BettiScan, TopologicalPruner, PruningComparison];
         let of_activations = [Convergence, BettiDecay, Images];
@@ -252,8 +260,8 @@ impl Experiment {
         let with_images = [Images, ImplicitSparsity, TopologicalPruner, PruningComparison, ActiveLearning];
         for (given, option, known) in [
             (self.activations.is_some(), "--activations", &of_activations[..]),
-            (self.only.is_some(), "--only", &of_activations),
-            (self.rates.is_some(), "--rates", &of_activations),
+            (self.only.is_some(), "--only", &[Convergence, BettiDecay, Images, Folded]),
+            (self.rates.is_some(), "--rates", &[Convergence, BettiDecay, Images, Folded]),
             (self.screening.is_some(), "--screening", &of_activations),
             (self.screening_train.is_some(), "--screening-train", &[Images]),
             (self.schedule.is_some(), "--schedule", &[Images]),
@@ -271,7 +279,11 @@ impl Experiment {
             (self.seeds.is_some() && name == BettiScan, "--seeds", &[]),
             (self.limit.is_some() && name == BettiScan, "--limit", &[]),
             (self.limit.is_some() && name == BettiPruning, "--limit", &[]),
-            (self.data_dir.is_some() && (self.quick && !matches!(name, Images | ActiveLearning)), "--data-dir with --quick", &[]),
+            (
+                self.data_dir.is_some() && (self.quick && !matches!(name, Images | ActiveLearning | Folded)),
+                "--data-dir with --quick",
+                &[],
+            ),
             (self.limit.is_some() && name == PerExampleGradients, "--limit", &[]),
             (self.data_dir.is_some() && matches!(name, Convergence | BettiDecay | PerExampleGradients), "--data-dir", &[]),
         ] {
@@ -357,6 +369,34 @@ impl Experiment {
             // in any case.
             compensate: self.compensate.compensation(&[1, 1, 1], usize::MAX, 0)?,
         })
+    }
+
+    fn folded(&self, out: &Path, watch: &mut dyn Watch) -> Result<FoldedNetworks> {
+        let held = |name: &str| self.data_dir.as_ref().map(|dir| dir.join(name)).filter(|folder| folder.is_dir());
+        let (chorales, images) = (held("jsb-chorales"), held("fashion-mnist"));
+        match &self.data_dir {
+            Some(dir) if chorales.is_none() && images.is_none() => {
+                return Err(Error::input(format!("{} holds neither jsb-chorales nor fashion-mnist", dir.display())));
+            }
+            _ if chorales.is_none() => {
+                watch.note("the chorales are left out: --data-dir names the folder that holds jsb-chorales")
+            }
+            _ => {}
+        }
+        let chorales = chorales.map(|folder| chorales_in(&folder)).transpose()?;
+        let mut options = FoldedNetworks::new(out.into(), self.quick, chorales, images);
+        options.tasks.retain(|t| self.is_wanted(&t.data.to_string()));
+        if options.tasks.is_empty() {
+            return Err(Error::input(
+                "no task's name holds that: there are chorales (with --data-dir), image rows and moving images",
+            ));
+        }
+        options.seeds = self.seeds.unwrap_or(options.seeds);
+        options.rates = self.rates.clone().map_or(options.rates, |r| r.0);
+        for task in &mut options.tasks {
+            task.epochs = self.limit.unwrap_or(task.epochs);
+        }
+        Ok(options)
     }
 
     fn active_learning(&self, out: &Path) -> ActiveLearning {

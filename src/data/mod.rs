@@ -12,6 +12,7 @@ pub(crate) mod protobuf;
 mod results;
 mod rows;
 mod samples;
+pub mod sequences;
 #[cfg(feature = "nn")]
 pub mod sets;
 pub mod table;

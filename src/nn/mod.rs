@@ -7,6 +7,7 @@ pub mod bridge;
 mod clouds;
 mod counts;
 mod device;
+pub mod forecast;
 mod groups;
 mod init;
 mod layer_weights;

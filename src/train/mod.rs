@@ -1,7 +1,7 @@
 //! Training: the loop, its checkpoints, and the folder that a run lives in.
 
 mod augment;
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod ensemble;
 mod evaluation;
 mod examples;
