@@ -379,7 +379,7 @@ impl Experiment {
                 return Err(Error::input(format!("{} holds neither jsb-chorales nor fashion-mnist", dir.display())));
             }
             _ if chorales.is_none() => {
-                watch.note("the chorales are left out: --data-dir names the folder that holds jsb-chorales")
+                watch.note("the chorales are left out: --data-dir names the folder that holds jsb-chorales");
             }
             _ => {}
         }

@@ -34,7 +34,7 @@ pub(super) fn report(options: &FoldedNetworks, rows: &[ForecastRow], sets: &[Seq
             continue;
         }
         let [height, width] = set.frame;
-        let counts = [&set.train, &set.valid, &set.test].map(|part| part.len());
+        let counts = [&set.train, &set.valid, &set.test].map(Vec::len);
         let heading = format!(
             "{} ({} training, {} validation and {} test sequences, frames of {height} x {width})",
             task.data, counts[0], counts[1], counts[2]

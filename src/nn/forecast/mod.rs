@@ -69,6 +69,7 @@ impl std::fmt::Display for ForecasterKind {
 }
 
 /// A network that forecasts.
+#[allow(clippy::large_enum_variant, reason = "burn's modules cannot be boxed")]
 #[derive(Module, Debug)]
 pub enum Forecaster {
     /// A temporally folded network.
@@ -179,7 +180,9 @@ fn dropped<const D: usize>(x: Tensor<D>, share: f64, drops: Option<&mut StdRng>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::AdapterChoice;
     use crate::nn::{Compute, bridge};
+    use crate::topology::EngineKind;
 
     fn wave(shape: [usize; 4], k: f32, device: &Device) -> Tensor<4> {
         let data = (0..shape.iter().product()).map(|i| 0.5 + 0.5 * (i as f32 * k).sin()).collect::<Vec<f32>>();
@@ -246,10 +249,10 @@ mod tests {
                         let mut sum = b[filter];
                         // Filters of the present come first, then those of the past.
                         for (past, w) in [(0, &w[filter * 9..][..9]), (1, &w[(3 + filter) * 9..][..9])] {
-                            for tap in 0..9 {
+                            for (tap, w) in w.iter().enumerate() {
                                 let (r, c) = ((row + tap / 3).wrapping_sub(1), (column + tap % 3).wrapping_sub(1));
                                 if t >= past && r < 4 && c < 4 {
-                                    sum += w[tap] * x[((sample * 5 + t - past) * 4 + r) * 4 + c];
+                                    sum += w * x[((sample * 5 + t - past) * 4 + r) * 4 + c];
                                 }
                             }
                         }
@@ -258,6 +261,26 @@ mod tests {
                         assert!((got - want).abs() < 1e-5, "{got} {want}");
                     }
                 }
+            }
+        }
+    }
+
+    /// On the GPU burn's convolutions run in place of ours; forecasts and gradients are the same.
+    #[test]
+    fn devices_agree() {
+        let gpu = Compute::new(EngineKind::Gpu, &AdapterChoice::Best).unwrap();
+        for (kind, frame) in kinds().iter().zip([[7, 1], [4, 3], [5, 6]]) {
+            let all = |device: &Device| {
+                let device = device.clone().autodiff();
+                let net = Forecaster::new(kind, frame, 1, &device).unwrap();
+                let frames = wave([2, 5, frame[0], frame[1]], 0.7, &device).require_grad();
+                let forecast = net.forward(frames.clone(), Some(&mut StdRng::seed_from_u64(1)));
+                let gradients = forecast.clone().powi_scalar(2).sum().backward();
+                [forecast.inner(), frames.grad(&gradients).unwrap()].map(|t| bridge::read(t).unwrap())
+            };
+            for (ours, theirs) in all(&Compute::cpu().device).iter().zip(&all(&gpu.device)) {
+                let off = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(ours.len() == theirs.len() && off < 1e-5, "{kind}: {off}");
             }
         }
     }

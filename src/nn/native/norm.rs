@@ -31,13 +31,13 @@ struct Planes {
 
 impl Planes {
     /// The planes of a channel, one of each sample.
-    fn of<'a>(&self, channel: usize, numbers: &'a [f32]) -> impl Iterator<Item = &'a [f32]> + use<'a> {
-        let Planes { channels, places } = *self;
+    fn of<'a>(self, channel: usize, numbers: &'a [f32]) -> impl Iterator<Item = &'a [f32]> + use<'a> {
+        let Planes { channels, places } = self;
         numbers.chunks_exact(channels * places).map(move |sample| &sample[channel * places..][..places])
     }
 
     /// The same for numbers that are to be written, for every channel.
-    fn to_write<'a>(&self, numbers: &'a mut [f32]) -> Vec<Vec<&'a mut [f32]>> {
+    fn to_write(self, numbers: &mut [f32]) -> Vec<Vec<&mut [f32]>> {
         let samples = numbers.len() / (self.channels * self.places);
         let mut planes: Vec<Vec<&mut [f32]>> = (0..self.channels).map(|_| Vec::with_capacity(samples)).collect();
         for (at, plane) in numbers.chunks_exact_mut(self.places).enumerate() {
