@@ -554,6 +554,10 @@ fn experiments_write_reports_and_go_on() {
         (vec!["experiment", "convergence", "--rates", "-1"], "above 0"),
         (vec!["experiment", "images", "--activations", "rleu"], "unknown activation"),
         (vec!["experiment", "images", "--train", "0"], "--train must be from 10"),
+        (vec!["experiment", "images", "--screening", "0"], "--screening must be from 1"),
+        (vec!["experiment", "folded", "--screening", "2"], "--screening does not apply to folded"),
+        (vec!["experiment", "folded", "--quick", "--data-dir", "nowhere"], "holds neither jsb-chorales nor fashion-mnist"),
+        (vec!["experiment", "folded", "--quick", "--only", "chorales"], "chorales (with --data-dir)"),
         (vec!["experiment", "images", "--data-dir", "nowhere"], "holds none of the folders"),
         (vec!["experiment", "convergence", "--seeds", "99999999999"], "--seeds must be from 1 to 1000"),
     ] {

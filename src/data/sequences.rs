@@ -51,7 +51,7 @@ pub fn chorales_in(folder: &Path) -> Result<PathBuf> {
 
 /// Reads chorales: a JSON dictionary of `train`, `valid` and `test`, each a list of pieces; a piece
 /// is a list of steps, and a step the list of its keys as numbers of MIDI, 21 to 108. A frame is a
-/// column of 88 keys.
+/// row of 88 keys.
 ///
 /// # Errors
 /// [`Error::File`] that names the part, piece and step that is wrong: a key that no piano has, or a
@@ -78,7 +78,7 @@ pub fn read_chorales(path: &Path) -> Result<SequenceSet> {
     };
     let [train, valid, test] = [part("train")?, part("valid")?, part("test")?];
     let keys = (KEYS.1 - KEYS.0 + 1) as usize;
-    Ok(SequenceSet { name: "chorales".into(), frame: [keys, 1], binary: true, train, valid, test })
+    Ok(SequenceSet { name: "chorales".into(), frame: [1, keys], binary: true, train, valid, test })
 }
 
 /// A piece as a piano roll, or what is wrong with it.
@@ -187,7 +187,7 @@ mod tests {
         };
         let part = r#"[[[21], [], [60, 108]]]"#;
         let set = read(&format!(r#"{{"train": {part}, "valid": {part}, "test": [[[60], [61]], [[62], [63]]]}}"#)).unwrap();
-        assert_eq!((set.frame, set.train.len(), set.test.len()), ([88, 1], 1, 2));
+        assert_eq!((set.frame, set.train.len(), set.test.len()), ([1, 88], 1, 2));
         let roll = &set.train[0];
         let on: Vec<usize> = (0..roll.values.len()).filter(|&i| roll.values[i] == 1.0).collect();
         assert_eq!((roll.steps, on), (3, vec![0, 2 * 88 + 39, 2 * 88 + 87]));

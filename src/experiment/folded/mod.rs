@@ -127,7 +127,7 @@ impl FoldedNetworks {
                 _ => rows_of_images(samples, which),
             }
         };
-        let frame = if task.data == ForecastData::Films { [FILM.0; 2] } else { [images.train.shape[2], 1] };
+        let frame = if task.data == ForecastData::Films { [FILM.0; 2] } else { [1, images.train.shape[2]] };
         let [train, valid, test] = [make(0)?, make(1)?, make(2)?];
         Ok(SequenceSet { name: task.data.to_string(), frame, binary: false, train, valid, test })
     }

@@ -7,7 +7,7 @@ use crate::data::sequences::SequenceSet;
 use crate::error::Result;
 use crate::experiment::stats::median;
 use crate::nn::Compute;
-use crate::report::{Lines, Page, Picture, Table};
+use crate::report::{Lines, Page, Picture, Table, counted};
 
 /// Writes report.md, report.html, and a picture of every task that has results.
 pub(super) fn report(options: &FoldedNetworks, rows: &[ForecastRow], sets: &[SequenceSet], compute: &Compute) -> Result<()> {
@@ -18,10 +18,10 @@ pub(super) fn report(options: &FoldedNetworks, rows: &[ForecastRow], sets: &[Seq
         "Each network reads a sequence and forecasts every next frame. The loss is the cross-entropy of the frame, \
          in nats, a mean over steps: the negative log-likelihood where frames hold only 0 and 1. Adam tried the rates {} with the \
          first seed, and the one with the smallest validation loss was kept. The test loss is that after the epoch with the smallest \
-         validation loss: the median, and the range over {} seeds. The folded network, its cell above all, is our reading of a paper \
+         validation loss: the median, and the range over {}. The folded network, its cell above all, is our reading of a paper \
          of which we know the abstract. Trained by the {} engine's device on {}.",
         rates.join(", "),
-        options.seeds,
+        counted(options.seeds, "seed"),
         info.kind,
         info.adapter,
     );
@@ -40,7 +40,7 @@ pub(super) fn report(options: &FoldedNetworks, rows: &[ForecastRow], sets: &[Seq
             task.data, counts[0], counts[1], counts[2]
         );
         let mut table =
-            Table::new(&["network", "numbers learnt", "rate", "seeds", "best epoch", "test loss", "range", "seconds an epoch"]);
+            Table::new(&["network", "test loss", "range", "numbers learnt", "rate", "best epoch", "seconds an epoch"]);
         let mut series = Vec::new();
         for network in &task.networks {
             let Some(rate) = chosen(rows, &options.rates, task, network) else { continue };
@@ -53,12 +53,11 @@ pub(super) fn report(options: &FoldedNetworks, rows: &[ForecastRow], sets: &[Seq
             let pace: Vec<f64> = of.iter().map(|r| r.seconds / r.losses.len().max(1) as f64).collect();
             table.row([
                 network.to_string(),
-                of.first().map_or(0, |r| r.parameters).to_string(),
-                rate.to_string(),
-                of.len().to_string(),
-                format!("{:.0}", median(&epochs)),
                 format!("{:.3}", median(&losses)),
                 format!("{low:.3} to {high:.3}"),
+                of.first().map_or(0, |r| r.parameters).to_string(),
+                rate.to_string(),
+                format!("{:.0}", median(&epochs)),
                 format!("{:.1}", median(&pace)),
             ]);
             let mean = |epoch: usize| {
@@ -71,7 +70,7 @@ pub(super) fn report(options: &FoldedNetworks, rows: &[ForecastRow], sets: &[Seq
             let loss = control.best().map_or(f64::NAN, |b| b.2);
             let none = || "-".to_string();
             let numbers = control.parameters.to_string();
-            table.row([control.name.clone(), numbers, none(), none(), none(), format!("{loss:.3}"), none(), none()]);
+            table.row([control.name.clone(), format!("{loss:.3}"), none(), numbers, none(), none(), none()]);
         }
         text += &format!("\n## {heading}\n\n{}", table.markdown());
         page.heading(&heading);

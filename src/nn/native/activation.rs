@@ -1,6 +1,6 @@
 //! An activation function by one pass over the numbers, and its gradient by another.
 
-use super::{Host, in_order, is_host, numbers, record, tensor};
+use super::{Host, filled, in_order, is_host, numbers, record, tensor};
 use crate::nn::{Activation, WIDTH};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
@@ -10,21 +10,23 @@ use std::sync::Arc;
 /// Numbers that a thread takes at once.
 const CHUNK: usize = 1 << 14;
 
-/// Values in place of arguments, and derivatives.
-fn run(of: &Activation, z: &mut [f32], slopes: &mut [f32]) {
-    let parameters = of.numbers();
-    z.par_chunks_mut(CHUNK).zip(slopes.par_chunks_mut(CHUNK)).for_each(|(z, slopes)| {
-        let whole = z.len() / WIDTH * WIDTH;
-        of.run(&parameters, &mut z[..whole], &mut slopes[..whole]);
-        let rest = z.len() - whole;
-        if rest > 0 {
-            let (mut last, mut last_slopes) = ([0.0; WIDTH], [0.0; WIDTH]);
-            last[..rest].copy_from_slice(&z[whole..]);
-            of.run(&parameters, &mut last, &mut last_slopes);
-            z[whole..].copy_from_slice(&last[..rest]);
-            slopes[whole..].copy_from_slice(&last_slopes[..rest]);
-        }
-    });
+/// Values in place of at most [`CHUNK`] arguments, and derivatives.
+fn run(of: &Activation, parameters: &[f32], z: &mut [f32], slopes: &mut [f32]) {
+    let whole = z.len() / WIDTH * WIDTH;
+    of.run(parameters, &mut z[..whole], &mut slopes[..whole]);
+    let rest = z.len() - whole;
+    if rest > 0 {
+        let (mut last, mut last_slopes) = ([0.0; WIDTH], [0.0; WIDTH]);
+        last[..rest].copy_from_slice(&z[whole..]);
+        of.run(parameters, &mut last, &mut last_slopes);
+        z[whole..].copy_from_slice(&last[..rest]);
+        slopes[whole..whole + rest].copy_from_slice(&last_slopes[..rest]);
+    }
+}
+
+/// The numbers of a tensor, copied by all threads.
+fn copied(x: &Host) -> Vec<f32> {
+    numbers(&in_order(x)).par_iter().with_min_len(CHUNK).copied().collect()
 }
 
 /// An activation function of every number of a tensor; nothing for a tensor that is not the
@@ -33,25 +35,22 @@ pub fn activation<const D: usize>(of: &Activation, x: &Tensor<D>) -> Option<Tens
     if !is_host(&x.device()) {
         return None;
     }
-    let (shape, x) = (x.dims(), x.clone());
-    let apply = |x: &Host| {
-        let x = in_order(x);
-        let mut z = numbers(&x).to_vec();
-        let mut slopes = vec![0.0; z.len()];
-        run(of, &mut z, &mut slopes);
-        (tensor(z, shape), slopes)
-    };
+    let (shape, x, parameters) = (x.dims(), x.clone(), of.numbers());
     if !x.device().is_autodiff() {
-        let x = x.try_into_primitive::<Flex>().ok()?;
-        return Some(Tensor::from_primitive::<Flex>(apply(&x).0));
+        let mut z = copied(&x.try_into_primitive::<Flex>().ok()?);
+        // Derivatives that nobody asks for stay in the cache.
+        z.par_chunks_mut(CHUNK).for_each_init(|| vec![0.0; CHUNK], |slopes, z| run(of, &parameters, z, &mut slopes[..]));
+        return Some(Tensor::from_primitive::<Flex>(tensor(z, shape)));
     }
     let (x, node) = x.try_into_primitive::<Autodiff<Flex>>().ok()?.into_parts();
-    let (output, slopes) = apply(&x);
+    let mut z = copied(&x);
+    let mut slopes = filled(z.len(), 0.0);
+    z.par_chunks_mut(CHUNK).zip(slopes.par_chunks_mut(CHUNK)).for_each(|(z, slopes)| run(of, &parameters, z, slopes));
     let rule = move |gradient: &Host, _: [bool; 1]| {
         let product = numbers(gradient).par_iter().zip(&slopes).with_min_len(CHUNK).map(|(g, s)| g * s);
         [Some(tensor(product.collect(), shape))]
     };
-    Some(Tensor::from_primitive::<Autodiff<Flex>>(record([node], output, Arc::new(rule))))
+    Some(Tensor::from_primitive::<Autodiff<Flex>>(record([node], tensor(z, shape), Arc::new(rule))))
 }
 
 #[cfg(test)]

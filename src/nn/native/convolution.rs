@@ -1,6 +1,6 @@
 //! A convolution of one group as products of matrices: filters by weights, times weights by places.
 
-use super::{Form, Host, in_order, is_host, numbers, record, tensor};
+use super::{Form, Host, filled, in_order, is_host, numbers, record, tensor};
 use crate::nn::Window;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
@@ -39,7 +39,7 @@ fn of_rows<'a>(planes: &'a [f32], form: &Form, rows: &Range<usize>) -> MatRef<'a
 fn forward(form: &Form, images: &[f32], weights: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let ((image, plane), taps, filters) = (form.sizes(), form.taps(), form.output[0]);
     let n = images.len() / image;
-    let mut output = vec![0.0; n * filters * plane];
+    let mut output = filled(n * filters * plane, 0.0);
     // Where there are fewer samples than threads, several threads share the filters of one.
     let share = filters.div_ceil(rayon::current_num_threads().div_ceil(n.max(1)));
     let parts = output.par_chunks_exact_mut(filters * plane).enumerate().flat_map(|(at, output)| {
@@ -94,7 +94,7 @@ fn backward(form: &Form, images: &[f32], weights: &[f32], gradients: &[f32], wan
         sums
     });
     let by_images = wanted[0].then(|| {
-        let mut found = vec![0.0; images.len()];
+        let mut found = filled(images.len(), 0.0);
         let turned = MatRef::from_row_major_slice(weights, filters, taps).transpose();
         let samples = found.par_chunks_exact_mut(image).zip(gradients.par_chunks_exact(filters * plane));
         samples.for_each_init(Vec::new, |scratch: &mut Vec<f32>, (found, gradient)| {

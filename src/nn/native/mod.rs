@@ -27,6 +27,7 @@ use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, DispatchDevice, Flex};
 use burn::tensor::{Device, TensorData};
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// A tensor of the processor's backend.
@@ -47,6 +48,12 @@ fn in_order(tensor: &Host) -> Host {
 /// The numbers of a tensor that is in order.
 fn numbers(tensor: &Host) -> &[f32] {
     tensor.as_slice().unwrap_or_default()
+}
+
+/// As many equal numbers, written by all threads: a single one would take as long for it as all of
+/// them take for an activation.
+fn filled<T: Copy + Send + Sync>(count: usize, value: T) -> Vec<T> {
+    (0..count).into_par_iter().with_min_len(1 << 15).map(|_| value).collect()
 }
 
 /// A tensor of some numbers.

@@ -1,6 +1,6 @@
 //! Batch norm by three passes over a channel that stays in the cache, and its gradient by two.
 
-use super::{Host, in_order, is_host, numbers, record, tensor};
+use super::{Host, filled, in_order, is_host, numbers, record, tensor};
 use burn::backend::{Autodiff, Flex};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
@@ -79,7 +79,7 @@ pub fn norm<const D: usize>(norm: &BatchNorm, x: &Tensor<D>) -> Option<Tensor<D>
         let (mean, variance) = (statistics(norm.running_mean.value())?, statistics(norm.running_var.value())?);
         let (gamma, beta) = (plain(norm.gamma.val())?, plain(norm.beta.val())?);
         let x = in_order(&x.clone().try_into_primitive::<Flex>().ok()?);
-        let mut output = vec![0.0; numbers(&x).len()];
+        let mut output = filled(numbers(&x).len(), 0.0);
         planes.to_write(&mut output).into_par_iter().enumerate().for_each(|(c, output)| {
             let scale = f64::from(numbers(&gamma)[c]) / (f64::from(numbers(&variance)[c]) + norm.epsilon).sqrt();
             affine(planes, c, numbers(&x), output, [numbers(&mean)[c], scale as f32, numbers(&beta)[c]]);
@@ -93,7 +93,7 @@ pub fn norm<const D: usize>(norm: &BatchNorm, x: &Tensor<D>) -> Option<Tensor<D>
     let (gamma, gamma_node) = norm.gamma.val().try_into_primitive::<Autodiff<Flex>>().ok()?.into_parts();
     let (beta, beta_node) = norm.beta.val().try_into_primitive::<Autodiff<Flex>>().ok()?.into_parts();
     let (x, gamma, beta) = (in_order(&x), in_order(&gamma), in_order(&beta));
-    let mut output = vec![0.0; numbers(&x).len()];
+    let mut output = filled(numbers(&x).len(), 0.0);
     let channels: Vec<(f64, f64)> = planes
         .to_write(&mut output)
         .into_par_iter()
@@ -117,7 +117,7 @@ pub fn norm<const D: usize>(norm: &BatchNorm, x: &Tensor<D>) -> Option<Tensor<D>
     let rule = move |gradient: &Host, wanted: [bool; 3]| {
         let (x, gradient) = (numbers(&x), numbers(gradient));
         let count = (x.len() / planes.channels) as f64;
-        let mut by_x = vec![0.0; if wanted[0] { x.len() } else { 0 }];
+        let mut by_x = filled(if wanted[0] { x.len() } else { 0 }, 0.0);
         let mut to_write = planes.to_write(&mut by_x);
         let sums = |(c, by_x): (usize, &mut Vec<&mut [f32]>)| {
             let (mean, spread) = (channels[c].0 as f32, (channels[c].1 + epsilon).sqrt());

@@ -1,6 +1,6 @@
 //! The largest number under a window, and where it was, row by row.
 
-use super::{Host, in_order, is_host, numbers, record, tensor};
+use super::{Host, filled, in_order, is_host, numbers, record, tensor};
 use crate::nn::Window;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
@@ -21,12 +21,11 @@ struct Planes {
 }
 
 impl Planes {
-    /// The largest numbers of a plane, and their places in it. A number that is none is the largest.
+    /// Puts the largest numbers of a plane, and their places in it, in the place of infinitely small ones that are
+    /// [`NOWHERE`]. A number that is none is the largest.
     fn largest(&self, x: &[f32], best: &mut [f32], places: &mut [u32]) {
         let Window { size, stride, padding } = self.window;
         let ([height, width], wide) = (self.input, self.output[1]);
-        best.fill(f32::NEG_INFINITY);
-        places.fill(NOWHERE);
         for (at, (best, places)) in best.chunks_exact_mut(wide).zip(places.chunks_exact_mut(wide)).enumerate() {
             for down in 0..size.rows {
                 let row = (at * stride.rows + down).wrapping_sub(padding.rows);
@@ -60,26 +59,34 @@ impl Planes {
     }
 }
 
-/// Keeps the larger number and its place.
+/// Keeps the larger number and its place. Bits are chosen by a mask: a branch would be guessed wrong
+/// at every second number.
 fn take(x: f32, place: u32, best: &mut f32, at: &mut u32) {
-    let is_larger = x > *best || x.is_nan();
-    *best = if is_larger { x } else { *best };
-    *at = if is_larger { place } else { *at };
+    let mask = u32::from((x > *best) | x.is_nan()).wrapping_neg();
+    *best = f32::from_bits((x.to_bits() & mask) | (best.to_bits() & !mask));
+    *at = (place & mask) | (*at & !mask);
 }
 
+/// Numbers that are taken side by side.
+const WIDTH: usize = 8;
+
 /// The same for every `STEP`th number of a line. The compiler makes vector instructions of it for a
-/// known step.
+/// known step and count.
 fn step<const STEP: usize>(line: &[f32], best: &mut [f32], places: &mut [u32], place: u32) {
-    // The last number may have fewer than STEP behind it.
-    let whole = best.len().min(line.len() / STEP);
-    let (numbers, rest) = line.split_at(whole * STEP);
+    let whole = best.len() / WIDTH * WIDTH;
     let (best, last) = best.split_at_mut(whole);
-    let (places, last_place) = places.split_at_mut(whole);
-    for (i, ((x, best), at)) in numbers.chunks_exact(STEP).zip(best.iter_mut()).zip(places.iter_mut()).enumerate() {
-        take(x[0], place + (i * STEP) as u32, best, at);
+    let (places, last_places) = places.split_at_mut(whole);
+    for (at, (best, places)) in best.chunks_exact_mut(WIDTH).zip(places.chunks_exact_mut(WIDTH)).enumerate() {
+        let from = at * WIDTH * STEP;
+        let line = &line[from..][..(WIDTH - 1) * STEP + 1];
+        let numbers: [f32; WIDTH] = std::array::from_fn(|i| line[i * STEP]);
+        for i in 0..WIDTH {
+            take(numbers[i], place + (from + i * STEP) as u32, &mut best[i], &mut places[i]);
+        }
     }
-    if let (Some(x), Some(best), Some(at)) = (rest.first(), last.first_mut(), last_place.first_mut()) {
-        take(*x, place + (whole * STEP) as u32, best, at);
+    for (i, (best, at)) in last.iter_mut().zip(last_places).enumerate() {
+        let from = (whole + i) * STEP;
+        take(line[from], place + from as u32, best, at);
     }
 }
 
@@ -95,7 +102,8 @@ pub fn largest(x: &Tensor<4>, window: Window) -> Option<Tensor<4>> {
     let (shape, given) = ([n, channels, output[0], output[1]], output[0] * output[1]);
     let apply = |x: &Host| {
         let x = in_order(x);
-        let (mut best, mut places) = (vec![0.0; n * channels * given], vec![0; n * channels * given]);
+        let count = n * channels * given;
+        let (mut best, mut places) = (filled(count, f32::NEG_INFINITY), filled(count, NOWHERE));
         let rows = best.par_chunks_exact_mut(given).zip(places.par_chunks_exact_mut(given));
         rows.zip(numbers(&x).par_chunks_exact(height * width))
             .with_min_len(16)
@@ -109,7 +117,7 @@ pub fn largest(x: &Tensor<4>, window: Window) -> Option<Tensor<4>> {
     let (x, node) = x.clone().try_into_primitive::<Autodiff<Flex>>().ok()?.into_parts();
     let (output, places) = apply(&x);
     let rule = move |gradient: &Host, _: [bool; 1]| {
-        let mut by_x = vec![0.0; n * channels * height * width];
+        let mut by_x = filled(n * channels * height * width, 0.0);
         let read = numbers(gradient).par_chunks_exact(given).zip(places.par_chunks_exact(given));
         by_x.par_chunks_exact_mut(height * width).zip(read).with_min_len(16).for_each(|(by_x, (gradient, places))| {
             for (g, &place) in gradient.iter().zip(places) {
