@@ -147,6 +147,10 @@ const MINUTES: [(Name, f64); 11] = [
     (Name::Folded, 4.0),
 ];
 
+fn in_words(minutes: f64) -> String {
+    if minutes == 1.0 { "a minute".into() } else { format!("{minutes} minutes") }
+}
+
 fn name_of(name: Name) -> String {
     name.to_possible_value().map_or(String::new(), |v| v.get_name().to_string())
 }
@@ -168,7 +172,7 @@ fn list() -> Result<()> {
     let mut text = String::from("Experiments:\n\n");
     for (name, minutes) in MINUTES {
         let about = name.to_possible_value().and_then(|v| v.get_help().map(ToString::to_string)).unwrap_or_default();
-        let times = format!("--quick: about {minutes} minutes on two cores without a GPU; in full: hours");
+        let times = format!("--quick: about {} on two cores without a GPU; in full: hours", in_words(minutes));
         text += &format!("  {}\n{}{}", name_of(name), wrapped(&about, 6, 96), wrapped(&times, 6, 96));
     }
     print(&(text + "\nlacuna experiment NAME --quick begins one; what is through is kept, and the same command goes on.\n"))
@@ -186,7 +190,7 @@ impl Experiment {
         let mut progress = Progress::new(quiet);
         let minutes = MINUTES.iter().find(|m| m.0 == name).map(|m| m.1);
         let takes = match (self.quick, minutes) {
-            (true, Some(minutes)) => format!("about {minutes} minutes"),
+            (true, Some(minutes)) => format!("about {}", in_words(minutes)),
             _ => "hours".into(),
         };
         progress.note(&format!("on two cores without a GPU this takes {takes}; it can be stopped, and the same command goes on"));

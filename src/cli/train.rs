@@ -76,7 +76,7 @@ pub struct Train {
     #[arg(long)]
     no_norm: bool,
     /// Activation function, as NAME or NAME:P1,P2; `lacuna activations` lists them [default: cabs
-    /// for shapes; for a cnn of images fold:0.2,1, with --init edge; else relu]
+    /// for shapes, else relu]
     #[arg(long)]
     activation: Option<Activation>,
     /// Learn the activation's parameters too, each layer's own
@@ -253,11 +253,10 @@ impl Train {
     fn config(&self) -> Result<Config> {
         let settings = self.settings()?;
         // Each where docs/activations.md found it the best.
-        let (activation, init) = match (&self.activation, self.model_name()) {
-            (Some(given), _) => (given.clone(), Init::Own),
-            (None, _) if is_generated(&self.data) => ("cabs".parse()?, Init::Own),
-            (None, "cnn") => ("fold:0.2,1".parse()?, Init::Edge),
-            (None, _) => ("relu".parse()?, Init::Own),
+        let activation = match &self.activation {
+            Some(given) => given.clone(),
+            None if is_generated(&self.data) => "cabs".parse()?,
+            None => "relu".parse()?,
         };
         // Another directory must not lead to other data.
         let data_dir = self.data_dir.as_ref().map(|d| std::fs::canonicalize(d).unwrap_or_else(|_| d.clone()));
@@ -278,7 +277,7 @@ impl Train {
             ));
         }
         let given = Config::new(&data, self.model_kind()?, activation, settings);
-        let init = self.init.unwrap_or(init);
+        let init = self.init.unwrap_or_default();
         let normalisation = normalisation(&self.mean, &self.deviation);
         let (learn_activation, tensorboard) = (self.learn_activation, self.tensorboard);
         Config { label, data_dir, normalisation, init, learn_activation, tensorboard, ..given }.standardised()
