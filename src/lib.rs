@@ -5,8 +5,8 @@
 //!   graphs. [`topology::Engine`] is the way in; behind it are a native engine and one of compute
 //!   shaders.
 //! - `gpu`: adapters, devices, buffers, submissions. It knows no topology.
-//! - `nn`: activations, architectures and networks in burn, and the bridge by which the shaders read
-//!   a network's activations where they lie.
+//! - `nn`: activations, architectures and networks in burn, and the bridge by which the shaders
+//!   read a network's activations where they lie.
 //! - `train`, `trace`, `prune`: training into the folder of a run; Betti numbers of every layer;
 //!   removing filters.
 //! - `experiment`: recipes that use all of these.

@@ -43,8 +43,8 @@ enum Name {
     PruningComparison,
     /// Seconds that the gradients of single samples take, by three strategies
     PerExampleGradients,
-    /// Which samples of a pool are worth a label: queries by chance, entropy, what they leave of the
-    /// version space, and coverage
+    /// Which samples of a pool are worth a label: queries by chance, entropy, what they leave of
+    /// the version space, and coverage
     ActiveLearning,
     /// Forecasts of the next frame by temporally folded networks and by recurrent ones: chorales
     /// (with --data-dir), images row by row, images that move
@@ -93,8 +93,8 @@ pub struct Experiment {
     /// Steps, or epochs, after which a run is given up; of `active-learning`, labels in all
     #[arg(long)]
     limit: Option<usize>,
-    /// Training images, of an epoch, a recovery or a pool [default: all; 3000 in the quick form of the two
-    /// experiments that compare criteria]
+    /// Training images, of an epoch, a recovery or a pool [default: all; 3000 in the quick form of
+    /// the two experiments that compare criteria]
     #[arg(long)]
     train: Option<usize>,
     /// Test images of a pruning experiment or of `active-learning` [default: all]

@@ -1,5 +1,5 @@
-//! A folder of files as a page for this machine alone. Browsers give the GPU to pages from here, but
-//! not to files that are opened from disk.
+//! A folder of files as a page for this machine alone. Browsers give the GPU to pages from here,
+//! but not to files that are opened from disk.
 
 use super::print;
 use lacuna::{Error, Result};

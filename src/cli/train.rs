@@ -142,8 +142,9 @@ pub struct Train {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Privacy")]
 pub struct PrivacyArgs {
-    /// Learn little about any single sample: each sample's gradient is clipped, and noise is added to
-    /// their sum (DP-SGD, arXiv 1607.00133). The privacy that was spent is printed after every epoch
+    /// Learn little about any single sample: each sample's gradient is clipped, and noise is added
+    /// to their sum (DP-SGD, arXiv 1607.00133). The privacy that was spent is printed after every
+    /// epoch
     #[arg(long)]
     private: bool,
     /// How long the gradient of a sample may be, over all weights together
@@ -155,12 +156,12 @@ pub struct PrivacyArgs {
     /// Add as much noise as it takes to spend at most this epsilon in all epochs
     #[arg(long, requires = "private", allow_negative_numbers = true)]
     epsilon: Option<f64>,
-    /// The probability with which the guarantee may fail; it should be well below one over the number
-    /// of samples
+    /// The probability with which the guarantee may fail; it should be well below one over the
+    /// number of samples
     #[arg(long, default_value_t = 1e-5, requires = "private", allow_negative_numbers = true)]
     delta: f64,
-    /// Seed of noise and sampling, to repeat a run. Whoever knows it can take the noise off [default:
-    /// random numbers of the operating system]
+    /// Seed of noise and sampling, to repeat a run. Whoever knows it can take the noise off
+    /// [default: random numbers of the operating system]
     #[arg(long, value_name = "SEED", requires = "private")]
     noise_seed: Option<u64>,
 }

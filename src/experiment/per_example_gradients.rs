@@ -25,8 +25,8 @@ use std::time::Instant;
 pub struct PerExampleGradients {
     /// Folder of the results; an experiment that is there goes on.
     pub out: PathBuf,
-    /// Images of 32 x 32 pixels, and small forms of the networks of the literature; else 64 x 64, and
-    /// AlexNet and VGG-16 for images of 224 x 224.
+    /// Images of 32 x 32 pixels, and small forms of the networks of the literature; else 64 x 64,
+    /// and AlexNet and VGG-16 for images of 224 x 224.
     pub quick: bool,
     /// How often each is timed.
     pub repeats: usize,
@@ -80,8 +80,8 @@ fn small(side: usize, channels: usize, layers: usize) -> Result<Arch> {
     Ok(arch)
 }
 
-/// The network of Krizhevsky (arXiv 1404.5997), for 1,000 classes, without its dropouts. Its head is
-/// made for the plane that is left of the images.
+/// The network of Krizhevsky (arXiv 1404.5997), for 1,000 classes, without its dropouts. Its head
+/// is made for the plane that is left of the images.
 fn alexnet(side: usize) -> Result<Arch> {
     let mut arch = Arch::cnn([3, side, side], &[8], 10, 10, Activation::parse("relu")?)?.without_norms();
     let conv = |input, output, kernel: usize, stride: usize, padding: usize| {

@@ -285,8 +285,8 @@ impl Gpu {
     /// the browser objected to.
     ///
     /// # Errors
-    /// [`Error::Device`] and [`Error::TooLarge`] for an objection, [`Error::Device`] when the device
-    /// is lost meanwhile.
+    /// [`Error::Device`] and [`Error::TooLarge`] for an objection, [`Error::Device`] when
+    /// the device is lost meanwhile.
     #[cfg(target_arch = "wasm32")]
     pub(crate) async fn wait(&self, what: &str) -> Result<()> {
         let (done, answer) = futures_channel::oneshot::channel();

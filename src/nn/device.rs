@@ -88,9 +88,10 @@ fn kind_of(record: &AdapterRecord, nth: usize) -> DeviceKind {
 
 /// Lets the process keep memory that it has freed, for the next tensors.
 ///
-/// Training on the processor makes and frees tensors of some megabytes all the time. The C library of
-/// Linux gives them back to the system and asks for them again, which takes a quarter of an epoch's
-/// time: 6.8 s in place of 4.9 for a small network on two cores. Elsewhere this does nothing.
+/// Training on the processor makes and frees tensors of some megabytes all the time. The C library
+/// of Linux gives them back to the system and asks for them again, which takes a quarter of an
+/// epoch's time: 6.8 s in place of 4.9 for a small network on two cores. Elsewhere this does
+/// nothing.
 #[allow(unsafe_code, reason = "the C library is told so by a call")]
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -100,8 +101,8 @@ pub fn keep_freed_memory() {
         unsafe extern "C" {
             fn mallopt(parameter: i32, value: i32) -> i32;
         }
-        // SAFETY: the call sets two numbers under the allocator's own lock, and what it cannot set it
-        // leaves as it was.
+        // SAFETY: the call sets two numbers under the allocator's own lock, and what it cannot set
+        // it leaves as it was.
         unsafe {
             mallopt(MMAP_THRESHOLD, 32 << 20);
             mallopt(TRIM_THRESHOLD, 1 << 30);

@@ -52,8 +52,8 @@ pub struct Barcode {
     /// Number of points that were given, if these are a sample of them
     /// ([`crate::topology::Options::max_points`]).
     pub sampled_from: Option<usize>,
-    /// How far the given point is that is farthest from the sample, if these are bars of one and the
-    /// metric obeys the triangle inequality; see [`Barcode::uncertainty`].
+    /// How far the given point is that is farthest from the sample, if these are bars of one and
+    /// the metric obeys the triangle inequality; see [`Barcode::uncertainty`].
     pub covering_radius: Option<f32>,
     /// `bars[d]` are those of dimension `d`.
     pub bars: Vec<Vec<Bar>>,

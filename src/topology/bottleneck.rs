@@ -3,8 +3,8 @@
 use super::barcode::Bar;
 
 /// The bottleneck distance between the finite bars of two barcodes of one dimension, with the
-/// maximum norm between bars: the least length that suffices to pair every bar with one of the other
-/// barcode or with the diagonal. Exact; bars that never die are left out.
+/// maximum norm between bars: the least length that suffices to pair every bar with one of the
+/// other barcode or with the diagonal. Exact; bars that never die are left out.
 pub fn bottleneck(a: &[Bar], b: &[Bar]) -> f64 {
     let ends = |bars: &[Bar]| bars.iter().map(|b| (f64::from(b.birth), f64::from(b.death))).collect::<Vec<_>>();
     bottleneck_of(&ends(a), &ends(b))

@@ -176,8 +176,8 @@ impl DistanceMatrix {
     /// The native engine computes the barcode then, whichever engine is asked.
     ///
     /// # Errors
-    /// [`Error::Input`] for a wrong count, a birth that is not finite or negative, or a pair that is
-    /// closer than one of the two is born.
+    /// [`Error::Input`] for a wrong count, a birth that is not finite or negative, or a
+    /// pair that is closer than one of the two is born.
     pub fn with_births(self, births: Vec<f32>) -> Result<Self> {
         let pairs = (1..self.len).flat_map(|i| (0..i).map(move |j| (i, j)));
         let births = checked_births(self.len, births, pairs.zip(&self.lower).map(|((i, j), &d)| (i, j, d)))?;

@@ -162,8 +162,8 @@ impl Engine {
         EngineInfo { kind: "cpu".into(), adapter: format!("{} threads", rayon::current_num_threads()) }
     }
 
-    /// Whether the GPU engine leaves a cloud of so many points to lists, if these fit for it: points
-    /// of few coordinates, and sparse graphs. Lists take less time and memory.
+    /// Whether the GPU engine leaves a cloud of so many points to lists, if these fit for it:
+    /// points of few coordinates, and sparse graphs. Lists take less time and memory.
     #[cfg(feature = "gpu")]
     pub(super) fn leaves_to_lists(&self, points: usize) -> bool {
         self.gpu.as_ref().is_some_and(|gpu| points > gpu.record().max_points.min(MOST_BY_TABLE))

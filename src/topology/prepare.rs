@@ -47,9 +47,9 @@ pub(super) fn weight(cloud: &Source<'_>, options: &Options) -> usize {
 /// Samples, counts hops, and rescales, where any of it is needed. Most clouds stay as they are.
 ///
 /// # Errors
-/// [`Error::Input`] for a coordinate that is not finite, a graph that should be sampled, or too
-/// many nearest neighbours; [`Error::Interrupted`] when the task is cancelled; for fewer points than
-/// are given where cycles or edges are asked for.
+/// [`Error::Input`] for a coordinate that is not finite, a graph that should be sampled,
+/// or too many nearest neighbours; [`Error::Interrupted`] when the task is cancelled; for fewer
+/// points than are given where cycles or edges are asked for.
 pub(super) fn prepare<'a>(given: Source<'a>, options: &Options, task: &Task<'_>) -> Result<Prepared<'a>> {
     let metric = given.metric(options.metric);
     let mut ready = Prepared { given, changed: None, factor: 1.0, sampled: None, metric };

@@ -215,7 +215,8 @@ impl Trainer {
         Self { net, optimiser, settings, progress, teacher: None, device, gpu: None, chance: None }
     }
 
-    /// With the engine on the same device, if that is a GPU: private training then uses its shaders.
+    /// With the engine on the same device, if that is a GPU: private training then uses its
+    /// shaders.
     pub fn on(mut self, gpu: Option<&Gpu>) -> Self {
         self.gpu = gpu.cloned();
         self
@@ -288,8 +289,9 @@ impl Trainer {
             _ => self.settings.epochs * full,
         };
         let total = full.min(end.saturating_sub(before)).max(1);
-        // Losses, right answers and clipped gradients stay on the device for some steps: reading each would wait for
-        // it. They are added up on the host, one by one, so that an interruption changes no digit.
+        // Losses, right answers and clipped gradients stay on the device for some steps: reading
+        // each would wait for it. They are added up on the host, one by one, so that an
+        // interruption changes no digit.
         let mut sums: Vec<Tensor<1>> = Vec::new();
         if self.settings.private.is_some() {
             Private::allows(&self.net.arch)?;

@@ -1,11 +1,11 @@
 //! Active learning: which samples are worth a label?
 //!
-//! A pool of samples has no labels but a few. Networks are trained until they agree with these; they
-//! stand for the version space. A query asks for the labels of some more samples, all networks are
-//! trained anew, and so on. [`queries`] are by chance, by entropy, by how much of the version space
-//! they may leave, and by coverage, which is ours. Also ours is the topology of the version space:
-//! the mean length of the bars of dimension 0 of the networks, where the distance of two is the
-//! share of samples that they answer differently.
+//! A pool of samples has no labels but a few. Networks are trained until they agree with these;
+//! they stand for the version space. A query asks for the labels of some more samples, all networks
+//! are trained anew, and so on. [`queries`] are by chance, by entropy, by how much of the version
+//! space they may leave, and by coverage, which is ours. Also ours is the topology of the version
+//! space: the mean length of the bars of dimension 0 of the networks, where the distance of two is
+//! the share of samples that they answer differently.
 
 mod queries;
 mod report;

@@ -1,7 +1,7 @@
 //! Which samples of a pool to ask for labels.
 //!
-//! The version space are the hypotheses that agree with all labels so far; here K networks that were
-//! trained until they do stand for it. A query is good if, whatever its answer, little of the
+//! The version space are the hypotheses that agree with all labels so far; here K networks that
+//! were trained until they do stand for it. A query is good if, whatever its answer, little of the
 //! version space is left: little mass, or a small diameter, where the distance of two hypotheses is
 //! the share of samples that they answer differently (Tosh and Dasgupta, "Diameter-based active
 //! learning", arXiv 1702.08553; Liu, Chiotellis, Triebel and Cremers, "Effective version space
@@ -20,14 +20,14 @@ pub enum Query {
     Random,
     /// The largest entropy of the mean of the networks' probabilities.
     Entropy,
-    /// The smallest share of networks that may be left: `max over y of w_y`, where `w_y` is the share
-    /// that answers y. This is the largest variation ratio.
+    /// The smallest share of networks that may be left: `max over y of w_y`, where `w_y` is the
+    /// share that answers y. This is the largest variation ratio.
     PriorMass,
-    /// `max over y of w_y^2 diam(S_y)`, where `S_y` are the networks that answer y, and `diam` is the
-    /// mean distance of two of them.
+    /// `max over y of w_y^2 diam(S_y)`, where `S_y` are the networks that answer y, and `diam` is
+    /// the mean distance of two of them.
     Diameter,
-    /// `max over y of w_y gv(S_y)`, where `gv` is the mean distance of a network to the vote of all:
-    /// Gibbs-vote disagreement.
+    /// `max over y of w_y gv(S_y)`, where `gv` is the mean distance of a network to the vote of
+    /// all: Gibbs-vote disagreement.
     GibbsVote,
     /// Ours: the sample that is farthest from all labelled ones, in the space of a hidden layer's
     /// activations. So chosen samples hold the components of the pool apart at the largest scale.

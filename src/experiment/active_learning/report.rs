@@ -43,7 +43,8 @@ pub(super) fn report(options: &ActiveLearning, rows: &[ActiveRow], compute: &Com
         steps.sort_unstable();
         steps.dedup();
         let (last, middle) = (steps[steps.len() - 1], steps[steps.len() / 2]);
-        // The labels that chance has at its end, over those that a query needs for the same accuracy.
+        // The labels that chance has at its end, over those that a query needs for the same
+        // accuracy.
         let goal = median(&of(base, last, |r| r.vote));
         let reaches = |query: &str| steps.iter().copied().find(|&l| median(&of(query, l, |r| r.vote)) >= goal);
         let (at_middle, at_last) = (format!("accuracy at {middle}, %"), format!("accuracy at {last}, %"));

@@ -47,7 +47,8 @@ struct State {
     seconds: f64,
 }
 
-/// Some sequences as tensors: all frames but the last, all but the first, and which steps there are.
+/// Some sequences as tensors: all frames but the last, all but the first, and which steps there
+/// are.
 struct Batch {
     frames: Tensor<4>,
     next: Tensor<4>,
@@ -76,8 +77,8 @@ impl Batch {
         }
     }
 
-    /// The sum of losses over all steps: of each place, the cross-entropy of what comes and what was
-    /// forecast, in nats.
+    /// The sum of losses over all steps: of each place, the cross-entropy of what comes and what
+    /// was forecast, in nats.
     fn loss(&self, forecast: Tensor<4>) -> Tensor<1> {
         let p = forecast.clamp(LEAST, 1.0 - LEAST);
         let of_places = self.next.clone() * p.clone().log() + (-self.next.clone() + 1.0) * (-p + 1.0).log();
@@ -196,7 +197,8 @@ impl Cell<'_> {
         device: &Device,
         watch: &mut dyn Watch,
     ) -> Result<f64> {
-        // Order and what is left out follow from seed and epoch, so that a stopped run ends the same.
+        // Order and what is left out follow from seed and epoch, so that a stopped run ends the
+        // same.
         let mut rng = StdRng::seed_from_u64(self.seed.wrapping_mul(1_000_003).wrapping_add(epoch as u64));
         let mut order: Vec<&Sequence> = set.train.iter().collect();
         order.shuffle(&mut rng);

@@ -2,10 +2,11 @@
 //! published networks, and plain perceptrons of several depths.
 //!
 //! Every activation tries each initialisation and learning rate of one grid with some screening
-//! seeds, on all training images or on a part of them. What had the best median test accuracy at the
-//! end is kept, and fresh seeds train with it; only they count. What counts is how many epochs, and
-//! how many seconds, it takes to the accuracy that the first activation (ReLU) ends with. Seconds of
-//! an epoch are measured last, for all activations in turns, so that a busy machine is busy for all.
+//! seeds, on all training images or on a part of them. What had the best median test accuracy at
+//! the end is kept, and fresh seeds train with it; only they count. What counts is how many epochs,
+//! and how many seconds, it takes to the accuracy that the first activation (ReLU) ends with.
+//! Seconds of an epoch are measured last, for all activations in turns, so that a busy machine is
+//! busy for all.
 
 mod report;
 

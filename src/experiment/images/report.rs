@@ -13,7 +13,8 @@ fn figures(of: &[&ImageRow], goal: f64) -> (Vec<f64>, Vec<f64>) {
     (last, of.iter().map(|r| r.epochs_to(goal).unwrap_or(f64::INFINITY)).collect())
 }
 
-/// The median of some numbers with the least and the largest; infinite ones are more than the epochs.
+/// The median of some numbers with the least and the largest; infinite ones are more than the
+/// epochs.
 fn ranged(values: &[f64], epochs: usize) -> String {
     let number = |x: f64| if x.is_finite() { format!("{x:.2}") } else { format!("> {epochs}") };
     let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &x| (l.min(x), h.max(x)));

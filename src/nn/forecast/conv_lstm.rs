@@ -49,8 +49,8 @@ impl ConvLstm {
             states.push(hidden.clone().unsqueeze_dim::<5>(1));
         }
         let states = Tensor::cat(states, 1).reshape([n * steps, channels, height, width]);
-        // The new shape comes before the sum: burn 0.22 mixes up the places where a convolution of one filter meets a sum
-        // and then a new shape in one kernel of a GPU.
+        // The new shape comes before the sum: burn 0.22 mixes up the places where a convolution of
+        // one filter meets a sum and then a new shape in one kernel of a GPU.
         let sums = spatial(states, &self.output, None).reshape([n, steps, height, width]);
         sigmoid(sums + self.places.val().unsqueeze_dim(0))
     }

@@ -3,9 +3,9 @@
 //! A fold is a convolution of two frames along time and some places in space. Fold number l joins
 //! what the fold before it made of the 2^l frames up to now and of the 2^l frames before those, so
 //! after l + 1 folds one step stands for 2^(l + 1) frames. Neighbouring forecasts share most of
-//! their folds: for a whole sequence each fold is computed once for every step, and its second frame
-//! is the one 2^l steps earlier. Before the first frame there is nothing: what a fold would read
-//! there counts as 0.
+//! their folds: for a whole sequence each fold is computed once for every step, and its second
+//! frame is the one 2^l steps earlier. Before the first frame there is nothing: what a fold would
+//! read there counts as 0.
 //!
 //! The cell then makes the forecast from what is left, h, and the last frame, x: `g * x + (1 - g) *
 //! c`, with the gate g and the content c both a logistic function of a convolution of h and x, and
@@ -20,8 +20,8 @@ use rand::rngs::StdRng;
 /// Our reading of a temporally folded network.
 #[derive(Module, Debug)]
 pub struct Folded {
-    /// Filters of every fold, `[2 x channels, channels before, rows, columns]`: those of the present,
-    /// then those of the past.
+    /// Filters of every fold, `[2 x channels, channels before, rows, columns]`: those of the
+    /// present, then those of the past.
     weights: Vec<Param<Tensor<4>>>,
     /// Biases of every fold, one for each channel.
     biases: Vec<Param<Tensor<1>>>,

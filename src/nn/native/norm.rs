@@ -192,7 +192,8 @@ mod tests {
             };
             let (ours, theirs) = (all(true), all(false));
             for (a, b) in ours.0.iter().chain(&ours.1).chain(&ours.2).zip(theirs.0.iter().chain(&theirs.1).chain(&theirs.2)) {
-                // Few values of one channel may lie near each other, so that what is divided by is small.
+                // Few values of one channel may lie near each other, so that what is divided by is
+                // small.
                 prop_assert!(near(a, b, 2e-3), "{a:?} {b:?}");
             }
             let layer = any(channels, &plain);

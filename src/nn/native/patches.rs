@@ -44,8 +44,9 @@ impl Form {
     }
 
     /// Goes through the lines of patches for some rows of places of a group: for every weight of a
-    /// filter and every row of places one line, place after place. `line` gets the line's number, and
-    /// where it lies in the image: the first of its numbers, and the places that are in the plane.
+    /// filter and every row of places one line, place after place. `line` gets the line's number,
+    /// and where it lies in the image: the first of its numbers, and the places that are in the
+    /// plane.
     fn lines(&self, group: usize, rows: Range<usize>, mut line: impl FnMut(usize, usize, Range<usize>)) {
         let Window { size, stride, padding } = self.window;
         let ([channels, height, width], wide) = (self.input, self.output[2]);
@@ -71,8 +72,8 @@ impl Form {
         }
     }
 
-    /// Writes what some rows of places of a group read: for every weight of a filter the numbers that
-    /// it is multiplied by, place after place.
+    /// Writes what some rows of places of a group read: for every weight of a filter the numbers
+    /// that it is multiplied by, place after place.
     pub fn patches(&self, image: &[f32], group: usize, rows: Range<usize>, patches: &mut [f32]) {
         let (wide, step) = (self.output[2], self.window.stride.columns);
         self.lines(group, rows, |at, from, places| {

@@ -21,8 +21,8 @@ struct Planes {
 }
 
 impl Planes {
-    /// Puts the largest numbers of a plane, and their places in it, in the place of infinitely small ones that are
-    /// [`NOWHERE`]. A number that is none is the largest.
+    /// Puts the largest numbers of a plane, and their places in it, in the place of infinitely
+    /// small ones that are [`NOWHERE`]. A number that is none is the largest.
     fn largest(&self, x: &[f32], best: &mut [f32], places: &mut [u32]) {
         let Window { size, stride, padding } = self.window;
         let ([height, width], wide) = (self.input, self.output[1]);
@@ -59,8 +59,8 @@ impl Planes {
     }
 }
 
-/// Keeps the larger number and its place. Bits are chosen by a mask: a branch would be guessed wrong
-/// at every second number.
+/// Keeps the larger number and its place. Bits are chosen by a mask: a branch would be guessed
+/// wrong at every second number.
 fn take(x: f32, place: u32, best: &mut f32, at: &mut u32) {
     let mask = u32::from((x > *best) | x.is_nan()).wrapping_neg();
     *best = f32::from_bits((x.to_bits() & mask) | (best.to_bits() & !mask));

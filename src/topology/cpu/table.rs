@@ -11,8 +11,8 @@ use crate::topology::order::{Entry, Key, NO_PAIR};
 use crate::topology::source::Source;
 use rayon::prelude::*;
 
-/// A symmetric table of all pairs of points, in which a pair that is shorter than another one has no
-/// larger entry.
+/// A symmetric table of all pairs of points, in which a pair that is shorter than another one has
+/// no larger entry.
 pub(super) trait Table: Sync {
     /// What stands for a pair.
     type Entry: Copy + Ord + Send + Sync;

@@ -158,8 +158,8 @@ const UNSEEN: u32 = u32::MAX;
 /// Its link needs a tree.
 const TREE: u32 = u32::MAX - 1;
 /// Bytes that trees may take before they are forgotten and grown again. To grow them takes most of
-/// the time where links are rings, as those of points of SO(3) are: with 8 MiB such a cloud of 1,024
-/// points took 2.2 times as long.
+/// the time where links are rings, as those of points of SO(3) are: with 8 MiB such a cloud of
+/// 1,024 points took 2.2 times as long.
 const TREE_BYTES: usize = 128 << 20;
 
 /// Knows what every triangle is paired with.

@@ -160,8 +160,8 @@ impl<'a, 'scope> Host<'a, 'scope> {
     }
 }
 
-/// Waits for the host's part. A thread of the pool works meanwhile, maybe on that part itself: it may
-/// be the only one.
+/// Waits for the host's part. A thread of the pool works meanwhile, maybe on that part itself: it
+/// may be the only one.
 #[cfg(not(target_arch = "wasm32"))]
 fn wait(working: &std::sync::mpsc::Receiver<Result<Finished>>) -> Result<Finished> {
     use std::sync::mpsc::TryRecvError;

@@ -408,8 +408,8 @@ fn the_host_takes_what_the_device_has_no_room_for() {
     assert_eq!(found, want);
 }
 
-/// The host's part runs in the pool that the caller is in, also where that has one thread, and where
-/// all of its threads wait for such a part.
+/// The host's part runs in the pool that the caller is in, also where that has one thread, and
+/// where all of its threads wait for such a part.
 #[test]
 fn the_host_works_in_the_pool_of_the_caller() {
     use rayon::prelude::*;

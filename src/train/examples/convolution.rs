@@ -20,8 +20,8 @@ const TILE: usize = 32;
 const PLACES: usize = 16_384;
 
 /// `[samples, filters * channels of a group * kernel rows * kernel columns]`, from what the
-/// convolution reads, `[samples, channels, height, width]`, and the gradients of the samples' losses
-/// by what it gives, `[samples, filters, ..]`.
+/// convolution reads, `[samples, channels, height, width]`, and the gradients of the samples'
+/// losses by what it gives, `[samples, filters, ..]`.
 ///
 /// # Errors
 /// [`crate::Error::Device`] when the device fails.
@@ -32,8 +32,8 @@ pub(super) fn rows(input: Tensor<4>, gradient: Tensor<4>, window: Window, groups
     }
 }
 
-/// The gradients of one sample, by as many filters of each group as `weights` has room for, the first
-/// of which has the first `gradient`.
+/// The gradients of one sample, by as many filters of each group as `weights` has room for, the
+/// first of which has the first `gradient`.
 fn sample(form: &Form, image: &[f32], gradient: &[f32], weights: &mut [f32], scratch: &mut Vec<f32>) {
     let ((_, plane), taps, wide) = (form.sizes(), form.taps(), form.output[2]);
     let outputs = weights.len() / (taps * form.groups);
@@ -60,8 +60,8 @@ fn on_host(input: Tensor<4>, gradient: Tensor<4>, window: Window, groups: usize)
     let numbers = filters * form.taps();
     let mut rows = vec![0.0; n * numbers];
     let (image, plane) = (channels * height * width, filters * high * wide);
-    // Where there are fewer samples than threads, several threads share the filters of one, and each
-    // makes the patches for itself.
+    // Where there are fewer samples than threads, several threads share the filters of one, and
+    // each makes the patches for itself.
     let shares = if groups == 1 { rayon::current_num_threads().div_ceil(n.max(1)) } else { 1 };
     let share = filters.div_ceil(shares) * form.taps();
     let parts = rows

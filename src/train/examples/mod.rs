@@ -6,8 +6,8 @@
 //!
 //! - *naive*: a pass for each sample ([`naive`]).
 //! - *multi*: one pass in which every sample has a copy of the weights ([`multi`]).
-//! - *crb*, "chain-rule-based": one pass for what every layer reads and for the gradient of the loss
-//!   by what it gives; the gradient of a sample's weights is a product of the two ([`crb`]).
+//! - *crb*, "chain-rule-based": one pass for what every layer reads and for the gradient of the
+//!   loss by what it gives; the gradient of a sample's weights is a product of the two ([`crb`]).
 //!
 //! All of them give the same numbers to rounding. A batch norm that uses the batch's own mean mixes
 //! the samples, so that no gradient belongs to one sample; it is refused. With fixed statistics it
@@ -136,9 +136,9 @@ pub fn example_gradients(
     }
 }
 
-/// How long the gradient of every sample's loss is, over all that training changes: `[samples]`. The
-/// arguments are those of [`example_gradients`]; the gradients by the weights of fully connected
-/// layers are not made.
+/// How long the gradient of every sample's loss is, over all that training changes: `[samples]`.
+/// The arguments are those of [`example_gradients`]; the gradients by the weights of fully
+/// connected layers are not made.
 ///
 /// # Errors
 /// As [`example_gradients`].

@@ -2,11 +2,11 @@
 //!
 //! Every step draws each sample with probability q, by Poisson sampling, and adds normal noise of
 //! sigma times the clip to the sum of the clipped gradients. Two sets of samples are neighbours if
-//! one of them has one sample more. The Renyi divergence of order a between what the mechanism gives
-//! on neighbours is at most ln(A) / (a - 1), where A is the mean of ((1 - q) + q exp((2z - 1) / (2
-//! sigma^2)))^a over a normal z with deviation sigma (Mironov, Talwar and Zhang, "Renyi differential
-//! privacy of the sampled Gaussian mechanism", arXiv 1908.10530). Divergences of steps add up. They
-//! become epsilon by theorem 21 of Balle and others (arXiv 1905.09982).
+//! one of them has one sample more. The Renyi divergence of order a between what the mechanism
+//! gives on neighbours is at most ln(A) / (a - 1), where A is the mean of ((1 - q) + q exp((2z - 1)
+//! / (2 sigma^2)))^a over a normal z with deviation sigma (Mironov, Talwar and Zhang, "Renyi
+//! differential privacy of the sampled Gaussian mechanism", arXiv 1908.10530). Divergences of steps
+//! add up. They become epsilon by theorem 21 of Balle and others (arXiv 1905.09982).
 
 use crate::error::{Error, Result};
 
@@ -16,8 +16,8 @@ fn orders() -> impl Iterator<Item = f64> {
     small.chain((12..64).map(f64::from)).chain([64.0, 80.0, 96.0, 128.0, 192.0, 256.0, 384.0, 512.0])
 }
 
-/// The divergence of one step, by an integral: the trapezoid rule, which for such functions is exact
-/// to rounding once its step is a small part of sigma.
+/// The divergence of one step, by an integral: the trapezoid rule, which for such functions is
+/// exact to rounding once its step is a small part of sigma.
 fn divergence(order: f64, q: f64, sigma: f64) -> f64 {
     if q >= 1.0 {
         return order / (2.0 * sigma * sigma);

@@ -1,10 +1,10 @@
 //! Differentially private training: what a network learns says little about any single sample.
 //!
 //! In every step each sample takes part with the same small probability. Its gradient, over all
-//! weights together, is shortened to the clip where it is longer; the gradients are added up, normal
-//! noise is added, and the sum is divided by the expected number of samples (Abadi and others, "Deep
-//! learning with differential privacy", arXiv 1607.00133). Any optimiser may make a step of it.
-//! [`accountant`] says how much the steps have spent.
+//! weights together, is shortened to the clip where it is longer; the gradients are added up,
+//! normal noise is added, and the sum is divided by the expected number of samples (Abadi and
+//! others, "Deep learning with differential privacy", arXiv 1607.00133). Any optimiser may make a
+//! step of it. [`accountant`] says how much the steps have spent.
 //!
 //! What epsilon and delta cover are the weights, after every step. They do not cover what is
 //! measured with training samples besides: losses and accuracies on them, traces, or pruning with
@@ -98,8 +98,8 @@ pub(super) fn rate(batch: usize, count: usize) -> f64 {
 /// What a private step follows, and what it saw on the way.
 pub(super) struct PrivateStep {
     pub gradients: GradientsParams,
-    /// The sum of the samples' losses, the number of right answers, and that of gradients which were
-    /// longer than the clip, `[1]` each.
+    /// The sum of the samples' losses, the number of right answers, and that of gradients which
+    /// were longer than the clip, `[1]` each.
     pub seen: [Tensor<1>; 3],
 }
 

@@ -295,7 +295,8 @@ impl Group<'_, '_> {
     }
 }
 
-/// Takes what a point is joined to from a chunk of what is left. Says whether anything is left then.
+/// Takes what a point is joined to from a chunk of what is left. Says whether anything is left
+/// then.
 #[inline(always)]
 fn remove(rest: &mut [u64], joined: &[u64], all: Range<usize>) -> bool {
     let mut left = 0;

@@ -40,8 +40,8 @@ pub(super) fn fit_of(n: usize, max_dim: usize) -> bool {
 }
 
 /// Bytes that a cloud of `n` points takes at the peak, about: the levels; the edges before a block,
-/// as bits, and as much for what is found and for copies of the points; and edges that are collected
-/// at once, two copies of them.
+/// as bits, and as much for what is found and for copies of the points; and edges that are
+/// collected at once, two copies of them.
 pub(super) fn bytes(n: usize) -> u64 {
     let n = n as u64;
     2 * n * n + n * n / 4 + 8 * (n * n / 6).clamp(blocks::COLLECTED.0, blocks::COLLECTED.1) + (64 << 20)

@@ -107,7 +107,8 @@ pub(super) fn bytes(cloud: &Source<'_>, n: usize) -> u64 {
 /// links of their long edges are rings, which no single point covers.
 ///
 /// # Errors
-/// [`Error::TooLarge`] for lists that do not fit, [`Error::Interrupted`] when the task is cancelled.
+/// [`Error::TooLarge`] for lists that do not fit, [`Error::Interrupted`] when the task is
+/// cancelled.
 pub(super) fn pairs(cloud: &Source<'_>, wanted: &Wanted<'_>, cycles: Cycles) -> Result<Option<NamedPairs>> {
     match cloud {
         Source::Edges(graph) if wanted.max_dim == 0 => Ok(Some(named::forest(graph, wanted.threshold))),
@@ -124,7 +125,8 @@ pub(super) fn pairs(cloud: &Source<'_>, wanted: &Wanted<'_>, cycles: Cycles) -> 
 /// The pairs of dimensions 0 and 1 of a graph.
 ///
 /// # Errors
-/// [`Error::TooLarge`] for lists that do not fit, [`Error::Interrupted`] when the task is cancelled.
+/// [`Error::TooLarge`] for lists that do not fit, [`Error::Interrupted`] when the task is
+/// cancelled.
 fn of_graph(graph: &SparseGraph, wanted: &Wanted<'_>, cycles: Cycles) -> Result<NamedPairs> {
     let Wanted { threshold, task, .. } = *wanted;
     let limit = threshold.map_or(Key::MAX, |t| Metric::Sparse.threshold_key(t));
