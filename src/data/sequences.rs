@@ -25,12 +25,8 @@ pub struct Sequence {
 /// Sequences to learn from, to choose by and to judge by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SequenceSet {
-    /// Its name.
-    pub name: String,
     /// Height and width of a frame.
     pub frame: [usize; 2],
-    /// Whether all numbers are 0 or 1.
-    pub binary: bool,
     /// What is learnt, ...
     pub train: Vec<Sequence>,
     /// ... what decides when to end, ...
@@ -78,7 +74,7 @@ pub fn read_chorales(path: &Path) -> Result<SequenceSet> {
     };
     let [train, valid, test] = [part("train")?, part("valid")?, part("test")?];
     let keys = (KEYS.1 - KEYS.0 + 1) as usize;
-    Ok(SequenceSet { name: "chorales".into(), frame: [1, keys], binary: true, train, valid, test })
+    Ok(SequenceSet { frame: [1, keys], train, valid, test })
 }
 
 /// A piece as a piano roll, or what is wrong with it.

@@ -10,7 +10,7 @@
 
 use super::ledger::{Ledger, same, same_engine, same_subject};
 use super::pruning::{Pruning, subject};
-use super::stats::median;
+use super::stats::{extremes, median};
 use crate::data::DataSet;
 use crate::data::files::write_text;
 use crate::error::{Error, Result};
@@ -153,7 +153,7 @@ pub fn betti_scan(options: &Pruning, compute: &Compute, watch: &mut dyn Watch) -
 
 fn report(options: &Pruning, network: &str, data: &DataSet, before: f64, rows: &[ScanRow]) -> Result<()> {
     let chance: Vec<f64> = rows.iter().filter(|r| r.reading == "chance").map(|r| r.accuracy).collect();
-    let (low, high) = chance.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &a| (l.min(a), h.max(a)));
+    let (low, high) = extremes(&chance);
     let middle = median(&chance);
     let title = format!("{network}: large Betti numbers at every scale");
     let of = |goes: &'static str| rows.iter().filter(move |r| r.goes == goes);

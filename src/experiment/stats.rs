@@ -15,6 +15,11 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The least and the largest value; infinities the wrong way round for none.
+pub fn extremes(values: &[f64]) -> (f64, f64) {
+    values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| (low.min(x), high.max(x)))
+}
+
 /// The range that holds the middle 95 % of `median(b) / median(a)` when both are drawn again from
 /// themselves, 2,000 times.
 pub fn ratio_interval(a: &[f64], b: &[f64], seed: u64) -> (f64, f64) {
@@ -58,6 +63,7 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[3.0, f64::INFINITY, 1.0, f64::INFINITY]), f64::INFINITY);
         assert!(median(&[]).is_nan());
+        assert_eq!(extremes(&[3.0, f64::INFINITY, 1.0]), (1.0, f64::INFINITY));
         assert_eq!(rank_correlation(&[1.0, 2.0, 5.0], &[10.0, 20.0, 21.0]), 1.0);
         assert_eq!(rank_correlation(&[1.0, 2.0, 5.0], &[3.0, 2.0, 1.0]), -1.0);
         assert!((rank_correlation(&[1.0, 1.0, 2.0, 3.0], &[1.0, 2.0, 3.0, 4.0]) - 0.948_683).abs() < 1e-5);

@@ -117,8 +117,8 @@ fn pooled(layer: &Layer, x: Tensor<4>) -> Tensor<4> {
     let Some(window) = Window::of(layer) else { return x };
     let (size, stride, padding) = (window.size.array(), window.stride.array(), window.around());
     if matches!(layer, Layer::MaxPool { .. }) {
-        let theirs = MaxPool2dConfig::new(size).with_strides(stride).with_padding(padding).init();
-        native::largest(&x, window).unwrap_or_else(|| theirs.forward(x))
+        native::largest(&x, window)
+            .unwrap_or_else(|| MaxPool2dConfig::new(size).with_strides(stride).with_padding(padding).init().forward(x))
     } else {
         AvgPool2dConfig::new(size).with_strides(stride).with_padding(padding).with_count_include_pad(true).init().forward(x)
     }

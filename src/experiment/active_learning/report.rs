@@ -3,7 +3,7 @@
 use super::{ActiveLearning, ActiveRow};
 use crate::data::files::write_text;
 use crate::error::Result;
-use crate::experiment::stats::median;
+use crate::experiment::stats::{extremes, median};
 use crate::nn::Compute;
 use crate::report::{Lines, Page, Picture, Table};
 
@@ -12,8 +12,8 @@ type Figure = fn(&ActiveRow) -> f64;
 
 /// Least, median and largest of some shares, in percent.
 fn range(values: &[f64]) -> String {
-    let of = |f: fn(f64, f64) -> f64, start| 100.0 * values.iter().copied().fold(start, f);
-    format!("{:.1} ({:.1} to {:.1})", 100.0 * median(values), of(f64::min, f64::INFINITY), of(f64::max, f64::NEG_INFINITY))
+    let (low, high) = extremes(values);
+    format!("{:.1} ({:.1} to {:.1})", 100.0 * median(values), 100.0 * low, 100.0 * high)
 }
 
 /// Writes `report.md`, `report.html` and the pictures.

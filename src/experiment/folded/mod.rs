@@ -129,7 +129,7 @@ impl FoldedNetworks {
         };
         let frame = if task.data == ForecastData::Films { [FILM.0; 2] } else { [1, images.train.shape[2]] };
         let [train, valid, test] = [make(0)?, make(1)?, make(2)?];
-        Ok(SequenceSet { name: task.data.to_string(), frame, binary: false, train, valid, test })
+        Ok(SequenceSet { frame, train, valid, test })
     }
 }
 
@@ -206,7 +206,6 @@ pub fn folded(options: &FoldedNetworks, compute: &Compute, watch: &mut dyn Watch
         }
         report(options, &ledger.rows, &sets, compute)?;
     }
-    report(options, &ledger.rows, &sets, compute)?;
     Ok(ledger.rows)
 }
 

@@ -5,7 +5,7 @@ use super::{FoldedNetworks, ForecastData, ForecastRow, chosen};
 use crate::data::files::write_text;
 use crate::data::sequences::SequenceSet;
 use crate::error::Result;
-use crate::experiment::stats::median;
+use crate::experiment::stats::{extremes, median};
 use crate::nn::Compute;
 use crate::report::{Lines, Page, Picture, Table, counted};
 
@@ -49,7 +49,7 @@ pub(super) fn report(options: &FoldedNetworks, rows: &[ForecastRow], sets: &[Seq
             let best: Vec<(usize, f64, f64)> = of.iter().filter_map(|r| r.best()).collect();
             let losses: Vec<f64> = best.iter().map(|b| b.2).collect();
             let epochs: Vec<f64> = best.iter().map(|b| b.0 as f64 + 1.0).collect();
-            let (low, high) = losses.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &x| (l.min(x), h.max(x)));
+            let (low, high) = extremes(&losses);
             let pace: Vec<f64> = of.iter().map(|r| r.seconds / r.losses.len().max(1) as f64).collect();
             table.row([
                 network.to_string(),

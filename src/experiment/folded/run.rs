@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn controls_are_what_they_say() {
         let train = vec![sequence(&[1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0])];
-        let set = SequenceSet { name: "s".into(), frame: [2, 1], binary: true, valid: train.clone(), test: train.clone(), train };
+        let set = SequenceSet { frame: [2, 1], valid: train.clone(), test: train.clone(), train };
         let rows = controls(&task(), &set);
         // The first place is on in two of three next frames, the second never.
         let h = -(2.0 / 3.0 * (2.0f64 / 3.0).ln() + 1.0 / 3.0 * (1.0f64 / 3.0).ln());

@@ -146,24 +146,41 @@ impl Images {
     /// The setting of the grid whose screening seeds have the best median of last accuracies, once
     /// all of them have run.
     fn chosen(&self, rows: &[ImageRow], task: &ImageTask, activation: &Activation) -> Option<(Init, f64)> {
-        let mut best: Option<(f64, (Init, f64))> = None;
-        for (init, rate) in self.grid() {
-            let cell = Cell { task: self.screened(task), activation: activation.clone(), init, rate, schedule: self.schedule };
-            let last: Vec<f64> = (0..self.screening as u64).filter_map(|seed| Some(cell.find(rows, seed)?.last())).collect();
-            if last.len() < self.screening {
+        Some(self.best_of(self.grid(), rows, task, activation)?.0)
+    }
+
+    /// The best of some settings in the same sense, and the runs of its screening seeds.
+    fn best_of<'a>(
+        &self,
+        settings: impl Iterator<Item = (Init, f64)>,
+        rows: &'a [ImageRow],
+        task: &ImageTask,
+        activation: &Activation,
+    ) -> Option<((Init, f64), Vec<&'a ImageRow>)> {
+        let screened = self.screened(task);
+        let mut best: Option<(f64, (Init, f64), Vec<&ImageRow>)> = None;
+        for setting in settings {
+            let cell = self.cell(&screened, activation, setting);
+            let runs: Vec<&ImageRow> = (0..self.screening as u64).filter_map(|seed| cell.find(rows, seed)).collect();
+            if runs.len() < self.screening {
                 return None;
             }
-            if best.is_none_or(|(most, _)| median(&last) > most) {
-                best = Some((median(&last), (init, rate)));
+            let last = median(&runs.iter().map(|r| r.last()).collect::<Vec<_>>());
+            if best.as_ref().is_none_or(|b| last > b.0) {
+                best = Some((last, setting, runs));
             }
         }
-        best.map(|(_, setting)| setting)
+        best.map(|(_, setting, runs)| (setting, runs))
+    }
+
+    fn cell(&self, task: &ImageTask, activation: &Activation, (init, rate): (Init, f64)) -> Cell {
+        Cell { task: task.clone(), activation: activation.clone(), init, rate, schedule: self.schedule }
     }
 
     /// The runs of an activation's fresh seeds at what was chosen for it.
     fn fresh<'a>(&self, rows: &'a [ImageRow], task: &ImageTask, activation: &Activation) -> Vec<&'a ImageRow> {
-        let Some((init, rate)) = self.chosen(rows, task, activation) else { return Vec::new() };
-        let cell = Cell { task: task.clone(), activation: activation.clone(), init, rate, schedule: self.schedule };
+        let Some(setting) = self.chosen(rows, task, activation) else { return Vec::new() };
+        let cell = self.cell(task, activation, setting);
         (0..self.seeds as u64).filter_map(|seed| cell.find(rows, FRESH + seed)).collect()
     }
 }
@@ -256,21 +273,16 @@ pub fn images(options: &Images, compute: &Compute, watch: &mut dyn Watch) -> Res
         let part = data.with_at_most(screened.train, task.test, 1);
         tasks.push(task.clone());
         for activation in &options.activations {
-            let cell = |task: &ImageTask, (init, rate)| Cell {
-                task: task.clone(),
-                activation: activation.clone(),
-                init,
-                rate,
-                schedule: options.schedule,
-            };
             for setting in options.grid() {
+                let cell = options.cell(&screened, activation, setting);
                 for seed in 0..options.screening as u64 {
-                    run(&cell(&screened, setting), seed, &part, &mut ledger, compute, watch)?;
+                    run(&cell, seed, &part, &mut ledger, compute, watch)?;
                 }
             }
             let Some(setting) = options.chosen(&ledger.rows, task, activation) else { continue };
+            let cell = options.cell(task, activation, setting);
             for seed in 0..options.seeds as u64 {
-                run(&cell(task, setting), FRESH + seed, &data, &mut ledger, compute, watch)?;
+                run(&cell, FRESH + seed, &data, &mut ledger, compute, watch)?;
             }
         }
         let is_timed = |a: &Activation| paces.rows.iter().any(|r| r.task == *task && r.activation == *a);

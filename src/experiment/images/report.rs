@@ -1,10 +1,10 @@
 //! What the experiment on images found: tables and curves.
 
-use super::{BATCH, Cell, ImageRow, ImageTask, Images, PaceRow};
+use super::{BATCH, ImageRow, ImageTask, Images, PaceRow};
 use crate::data::files::{write_json, write_text};
 use crate::error::Result;
-use crate::experiment::stats::median;
-use crate::nn::{Activation, Compute, Init};
+use crate::experiment::stats::{extremes, median};
+use crate::nn::{Activation, Compute};
 use crate::report::{Lines, Page, Picture, Table, counted};
 
 /// The last test accuracies of some runs in percent, and their epochs to an accuracy.
@@ -17,27 +17,18 @@ fn figures(of: &[&ImageRow], goal: f64) -> (Vec<f64>, Vec<f64>) {
 /// epochs.
 fn ranged(values: &[f64], epochs: usize) -> String {
     let number = |x: f64| if x.is_finite() { format!("{x:.2}") } else { format!("> {epochs}") };
-    let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &x| (l.min(x), h.max(x)));
+    let (low, high) = extremes(values);
     format!("{} ({} to {})", number(median(values)), number(low), number(high))
 }
 
 /// What the screening seeds found: every activation and initialisation at its best rate.
 fn screening(options: &Images, rows: &[ImageRow], task: &ImageTask) -> Table {
     let mut table = Table::new(&["activation", "init", "rate", "last test accuracy, %", "epochs to the first's last"]);
-    let screened = options.screened(task);
-    let of = |activation: &Activation, init: Init| -> Option<(f64, Vec<&ImageRow>)> {
-        let all = options.rates.iter().map(|&rate| {
-            let cell = Cell { task: screened.clone(), activation: activation.clone(), init, rate, schedule: options.schedule };
-            let runs: Vec<&ImageRow> = (0..options.screening as u64).filter_map(|seed| cell.find(rows, seed)).collect();
-            (rate, runs)
-        });
-        let last = |runs: &[&ImageRow]| median(&figures(runs, 0.0).0);
-        all.filter(|(_, runs)| !runs.is_empty()).max_by(|a, b| last(&a.1).total_cmp(&last(&b.1)))
-    };
     let mut goal = None;
     for activation in &options.activations {
         for &init in &options.inits {
-            let Some((rate, runs)) = of(activation, init) else { continue };
+            let settings = options.rates.iter().map(|&rate| (init, rate));
+            let Some(((_, rate), runs)) = options.best_of(settings, rows, task, activation) else { continue };
             let goal = *goal.get_or_insert_with(|| median(&runs.iter().map(|r| r.last()).collect::<Vec<_>>()));
             let (last, to) = figures(&runs, goal);
             let (last, to) = (ranged(&last, task.epochs), ranged(&to, task.epochs));
