@@ -1,5 +1,8 @@
-//! A convolution of one group as products of matrices: filters by weights, times weights by places.
+//! A convolution of one group: read straight from images with a border where that is faster, else
+//! as products of matrices, filters by weights times weights by places.
 
+use super::bordered::{Bordered, Filters};
+use super::shifted::FILTERS;
 use super::{Form, Host, filled, in_order, is_host, numbers, record, tensor};
 use crate::nn::Window;
 use burn::backend::{Autodiff, Flex};
@@ -36,16 +39,35 @@ fn of_rows<'a>(planes: &'a [f32], form: &Form, rows: &Range<usize>) -> MatRef<'a
     MatRef::from_row_major_slice_with_stride(planes, filters, places, plane)
 }
 
-fn forward(form: &Form, images: &[f32], weights: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
-    let ((image, plane), taps, filters) = (form.sizes(), form.taps(), form.output[0]);
-    let n = images.len() / image;
+/// Computes what a convolution gives, sample by sample, in parallel. `work` gets scratch memory,
+/// the number of a sample, that of a filter, and the planes of this filter and some that follow.
+/// Where there are fewer samples than threads, several threads share the filters of one, at least
+/// `together` each.
+fn of_samples(form: &Form, n: usize, together: usize, work: impl Fn(&mut Vec<f32>, usize, usize, &mut [f32]) + Sync) -> Vec<f32> {
+    let (filters, plane) = (form.output[0], form.sizes().1);
     let mut output = filled(n * filters * plane, 0.0);
-    // Where there are fewer samples than threads, several threads share the filters of one.
-    let share = filters.div_ceil(rayon::current_num_threads().div_ceil(n.max(1)));
+    let share = filters.div_ceil(rayon::current_num_threads().div_ceil(n.max(1))).next_multiple_of(together);
     let parts = output.par_chunks_exact_mut(filters * plane).enumerate().flat_map(|(at, output)| {
         output.par_chunks_mut(share * plane).enumerate().map(move |(part, output)| (at, part * share, output))
     });
-    parts.for_each_init(Vec::new, |scratch, (at, first, output)| {
+    parts.for_each_init(Vec::new, |scratch, (at, first, output)| work(scratch, at, first, output));
+    output
+}
+
+/// What a convolution gives that goes from place to place.
+fn directly(bordered: &Bordered, images: &[f32], filters: &Filters) -> Vec<f32> {
+    let image = bordered.form().sizes().0;
+    of_samples(bordered.form(), images.len() / image, FILTERS, |scratch, at, first, output| {
+        bordered.forward(&images[at * image..][..image], filters, first, output, scratch);
+    })
+}
+
+fn forward(form: &Form, images: &[f32], weights: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+    let ((image, plane), taps) = (form.sizes(), form.taps());
+    if let Some(bordered) = Bordered::new(form) {
+        return directly(&bordered, images, &Filters::new(weights, taps, bias));
+    }
+    of_samples(form, images.len() / image, 1, |scratch, at, first, output| {
         let (image, count) = (&images[at * image..][..image], output.len() / plane);
         let weights = MatRef::from_row_major_slice(&weights[first * taps..][..count * taps], count, taps);
         if let Some(bias) = bias {
@@ -59,8 +81,7 @@ fn forward(form: &Form, images: &[f32], weights: &[f32], bias: Option<&[f32]>) -
             let to = MatMut::from_column_major_slice_with_stride_mut(to, places, count, plane).transpose_mut();
             matmul(to, if bias.is_some() { Accum::Add } else { Accum::Replace }, weights, patches, 1.0, Par::Seq);
         }
-    });
-    output
+    })
 }
 
 /// Gradients by images, weights and biases, those that are wanted.
@@ -74,10 +95,15 @@ fn backward(form: &Form, images: &[f32], weights: &[f32], gradients: &[f32], wan
         }
         sums
     });
+    let bordered = Bordered::new(form);
     let part = n.div_ceil(PARTS).max(1);
     let by_weights = wanted[1].then(|| {
         let of_part = |scratch: &mut Vec<f32>, (images, gradients): (&[f32], &[f32])| {
             let mut sums = vec![0.0; filters * taps];
+            if let Some(bordered) = bordered.as_ref().filter(|b| b.is_for_weights()) {
+                bordered.by_weights(images, gradients, &mut sums, scratch);
+                return sums;
+            }
             for (image, gradient) in images.chunks_exact(image).zip(gradients.chunks_exact(filters * plane)) {
                 for rows in form.blocks() {
                     let right = patches(form, image, &rows, scratch).transpose();
@@ -94,6 +120,11 @@ fn backward(form: &Form, images: &[f32], weights: &[f32], gradients: &[f32], wan
         sums
     });
     let by_images = wanted[0].then(|| {
+        if let Some((bordered, turned)) = bordered.as_ref().and_then(|b| Some((b, b.turned()?))) {
+            let weights = bordered.turn(weights);
+            let filters = Filters::new(&weights, filters * form.window.size.area(), None);
+            return directly(&turned, gradients, &filters);
+        }
         let mut found = filled(images.len(), 0.0);
         let turned = MatRef::from_row_major_slice(weights, filters, taps).transpose();
         let samples = found.par_chunks_exact_mut(image).zip(gradients.par_chunks_exact(filters * plane));
@@ -179,8 +210,8 @@ mod tests {
         #[test]
         fn values_and_gradients_are_those_of_burn(
             channels in 1usize..20, filters in 1usize..40, rows in 1usize..5, columns in 1usize..5, down in 1usize..4,
-            right in 1usize..4, above in 0usize..3, beside in 0usize..3, height in 5usize..20, width in 5usize..12,
-            samples in 1usize..5, with_bias in any::<bool>(),
+            right in 1usize..4, above in 0usize..3, beside in 0usize..3, height in 5usize..30, width in 5usize..30,
+            samples in prop::sample::select(vec![1usize, 2, 3, 17, 40]), with_bias in any::<bool>(),
         ) {
             let window = Window {
                 size: Sides { rows, columns }, stride: Sides { rows: down, columns: right },

@@ -2,16 +2,19 @@
 //!
 //! burn's processor backend computes a convolution by turning images and gradients to another order
 //! of their numbers and back, and an activation function by a pass through memory for every
-//! operation of its formula. Here a convolution is products of matrices whose second factor is made
-//! piece by piece in the cache, an activation is one pass forward and one backward, and batch norm
-//! takes channel after channel, each of which stays in the cache for all of its passes.
-//! `cargo bench --bench networks` has the times of both. On a GPU burn's own kernels run.
+//! operation of its formula. Here a convolution is read from a copy of the image with a border, or
+//! is products of matrices whose second factor is made piece by piece in the cache. An activation
+//! is one pass forward and one backward. Batch norm takes channel after channel, each of which
+//! stays in the cache for all of its passes. docs/activations.md has the times of both. On a GPU
+//! burn's own kernels run.
 
 mod activation;
+mod bordered;
 mod convolution;
 mod norm;
 mod patches;
 mod pooling;
+mod shifted;
 
 pub(super) use activation::activation;
 pub(super) use convolution::convolution;
