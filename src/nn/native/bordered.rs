@@ -26,7 +26,7 @@ const CACHED: usize = 1 << 17;
 
 /// How images lie with their borders, for a convolution whose steps are 1.
 #[derive(Clone, Debug)]
-pub(super) struct Bordered {
+pub(crate) struct Bordered {
     form: Form,
     /// From a row to the next: an image's width, and the zeros between rows.
     pitch: usize,
@@ -186,7 +186,7 @@ impl Bordered {
 
 /// Filters in the order in which the innermost loop reads them: blocks of as many as it takes at
 /// once, and in a block weight after weight the numbers of all of its filters.
-pub(super) struct Filters<'a> {
+pub(crate) struct Filters<'a> {
     weights: Vec<f32>,
     taps: usize,
     count: usize,

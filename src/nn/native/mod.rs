@@ -17,6 +17,7 @@ mod pooling;
 mod shifted;
 
 pub(super) use activation::activation;
+pub(crate) use bordered::Bordered;
 pub(super) use convolution::convolution;
 pub(super) use norm::norm;
 pub(crate) use patches::Form;

@@ -1,11 +1,12 @@
 //! Gradients of each sample's loss by the weights of a convolution: `shaders/example_weights.wgsl`
-//! where the tensors lie on a GPU. On the processor every sample's gradient is a product of two
-//! matrices, of which the second, the patches that the convolution reads, is made piece by piece in
-//! the cache.
+//! where the tensors lie on a GPU. On the processor every sample's gradient is made of inner
+//! products with its image, which has a border of zeros, as in the usual backward pass. Where that
+//! is slower it is a product of two matrices, of which the second, the patches that the convolution
+//! reads, is made piece by piece in the cache.
 
 use crate::error::Result;
 use crate::gpu::{Gpu, Kernel, Parts, Recorder, Work, all, upload};
-use crate::nn::{Form, Sides, Window, bridge};
+use crate::nn::{Bordered, Form, Sides, Window, bridge};
 use crate::topology::SHARED_SHADERS;
 use burn::tensor::{Tensor, TensorData};
 use faer::linalg::matmul::matmul;
@@ -35,8 +36,13 @@ pub(super) fn rows(input: Tensor<4>, gradient: Tensor<4>, window: Window, groups
 /// The gradients of one sample, by as many filters of each group as `weights` has room for, the
 /// first of which has the first `gradient`.
 fn sample(form: &Form, image: &[f32], gradient: &[f32], weights: &mut [f32], scratch: &mut Vec<f32>) {
-    let ((_, plane), taps, wide) = (form.sizes(), form.taps(), form.output[2]);
+    let ((_, plane), taps, [_, high, wide]) = (form.sizes(), form.taps(), form.output);
     let outputs = weights.len() / (taps * form.groups);
+    let of_these = Form { output: [outputs * form.groups, high, wide], ..*form };
+    if let Some(bordered) = Bordered::new(&of_these).filter(Bordered::is_for_weights) {
+        bordered.by_weights(image, &gradient[..outputs * plane], weights, scratch);
+        return;
+    }
     for (group, weights) in weights.chunks_exact_mut(outputs * taps).enumerate() {
         for rows in form.blocks() {
             let places = rows.len() * wide;
