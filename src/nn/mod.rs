@@ -31,7 +31,7 @@ pub use groups::{Group, Reader};
 pub use init::Init;
 pub(crate) use init::draw;
 pub use layer_weights::LayerWeights;
-pub(crate) use native::{Bordered, Form};
+pub(crate) use native::{Bordered, Form, Keeping};
 pub use net::{Flow, Net};
 pub use onnx::OnnxNotes;
 pub use pass::Pass;

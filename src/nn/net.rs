@@ -103,7 +103,11 @@ impl Net {
 
     /// Logits `[batch, classes]` of `[batch, numbers]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.forward_with(x, &mut |_, _| true)
+        let mut pass = self.begin(x);
+        while pass.next < self.arch.layers.len() {
+            pass = self.stride(pass);
+        }
+        pass.flow.flat()
     }
 
     /// [`Net::forward`], showing `see` what comes out of every layer, by the layer's index. The
@@ -250,6 +254,28 @@ mod tests {
             let carried =
                 if (2..6).contains(&channel) { before[((sample * 4 + channel - 2) * 8 + 2 * row) * 8 + 2 * column] } else { 0.0 };
             assert!((got - body[i] - carried).abs() < 1e-6, "{i}");
+        }
+    }
+
+    /// What several layers at once give against what they give one by one, and their gradients.
+    #[test]
+    fn layers_that_one_operation_joins_give_what_they_give_one_by_one() {
+        let device = Device::flex().autodiff();
+        let mut arch = crate::nn::zoo::named("resnet20:0.25", [1, 8, 8], 3, Activation::parse("fold:0.2").unwrap()).unwrap();
+        arch.input = vec![1, 8, 8];
+        let all = |at_once: bool| {
+            let net = Net::new(&arch, 4, &device).unwrap();
+            let x = input(&device).require_grad();
+            let logits = if at_once { net.forward(x.clone()) } else { net.forward_with(x.clone(), &mut |_, _| true) };
+            let gradients = logits.clone().powi_scalar(2).sum().backward();
+            let first = net.conv(0).weight.val().grad(&gradients).unwrap();
+            let values: [Vec<f32>; 2] = [logits, x.grad(&gradients).unwrap()].map(|t| t.try_into_vec_as().unwrap());
+            let kept = net.norm(1).running_mean.value_sync().try_into_vec_as::<f32>().unwrap();
+            [values.concat(), first.try_into_vec_as().unwrap(), kept]
+        };
+        for (one, other) in all(true).iter().zip(&all(false)) {
+            let scale = other.iter().fold(0f32, |m, x| m.max(x.abs()));
+            assert!(scale > 0.0 && one.iter().zip(other).all(|(a, b)| (a - b).abs() < 1e-4 * scale), "{one:?} {other:?}");
         }
     }
 

@@ -97,6 +97,47 @@ impl Net {
     }
 }
 
+impl Net {
+    /// The pass goes on, by several layers where one operation of the processor is all of them.
+    pub(super) fn stride(&self, pass: Pass) -> Pass {
+        let joined = self.arch.joined(pass.next).filter(|joined| self.learnt(joined.activation).is_none());
+        let (Some(joined), Flow::Maps(x)) = (joined, &pass.flow) else { return self.advance(pass) };
+        let other = match joined.with.map(|with| pass.kept.get(&with)) {
+            None => None,
+            Some(Some(Flow::Maps(other))) => Some(other),
+            Some(_) => return self.advance(pass),
+        };
+        let activation = Some(self.arch.activation_behind(joined.activation));
+        match native::norm(self.norm(pass.next), x, native::Behind { other, activation }) {
+            Some(y) => self.behind(joined.activation, Flow::Maps(y), pass.kept),
+            None => self.advance(pass),
+        }
+    }
+}
+
+/// A batch norm, the sum of a residual block if there is one, and an activation, one right behind
+/// the other.
+struct Joined {
+    /// The layer whose output is added.
+    with: Option<usize>,
+    /// The index of the activation.
+    activation: usize,
+}
+
+impl Arch {
+    /// What begins with the batch norm `at`, if nothing later comes back to what lies within.
+    fn joined(&self, at: usize) -> Option<Joined> {
+        let Layer::BatchNorm { .. } = self.layers.get(at)? else { return None };
+        let with = match self.layers.get(at + 1)? {
+            Layer::Add { with } if *with < at => Some(*with),
+            _ => None,
+        };
+        let activation = at + 1 + usize::from(with.is_some());
+        let Layer::Activation { .. } = self.layers.get(activation)? else { return None };
+        (at..activation).all(|inner| self.last_return_to(inner).is_none()).then_some(Joined { with, activation })
+    }
+}
+
 /// A convolution of maps: in our own way on the processor, if it has one group.
 fn convolved(layer: &Layer, conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let bias = conv.bias.as_ref().map(Param::val);
@@ -109,7 +150,7 @@ fn convolved(layer: &Layer, conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
 
 /// Batch norm: in our own way on the processor.
 fn normalised<const D: usize>(norm: &BatchNorm, x: Tensor<D>) -> Tensor<D> {
-    native::norm(norm, &x).unwrap_or_else(|| norm.forward(x))
+    native::norm(norm, &x, native::Behind::default()).unwrap_or_else(|| norm.forward(x))
 }
 
 /// A pooling of maps.

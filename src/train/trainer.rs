@@ -7,7 +7,7 @@ use super::rate::RateSchedule;
 use crate::data::Samples;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::nn::{Layer, Net, bridge};
+use crate::nn::{Keeping, Layer, Net, bridge};
 use crate::progress::Watch;
 use burn::module::{Module, Param};
 use burn::nn::loss::CrossEntropyLoss;
@@ -197,6 +197,8 @@ pub struct Trainer {
     gpu: Option<Gpu>,
     /// What a private training draws from.
     chance: Option<Chance>,
+    /// The memory that one step leaves to the next is freed with the trainer.
+    _memory: Keeping,
 }
 
 /// What answers are divided by before they are compared with a teacher's: it lets the order of the
@@ -212,7 +214,7 @@ impl Trainer {
             net.norms_mut().for_each(|n| n.training = Param::from_bool(false));
         }
         let (optimiser, progress) = (settings.optimiser.build(), Progress::default());
-        Self { net, optimiser, settings, progress, teacher: None, device, gpu: None, chance: None }
+        Self { net, optimiser, settings, progress, teacher: None, device, gpu: None, chance: None, _memory: Keeping }
     }
 
     /// With the engine on the same device, if that is a GPU: private training then uses its

@@ -44,16 +44,20 @@ impl Lanes {
     }
 }
 
-/// `e^x`; beyond where it fits a float, the nearest that does.
+/// `e^x`; zero below -80, and the largest that fits above 88. Products of still smaller numbers
+/// would be subnormal, and with these a processor computes many times as slowly: training with GELU
+/// took twice as long.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
-    let x = x.clamp(-87.0, 88.0);
+    let least = -80.0;
+    let (small, x) = (x < least, x.clamp(least, 88.0));
     let t = x * std::f32::consts::LOG2_E + ROUND;
     let n = t - ROUND;
     let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
     let p = ((((1.987_569_1e-4 * r + 1.398_2e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r + 1.666_666_6e-1) * r + 0.5;
     let scale = f32::from_bits((t.to_bits() << 23).wrapping_add(127 << 23));
-    (p * r * r + r + 1.0) * scale
+    let found = (p * r * r + r + 1.0) * scale;
+    if small { 0.0 } else { found }
 }
 
 /// `sin(x + quarters pi / 2)`.
@@ -184,7 +188,7 @@ mod tests {
             );
             assert!(near(one(Real::sigmoid), Real::sigmoid(wide), 1.0), "{x}");
         }
-        assert!(exp(-1000.0) < 1e-37 && exp(1000.0) > 1e38);
+        assert!(exp(-79.9) > 1e-35 && exp(-80.1) == 0.0 && exp(-1000.0) == 0.0 && exp(1000.0) > 1e38);
         assert!(Lanes::all(f32::NAN).relu().0[0].is_nan() && exp(f32::NAN).is_nan() && sine(f32::NAN, 0).is_nan());
     }
 }

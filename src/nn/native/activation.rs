@@ -1,6 +1,7 @@
 //! An activation function by one pass over the numbers, and its gradient by another.
 
-use super::{Host, filled, in_order, is_host, numbers, record, tensor};
+use super::spare::{Held, room};
+use super::{Host, in_order, is_host, numbers, record, tensor};
 use crate::nn::{Activation, WIDTH};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
@@ -10,8 +11,8 @@ use std::sync::Arc;
 /// Numbers that a thread takes at once.
 const CHUNK: usize = 1 << 14;
 
-/// Values in place of at most [`CHUNK`] arguments, and derivatives.
-fn run(of: &Activation, parameters: &[f32], z: &mut [f32], slopes: &mut [f32]) {
+/// Values in place of arguments, and derivatives.
+pub(super) fn run(of: &Activation, parameters: &[f32], z: &mut [f32], slopes: &mut [f32]) {
     let whole = z.len() / WIDTH * WIDTH;
     of.run(parameters, &mut z[..whole], &mut slopes[..whole]);
     let rest = z.len() - whole;
@@ -24,9 +25,23 @@ fn run(of: &Activation, parameters: &[f32], z: &mut [f32], slopes: &mut [f32]) {
     }
 }
 
-/// The numbers of a tensor, copied by all threads.
-fn copied(x: &Host) -> Vec<f32> {
-    numbers(&in_order(x)).par_iter().with_min_len(CHUNK).copied().collect()
+/// Values of a function at all numbers of a tensor, and its derivatives if they are wanted.
+fn values(of: &Activation, x: &Host, wanted: bool) -> (Vec<f32>, Vec<f32>) {
+    let (x, parameters) = (in_order(x), of.numbers());
+    let x = numbers(&x);
+    let (mut z, mut slopes) = (room(x.len()), room(if wanted { x.len() } else { 0 }));
+    let value = |(z, x): (&mut [f32], &[f32]), slopes: &mut [f32]| {
+        z.copy_from_slice(x);
+        run(of, &parameters, z, slopes);
+    };
+    let pieces = z.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
+    if wanted {
+        pieces.zip(slopes.par_chunks_mut(CHUNK)).for_each(|(piece, slopes)| value(piece, slopes));
+    } else {
+        // Derivatives that nobody asks for stay in the cache.
+        pieces.for_each_init(|| vec![0.0; CHUNK], |slopes, piece| value(piece, slopes));
+    }
+    (z, slopes)
 }
 
 /// An activation function of every number of a tensor; nothing for a tensor that is not the
@@ -35,20 +50,19 @@ pub fn activation<const D: usize>(of: &Activation, x: &Tensor<D>) -> Option<Tens
     if !is_host(&x.device()) {
         return None;
     }
-    let (shape, x, parameters) = (x.dims(), x.clone(), of.numbers());
+    let (shape, x) = (x.dims(), x.clone());
     if !x.device().is_autodiff() {
-        let mut z = copied(&x.try_into_primitive::<Flex>().ok()?);
-        // Derivatives that nobody asks for stay in the cache.
-        z.par_chunks_mut(CHUNK).for_each_init(|| vec![0.0; CHUNK], |slopes, z| run(of, &parameters, z, &mut slopes[..]));
+        let (z, _) = values(of, &x.try_into_primitive::<Flex>().ok()?, false);
         return Some(Tensor::from_primitive::<Flex>(tensor(z, shape)));
     }
     let (x, node) = x.try_into_primitive::<Autodiff<Flex>>().ok()?.into_parts();
-    let mut z = copied(&x);
-    let mut slopes = filled(z.len(), 0.0);
-    z.par_chunks_mut(CHUNK).zip(slopes.par_chunks_mut(CHUNK)).for_each(|(z, slopes)| run(of, &parameters, z, slopes));
+    let (z, slopes) = values(of, &x, true);
+    let slopes = Held::new(tensor(slopes, shape));
     let rule = move |gradient: &Host, _: [bool; 1]| {
-        let product = numbers(gradient).par_iter().zip(&slopes).with_min_len(CHUNK).map(|(g, s)| g * s);
-        [Some(tensor(product.collect(), shape))]
+        let mut by_x = room(slopes.len());
+        let pieces = by_x.par_chunks_mut(CHUNK).zip(numbers(gradient).par_chunks(CHUNK)).zip(slopes.par_chunks(CHUNK));
+        pieces.for_each(|((by_x, g), slopes)| by_x.iter_mut().zip(g.iter().zip(slopes)).for_each(|(b, (g, s))| *b = g * s));
+        [Some(tensor(by_x, shape))]
     };
     Some(Tensor::from_primitive::<Autodiff<Flex>>(record([node], tensor(z, shape), Arc::new(rule))))
 }

@@ -3,7 +3,8 @@
 
 use super::bordered::{Bordered, Filters};
 use super::shifted::FILTERS;
-use super::{Form, Host, filled, in_order, is_host, numbers, record, tensor};
+use super::spare::{Held, room};
+use super::{Form, Host, in_order, is_host, numbers, record, tensor};
 use crate::nn::Window;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
@@ -45,7 +46,7 @@ fn of_rows<'a>(planes: &'a [f32], form: &Form, rows: &Range<usize>) -> MatRef<'a
 /// `together` each.
 fn of_samples(form: &Form, n: usize, together: usize, work: impl Fn(&mut Vec<f32>, usize, usize, &mut [f32]) + Sync) -> Vec<f32> {
     let (filters, plane) = (form.output[0], form.sizes().1);
-    let mut output = filled(n * filters * plane, 0.0);
+    let mut output = room(n * filters * plane);
     let share = filters.div_ceil(rayon::current_num_threads().div_ceil(n.max(1))).next_multiple_of(together);
     let parts = output.par_chunks_exact_mut(filters * plane).enumerate().flat_map(|(at, output)| {
         output.par_chunks_mut(share * plane).enumerate().map(move |(part, output)| (at, part * share, output))
@@ -125,10 +126,11 @@ fn backward(form: &Form, images: &[f32], weights: &[f32], gradients: &[f32], wan
             let filters = Filters::new(&weights, filters * form.window.size.area(), None);
             return directly(&turned, gradients, &filters);
         }
-        let mut found = filled(images.len(), 0.0);
+        let mut found = room(images.len());
         let turned = MatRef::from_row_major_slice(weights, filters, taps).transpose();
         let samples = found.par_chunks_exact_mut(image).zip(gradients.par_chunks_exact(filters * plane));
         samples.for_each_init(Vec::new, |scratch: &mut Vec<f32>, (found, gradient)| {
+            found.fill(0.0);
             for rows in form.blocks() {
                 let places = rows.len() * form.output[2];
                 scratch.resize(scratch.len().max(taps * places), 0.0);
@@ -172,8 +174,9 @@ pub fn convolution(x: &Tensor<4>, weight: &Tensor<4>, bias: Option<&Tensor<1>>, 
     let (x, weight, bias) = (in_order(&x), in_order(&weight), in_order(&bias));
     let output = forward(&form, numbers(&x), numbers(&weight), has_bias.then(|| numbers(&bias)));
     let weight_shape = [filters, channels, window.size.rows, window.size.columns];
+    let x = Held::new(x);
     let rule = move |gradient: &Host, wanted: [bool; 3]| {
-        let [by_x, by_weight, by_bias] = backward(&form, numbers(&x), numbers(&weight), numbers(gradient), wanted);
+        let [by_x, by_weight, by_bias] = backward(&form, &x, numbers(&weight), numbers(gradient), wanted);
         [
             by_x.map(|g| tensor(g, [n, channels, height, width])),
             by_weight.map(|g| tensor(g, weight_shape)),

@@ -5,8 +5,8 @@
 //! operation of its formula. Here a convolution is read from a copy of the image with a border, or
 //! is products of matrices whose second factor is made piece by piece in the cache. An activation
 //! is one pass forward and one backward. Batch norm takes channel after channel, each of which
-//! stays in the cache for all of its passes. docs/activations.md has the times of both. On a GPU
-//! burn's own kernels run.
+//! stays in the cache for all of its passes, those of the sum and the activation behind it
+//! included. docs/activations.md has the times. On a GPU burn's own kernels run.
 
 mod activation;
 mod bordered;
@@ -15,13 +15,15 @@ mod norm;
 mod patches;
 mod pooling;
 mod shifted;
+mod spare;
 
 pub(super) use activation::activation;
 pub(crate) use bordered::Bordered;
 pub(super) use convolution::convolution;
-pub(super) use norm::norm;
+pub(super) use norm::{Behind, norm};
 pub(crate) use patches::Form;
 pub(super) use pooling::largest;
+pub(crate) use spare::Keeping;
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -89,6 +91,7 @@ impl<const N: usize> Backward<Flex, N> for Operation {
         let gradient = in_order(&gradients.consume::<Flex>(&ops.node));
         let wanted = ops.parents.each_ref().map(Option::is_some);
         let found = (ops.state.0)(&gradient, wanted);
+        spare::give(gradient);
         for (parent, found) in ops.parents.into_iter().zip(found) {
             if let (Some(parent), Some(found)) = (parent, found) {
                 let id: NodeId = parent.id;

@@ -1,9 +1,11 @@
 //! The largest number under a window, and where it was, row by row.
 
-use super::{Host, filled, in_order, is_host, numbers, record, tensor};
+use super::spare::{Held, room};
+use super::{Host, in_order, is_host, numbers, record, tensor};
 use crate::nn::Window;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
+use bytemuck::{cast_slice, cast_slice_mut};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -103,11 +105,13 @@ pub fn largest(x: &Tensor<4>, window: Window) -> Option<Tensor<4>> {
     let apply = |x: &Host| {
         let x = in_order(x);
         let count = n * channels * given;
-        let (mut best, mut places) = (filled(count, f32::NEG_INFINITY), filled(count, NOWHERE));
-        let rows = best.par_chunks_exact_mut(given).zip(places.par_chunks_exact_mut(given));
-        rows.zip(numbers(&x).par_chunks_exact(height * width))
-            .with_min_len(16)
-            .for_each(|((best, places), x)| planes.largest(x, best, places));
+        let (mut best, mut places) = (room(count), room(count));
+        let rows = best.par_chunks_exact_mut(given).zip(cast_slice_mut::<f32, u32>(&mut places).par_chunks_exact_mut(given));
+        rows.zip(numbers(&x).par_chunks_exact(height * width)).with_min_len(16).for_each(|((best, places), x)| {
+            best.fill(f32::NEG_INFINITY);
+            places.fill(NOWHERE);
+            planes.largest(x, best, places);
+        });
         (tensor(best, shape), places)
     };
     if !x.device().is_autodiff() {
@@ -116,10 +120,12 @@ pub fn largest(x: &Tensor<4>, window: Window) -> Option<Tensor<4>> {
     }
     let (x, node) = x.clone().try_into_primitive::<Autodiff<Flex>>().ok()?.into_parts();
     let (output, places) = apply(&x);
+    let places = Held::new(tensor(places, [n * channels * given]));
     let rule = move |gradient: &Host, _: [bool; 1]| {
-        let mut by_x = filled(n * channels * height * width, 0.0);
-        let read = numbers(gradient).par_chunks_exact(given).zip(places.par_chunks_exact(given));
+        let mut by_x = room(n * channels * height * width);
+        let read = numbers(gradient).par_chunks_exact(given).zip(cast_slice::<f32, u32>(&places).par_chunks_exact(given));
         by_x.par_chunks_exact_mut(height * width).zip(read).with_min_len(16).for_each(|(by_x, (gradient, places))| {
+            by_x.fill(0.0);
             for (g, &place) in gradient.iter().zip(places) {
                 if let Some(to) = by_x.get_mut(place as usize) {
                     *to += g;
