@@ -105,7 +105,7 @@ impl Net {
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let mut pass = self.begin(x);
         while pass.next < self.arch.layers.len() {
-            pass = self.stride(pass);
+            pass = self.advance_joined(pass);
         }
         pass.flow.flat()
     }

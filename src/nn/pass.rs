@@ -98,8 +98,9 @@ impl Net {
 }
 
 impl Net {
-    /// The pass goes on, by several layers where one operation of the processor is all of them.
-    pub(super) fn stride(&self, pass: Pass) -> Pass {
+    /// [`Net::advance`] by several layers at once, where one operation of the processor does the
+    /// work of all of them.
+    pub(super) fn advance_joined(&self, pass: Pass) -> Pass {
         let joined = self.arch.joined(pass.next).filter(|joined| self.learnt(joined.activation).is_none());
         let (Some(joined), Flow::Maps(x)) = (joined, &pass.flow) else { return self.advance(pass) };
         let other = match joined.with.map(|with| pass.kept.get(&with)) {
