@@ -153,14 +153,15 @@ fn only_the_bridge_reads_tensors_back() {
     let mut all = Vec::new();
     files(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut all);
     assert!(all.len() > 40);
-    // This one takes apart tensors that lie in the processor's memory and that nobody reads again.
-    let memory = |path: &std::path::Path| path.ends_with("nn/native/spare.rs");
-    for path in all.into_iter().filter(|path| !memory(path)) {
+    for path in all {
         let text = std::fs::read_to_string(&path).unwrap();
         let product = text.split("#[cfg(test)]\nmod tests").next().unwrap();
         let reads =
             ["try_into_vec", "into_data()", "to_data()", "into_scalar"].iter().map(|w| product.matches(w).count()).sum::<usize>();
-        assert_eq!(reads, usize::from(path.ends_with("nn/bridge.rs")), "{}", path.display());
+        // `spare.rs` keeps the memory of tensors that lie in the processor's memory and that nobody
+        // reads again: one line, in which three of these words are found.
+        let allowed = if path.ends_with("nn/native/spare.rs") { 3 } else { usize::from(path.ends_with("nn/bridge.rs")) };
+        assert_eq!(reads, allowed, "{}", path.display());
         let internals = ["burn_cubecl", "burn_fusion", "burn_ir", "cubecl::"].iter().any(|w| product.contains(w));
         assert_eq!(internals, path.ends_with("nn/bridge.rs"), "{} names burn's internals", path.display());
     }

@@ -45,7 +45,8 @@ pub struct Train {
     /// mean 0 and variance 1
     #[arg(long, value_name = "COLUMN", conflicts_with_all = ["data_dir", "resume", "from"])]
     label: Option<String>,
-    /// Folder with the complete data set: IDX files (.gz too), or CIFAR-10's .bin files
+    /// Folder with the complete data set: IDX files (.gz too), or CIFAR-10's .bin files; or a folder
+    /// that holds such a one of the data set's name
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Means that images are normalised by, of pixels over 255: one, or one per channel [default:

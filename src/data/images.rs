@@ -61,6 +61,7 @@ impl ImageSet {
 
 /// Reads a data set from a folder: the four IDX files of MNIST or Fashion-MNIST, plain or `.gz`, or
 /// CIFAR-10's `data_batch_1.bin` to `data_batch_5.bin` (those that are there) and `test_batch.bin`.
+/// A folder with complete data sets, each in a folder of its name, will do as well.
 ///
 /// # Errors
 /// [`Error::File`] naming the file that is missing, truncated or damaged.
@@ -68,6 +69,8 @@ pub fn read_folder(folder: &Path, set: ImageSet) -> Result<DataSet> {
     if !folder.is_dir() {
         return Err(Error::file(folder, "there is no such folder"));
     }
+    let named = folder.join(set.name());
+    let folder = if named.is_dir() { &named } else { folder };
     if set == ImageSet::Cifar10 {
         let batches: Vec<PathBuf> = (1..=5).map(|i| folder.join(format!("data_batch_{i}.bin"))).filter(|p| p.is_file()).collect();
         if batches.is_empty() {
@@ -241,6 +244,14 @@ mod tests {
         std::fs::write(dir.path().join("test_batch.bin"), &record).unwrap();
         let set = read_folder(dir.path(), ImageSet::Cifar10).unwrap();
         assert_eq!((set.train.len(), set.test.len(), set.train.shape), (3, 1, vec![3, 32, 32]));
+        let sets = tempfile::tempdir().unwrap();
+        std::fs::create_dir(sets.path().join("cifar-10")).unwrap();
+        for name in ["data_batch_1.bin", "test_batch.bin"] {
+            std::fs::copy(dir.path().join(name), sets.path().join("cifar-10").join(name)).unwrap();
+        }
+        assert_eq!(read_folder(sets.path(), ImageSet::Cifar10).unwrap().train.len(), 3);
+        let e = read_folder(sets.path(), ImageSet::Mnist).unwrap_err();
+        assert!(e.to_string().contains("holds neither train-images-idx3-ubyte"), "{e}");
         record[0] = 10;
         std::fs::write(dir.path().join("test_batch.bin"), &record).unwrap();
         assert!(read_folder(dir.path(), ImageSet::Cifar10).unwrap_err().to_string().contains("label 10"));

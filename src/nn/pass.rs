@@ -95,9 +95,7 @@ impl Net {
             (_, flow) => flow,
         }
     }
-}
 
-impl Net {
     /// [`Net::advance`] by several layers at once, where one operation of the processor does the
     /// work of all of them.
     pub(super) fn advance_joined(&self, pass: Pass) -> Pass {
