@@ -20,8 +20,8 @@ mod weights;
 mod window;
 pub mod zoo;
 
+pub(crate) use activation::fast_exp;
 pub use activation::{ALIASES, Activation, Entry, Parameter, Symbol, TABLE as ACTIVATIONS};
-pub(crate) use activation::{WIDTH, fast_exp};
 pub use arch::{Arch, Layer, Shape};
 pub use clouds::{ActivationClouds, spread, spreads};
 pub use counts::{Count, counts_of};

@@ -1,14 +1,14 @@
 //! Activation functions: what they are ([`TABLE`], one entry each), how they are named, and how
 //! they are computed.
 
-mod lanes;
 mod real;
+mod single;
 mod symbol;
 mod table;
 
-use lanes::Lanes;
-pub(crate) use lanes::{WIDTH, exp as fast_exp};
 pub use real::{Dual, Real};
+use single::Single;
+pub(crate) use single::exp as fast_exp;
 pub use symbol::Symbol;
 use table::MOST;
 pub use table::{Entry, Parameter, TABLE};
@@ -156,8 +156,7 @@ impl Activation {
         self.numbers.iter().map(|&x| x as f32).collect()
     }
 
-    /// Values in place of arguments, and derivatives. Both slices have the same length, a multiple
-    /// of [`WIDTH`].
+    /// Values in place of arguments, and derivatives. Both slices have the same length.
     pub(crate) fn run(&self, numbers: &[f32], z: &mut [f32], slopes: &mut [f32]) {
         (self.of().run)(numbers, z, slopes);
     }
@@ -310,7 +309,7 @@ mod tests {
         }
     }
 
-    /// Sixteen at a time, by the argument and by every parameter, against numbers one by one; and
+    /// Whole slices, by the argument and by every parameter, against numbers one by one; and
     /// learnt parameters' gradients against burn's.
     #[test]
     fn every_way_of_computing_agrees() {

@@ -3,7 +3,7 @@
 
 use std::ops::{Add, Mul, Neg, Sub};
 
-/// What the expressions of the table are made of. Numbers, [`super::Lanes`], [`Dual`] numbers and
+/// What the expressions of the table are made of. Numbers, [`super::Single`], [`Dual`] numbers and
 /// burn's tensors all have these by the same names.
 pub trait Real:
     Copy
@@ -228,4 +228,4 @@ macro_rules! with_constants {
         }
     )*};
 }
-with_constants!(super::Lanes);
+with_constants!(super::Single);

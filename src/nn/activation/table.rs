@@ -1,13 +1,13 @@
 //! The table of activation functions: one entry each.
 //!
 //! An entry holds the function's name, its parameters, its formula for people, and the expression
-//! itself, once. The expression is compiled for numbers, for sixteen of them at a time, for both
-//! with derivatives (by dual numbers, with respect to the argument or to a parameter), and for
+//! itself, once. The expression is compiled for numbers, for slices of them, for both with derivatives (by dual numbers, with respect to the argument or to a parameter), and for
 //! tensors, with parameters fixed or learnt.
 
-use super::lanes::{Lanes, WIDTH};
 use super::real::{Dual, Real};
+use super::single::Single;
 use super::symbol::Symbol;
+use crate::simd::widest;
 use burn::tensor::{Tensor, activation};
 
 /// One parameter of an activation function.
@@ -23,7 +23,7 @@ pub struct Parameter {
     pub trainable: bool,
 }
 
-/// Expressions over a slice of numbers, sixteen at a time: see [`super::Activation::run`].
+/// Expressions over a slice of numbers: see [`super::Activation::run`].
 pub(super) type Run = fn(&[f32], &mut [f32], &mut [f32]);
 
 /// One activation function.
@@ -85,19 +85,12 @@ impl<const D: usize> Sigmoid for Tensor<D> {
 pub(super) const MOST: usize = 4;
 
 #[inline(always)]
-fn splat(p: &[f32]) -> [Lanes; MOST] {
-    let mut out = [Lanes::all(0.0); MOST];
+fn singles(p: &[f32]) -> [Single; MOST] {
+    let mut out = [Single(0.0); MOST];
     for (o, &x) in out.iter_mut().zip(p) {
-        *o = Lanes::all(x);
+        *o = Single(x);
     }
     out
-}
-
-#[inline(always)]
-fn lanes(x: &[f32]) -> Lanes {
-    let mut out = [0.0; WIDTH];
-    out.copy_from_slice(x);
-    Lanes(out)
 }
 
 macro_rules! entry {
@@ -114,23 +107,22 @@ macro_rules! entry {
             variance: { let _none: Option<fn(&[f64]) -> f64> = None; $(let _none: Option<fn(&[f64]) -> f64> = Some($variance);)? _none },
             value: |$p, $x| $value,
             dual: |$p, $x| $value,
-            run: |p, z, slopes| crate::simd::wide(|| {
-                let $p = &splat(p);
-                for (z, slopes) in z.chunks_exact_mut(WIDTH).zip(slopes.chunks_exact_mut(WIDTH)) {
-                    let $x = Dual { value: lanes(z), slope: Lanes::all(1.0) };
-                    let y: Dual<Lanes> = $value;
-                    z.copy_from_slice(&y.value.0);
-                    slopes.copy_from_slice(&y.slope.0);
+            run: |p, z, slopes| widest(#[inline(always)] || {
+                let $p = &singles(p);
+                for (z, slope) in z.iter_mut().zip(slopes) {
+                    let $x = Dual { value: Single(*z), slope: Single(1.0) };
+                    let y: Dual<Single> = $value;
+                    (*z, *slope) = (y.value.0, y.slope.0);
                 }
             }),
-            by_parameter: |p, n, z, slopes| crate::simd::wide(|| {
-                let mut p = splat(p).map(|value| Dual { value, slope: Lanes::all(0.0) });
-                p[n].slope = Lanes::all(1.0);
+            by_parameter: |p, n, z, slopes| widest(#[inline(always)] || {
+                let mut p = singles(p).map(|value| Dual { value, slope: Single(0.0) });
+                p[n].slope = Single(1.0);
                 let $p = &p;
-                for (z, slopes) in z.chunks_exact(WIDTH).zip(slopes.chunks_exact_mut(WIDTH)) {
-                    let $x = Dual { value: lanes(z), slope: Lanes::all(0.0) };
-                    let y: Dual<Lanes> = $value;
-                    slopes.copy_from_slice(&y.slope.0);
+                for (z, slope) in z.iter().zip(slopes) {
+                    let $x = Dual { value: Single(*z), slope: Single(0.0) };
+                    let y: Dual<Single> = $value;
+                    *slope = y.slope.0;
                 }
             }),
             flat: |$p, $x| $value,

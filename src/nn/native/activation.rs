@@ -2,7 +2,7 @@
 
 use super::spare::{Held, room};
 use super::{Host, in_order, is_host, numbers, record, tensor};
-use crate::nn::{Activation, WIDTH};
+use crate::nn::Activation;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -11,20 +11,6 @@ use std::sync::Arc;
 /// Numbers that a thread takes at once.
 const CHUNK: usize = 1 << 14;
 
-/// Values in place of arguments, and derivatives.
-pub(super) fn run(of: &Activation, parameters: &[f32], z: &mut [f32], slopes: &mut [f32]) {
-    let whole = z.len() / WIDTH * WIDTH;
-    of.run(parameters, &mut z[..whole], &mut slopes[..whole]);
-    let rest = z.len() - whole;
-    if rest > 0 {
-        let (mut last, mut last_slopes) = ([0.0; WIDTH], [0.0; WIDTH]);
-        last[..rest].copy_from_slice(&z[whole..]);
-        of.run(parameters, &mut last, &mut last_slopes);
-        z[whole..].copy_from_slice(&last[..rest]);
-        slopes[whole..whole + rest].copy_from_slice(&last_slopes[..rest]);
-    }
-}
-
 /// Values of a function at all numbers of a tensor, and its derivatives if they are wanted.
 fn values(of: &Activation, x: &Host, wanted: bool) -> (Vec<f32>, Vec<f32>) {
     let (x, parameters) = (in_order(x), of.numbers());
@@ -32,7 +18,7 @@ fn values(of: &Activation, x: &Host, wanted: bool) -> (Vec<f32>, Vec<f32>) {
     let (mut z, mut slopes) = (room(x.len()), room(if wanted { x.len() } else { 0 }));
     let value = |(z, x): (&mut [f32], &[f32]), slopes: &mut [f32]| {
         z.copy_from_slice(x);
-        run(of, &parameters, z, slopes);
+        of.run(&parameters, z, slopes);
     };
     let pieces = z.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
     if wanted {

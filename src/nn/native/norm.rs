@@ -1,10 +1,9 @@
 //! Batch norm by three passes over a channel that stays in the cache, and its gradient by two. What
 //! a residual block adds, and the activation function behind, belong to the same passes.
 
-use super::activation::run;
 use super::spare::{Held, room};
 use super::{Host, in_order, is_host, numbers, record, tensor};
-use crate::nn::{Activation, WIDTH};
+use crate::nn::Activation;
 use burn::backend::{Autodiff, Flex};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
@@ -121,7 +120,7 @@ impl Block {
                 affine(&x[piece.clone()], other.map(|o| &o[piece]), y, constants);
                 if let Some((activation, parameters)) = &self.activation {
                     let slopes = &mut slopes[..y.len()];
-                    run(activation, parameters, y, slopes);
+                    activation.run(parameters, y, slopes);
                 }
             }
         }
@@ -151,7 +150,7 @@ impl Block {
                     // The norm's output was not kept: making it again is faster than reading it.
                     let (z, slopes) = (&mut z[..x.len()], &mut slopes[..x.len()]);
                     affine(x, other.map(|o| &o[piece]), z, constants);
-                    run(activation, parameters, z, slopes);
+                    activation.run(parameters, z, slopes);
                     behind.iter_mut().zip(g.iter().zip(slopes.iter())).for_each(|(b, (g, s))| *b = g * s);
                     g = behind;
                 }
@@ -204,7 +203,7 @@ fn affine(x: &[f32], other: Option<&[f32]>, output: &mut [f32], [mean, scale, sh
 pub fn norm<const D: usize>(norm: &BatchNorm, x: &Tensor<D>, behind: Behind<D>) -> Option<Tensor<D>> {
     let shape = x.dims();
     let planes = Planes { channels: shape[1], places: shape[2..].iter().product() };
-    if !is_host(&x.device()) || shape.contains(&0) || (behind.activation.is_some() && planes.places < WIDTH) {
+    if !is_host(&x.device()) || shape.contains(&0) || (behind.activation.is_some() && planes.places < LANES) {
         return None;
     }
     let activation = behind.activation.map(|a| (a.clone(), a.numbers()));

@@ -170,9 +170,18 @@ impl Looks {
         parallel: bool,
     ) -> Self {
         if !parallel {
-            return wide(|| Self::of_edges(f, near, adjacency, ranks, want_open));
+            return wide(
+                #[inline(always)]
+                || Self::of_edges(f, near, adjacency, ranks, want_open),
+            );
         }
-        let parts = in_parts(f, adjacency, ranks, |adjacency, part| Self::of_edges(f, near, adjacency, part, want_open));
+        let parts = in_parts(
+            f,
+            adjacency,
+            ranks,
+            #[inline(always)]
+            |adjacency, part| Self::of_edges(f, near, adjacency, part, want_open),
+        );
         let mut all = Looks::default();
         for part in parts {
             all.critical.extend(part.critical);
@@ -206,7 +215,10 @@ pub(super) fn in_parts<T: Send>(
             .map(|p| {
                 let mut mine = before.clone();
                 (cut(first)..cut(p)).for_each(|rank| mine.insert(f.ends(rank)));
-                let found = wide(|| work(&mut mine, cut(p)..cut(p + 1)));
+                let found = wide(
+                    #[inline(always)]
+                    || work(&mut mine, cut(p)..cut(p + 1)),
+                );
                 (found, (p + 1 == first + threads).then_some(mine))
             })
             .collect();

@@ -5,11 +5,14 @@
 //! samples and every width is fast. A piece of 256 samples of ten layers of 15 takes 300 KB with
 //! all that the backward pass needs.
 
-use crate::nn::{Activation, WIDTH, fast_exp};
+use crate::nn::{Activation, fast_exp};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Samples per piece, at most.
 pub(super) const PIECE: usize = 256;
+
+/// Sums that a vector unit takes side by side.
+const LANES: usize = 16;
 /// Samples that the innermost loops take at once; pieces are multiples of it.
 const STRIP: usize = 32;
 
@@ -382,8 +385,8 @@ fn pass_with<S: Simd>(simd: S, pass: Pass<'_>) -> Found {
         let input = if l == 0 { &piece.x[..] } else { &scratch.values[l - 1][..layer.input * size] };
         products(simd, errors_here, input, &mut gradient[layer.weights()], size, layer.input);
         for (g, row) in gradient[layer.biases()].iter_mut().zip(errors_here.chunks_exact(size)) {
-            let mut sums = [0.0f32; WIDTH];
-            row.chunks_exact(WIDTH).for_each(|part| sums.iter_mut().zip(part).for_each(|(s, x)| *s += x));
+            let mut sums = [0.0f32; LANES];
+            row.chunks_exact(LANES).for_each(|part| sums.iter_mut().zip(part).for_each(|(s, x)| *s += x));
             *g += sums.iter().sum::<f32>();
         }
         if l > 0 {

@@ -12,7 +12,7 @@
 //! the table.
 
 use super::table::{Levels, Measurement};
-use crate::simd::{Work, wide_work};
+use crate::simd::widest;
 use crate::topology::cpu::both_ends::BothEnds;
 use crate::topology::cpu::columns::Critical;
 use crate::topology::cpu::table::Table;
@@ -100,7 +100,11 @@ pub(super) fn look_at(levels: &Levels<'_>, hubs: &[[u32; HUBS]], rows: &mut Rows
         let mut found = Vec::new();
         let none = || vec![0u64; shared.words];
         let scratch = Scratch { of_a: none(), rest: none(), sure: none(), open: vec![0; shared.words / CHUNK], count: 0 };
-        wide_work(Group { levels, hubs, rows: shared, block: &lists, edges: some, scratch, found: &mut found });
+        let mut group = Group { levels, hubs, rows: shared, block: &lists, edges: some, scratch, found: &mut found };
+        widest(
+            #[inline(always)]
+            || group.look(),
+        );
         found
     };
     let mut critical: Vec<Critical> = block.par_chunks(AT_ONCE).flat_map_iter(part).collect();
@@ -134,11 +138,10 @@ struct Scratch {
     count: usize,
 }
 
-impl Work for Group<'_, '_> {
-    type Output = ();
-
+impl Group<'_, '_> {
+    /// Looks at all its edges.
     #[inline(always)]
-    fn run(mut self) {
+    fn look(&mut self) {
         let mut last = usize::MAX;
         for &name in self.edges {
             let (a, b) = name.ends();

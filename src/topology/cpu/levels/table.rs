@@ -204,7 +204,10 @@ impl Lunes for Levels<'_> {
         if known >> 16 == name {
             return Some(known as u32 & 0xffff);
         }
-        let apex = crate::simd::wide(|| self.nearest_of_lune((x as usize, y as usize)))?;
+        let apex = crate::simd::wide(
+            #[inline(always)]
+            || self.nearest_of_lune((x as usize, y as usize)),
+        )?;
         place.store(name << 16 | u64::from(apex), Relaxed);
         Some(apex)
     }

@@ -8,7 +8,6 @@
 use super::cloud::Cloud;
 use super::long::{MIDDLE, middle};
 use super::tree::{LEAF, Node, key};
-use crate::simd::Work;
 use crate::topology::order::{Key, WideEdge};
 
 /// Points that are tried first, which are those of a box of the tree around the middle of both
@@ -53,11 +52,10 @@ pub(super) struct Found {
     todo: [u32; LEAF],
 }
 
-impl<const D: usize> Work for Leaves<'_, D> {
-    type Output = ();
-
+impl<const D: usize> Leaves<'_, D> {
+    /// Looks for edges that nothing covers.
     #[inline(always)]
-    fn run(self) {
+    pub fn look(self) {
         let Self { cloud, listed, longest, rounding, a, b, found } = self;
         let points = &cloud.tree.points;
         let of = |node: &Node<D>| &points[node.first as usize..node.end as usize];
@@ -85,7 +83,9 @@ impl<const D: usize> Work for Leaves<'_, D> {
         let within = Key(((reach * reach) as f32).to_bits());
         let mut left_to_try = MOST_TRIED / LEAF;
         cloud.tree.any_leaf(
+            #[inline(always)]
             |node| node.least_from(&middle) <= within,
+            #[inline(always)]
             |leaf| {
                 if !(near.first..near.end).contains(&leaf.first) {
                     found.cover_edges(left, right, of(leaf));

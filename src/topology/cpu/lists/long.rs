@@ -11,7 +11,7 @@ use super::links::Looks;
 use super::space::{Space, before};
 use super::tree::{Node, key};
 use crate::error::Result;
-use crate::simd::wide_work;
+use crate::simd::widest;
 use crate::topology::cpu::columns::Critical;
 use crate::topology::cpu::lunes::Lunes;
 use crate::topology::order::{Key, WideEdge};
@@ -121,7 +121,11 @@ impl<const D: usize> Search<'_, D> {
         if tree.halves(at).is_none() && tree.halves(bt).is_none() {
             if self.above.is_none_or(|above| least > above) {
                 let Search { cloud, listed, longest, rounding, .. } = *self;
-                wide_work(Leaves { cloud, listed, longest, rounding, a, b, found: s });
+                let leaves = Leaves { cloud, listed, longest, rounding, a, b, found: s };
+                widest(
+                    #[inline(always)]
+                    || leaves.look(),
+                );
             }
             return;
         }

@@ -1,5 +1,4 @@
-//! Sixteen single-precision numbers at a time, for loops that the compiler turns into vector
-//! instructions.
+//! Single-precision numbers, for loops that the compiler turns into vector instructions.
 //!
 //! Nothing here calls the C library, whose functions take one number at a time: exponentials and
 //! sines are short polynomials, good to a few units of the last place for arguments up to about
@@ -8,41 +7,12 @@
 use super::real::{Real, erf_from};
 use std::ops::{Add, Mul, Neg, Sub};
 
-/// Numbers side by side.
-pub const WIDTH: usize = 16;
-
-/// Sixteen numbers.
+/// A number. The standard library's own type cannot be given a sum with an `f64`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Lanes(pub [f32; WIDTH]);
+pub struct Single(pub f32);
 
 /// Added to a number below 2^22, leaves it rounded to a whole one, in the low bits.
 const ROUND: f32 = 12_582_912.0;
-
-impl Lanes {
-    /// The same number everywhere.
-    #[inline(always)]
-    pub fn all(x: f32) -> Self {
-        Self([x; WIDTH])
-    }
-
-    #[inline(always)]
-    fn each(self, f: impl Fn(f32) -> f32) -> Self {
-        let mut out = self.0;
-        for x in &mut out {
-            *x = f(*x);
-        }
-        Self(out)
-    }
-
-    #[inline(always)]
-    fn with(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
-        let mut out = self.0;
-        for (x, y) in out.iter_mut().zip(other.0) {
-            *x = f(*x, y);
-        }
-        Self(out)
-    }
-}
 
 /// `e^x`; zero below -80, and the largest that fits above 88. Products of still smaller numbers
 /// would be subnormal, and with these a processor computes many times as slowly: training with GELU
@@ -77,81 +47,80 @@ fn sine(x: f32, quarters: u32) -> f32 {
 
 macro_rules! arithmetic {
     ($($trait:ident $name:ident $op:tt),*) => {$(
-        impl $trait for Lanes {
+        impl $trait for Single {
             type Output = Self;
             #[inline(always)]
             fn $name(self, other: Self) -> Self {
-                self.with(other, |x, y| x $op y)
+                Self(self.0 $op other.0)
             }
         }
     )*};
 }
 arithmetic!(Add add +, Sub sub -, Mul mul *);
 
-impl Add<f64> for Lanes {
+impl Add<f64> for Single {
     type Output = Self;
     #[inline(always)]
     fn add(self, other: f64) -> Self {
-        self.each(|x| x + other as f32)
+        Self(self.0 + other as f32)
     }
 }
 
-impl Mul<f64> for Lanes {
+impl Mul<f64> for Single {
     type Output = Self;
     #[inline(always)]
     fn mul(self, other: f64) -> Self {
-        self.each(|x| x * other as f32)
+        Self(self.0 * other as f32)
     }
 }
 
-impl Neg for Lanes {
+impl Neg for Single {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
-        self.each(|x| -x)
+        Self(-self.0)
     }
 }
 
-impl Real for Lanes {
+impl Real for Single {
     #[inline(always)]
     fn abs(self) -> Self {
-        self.each(f32::abs)
+        Self(self.0.abs())
     }
     #[inline(always)]
     fn sign(self) -> Self {
-        self.each(|x| f32::from(u8::from(x > 0.0)) - f32::from(u8::from(x < 0.0)))
+        let (above, below) = (self.step().0, (-self).step().0);
+        Self(above - below)
     }
     #[inline(always)]
     fn step(self) -> Self {
-        self.each(|x| if x > 0.0 { 1.0 } else { 0.0 })
+        Self(if self.0 > 0.0 { 1.0 } else { 0.0 })
     }
     #[inline(always)]
     fn relu(self) -> Self {
         // Keeps NaN, so that a run that diverges is seen.
-        self.each(|x| if x < 0.0 { 0.0 } else { x })
+        Self(if self.0 < 0.0 { 0.0 } else { self.0 })
     }
     #[inline(always)]
     fn exp(self) -> Self {
-        self.each(exp)
+        Self(exp(self.0))
     }
     #[inline(always)]
     fn sin(self) -> Self {
-        self.each(|x| sine(x, 0))
+        Self(sine(self.0, 0))
     }
     #[inline(always)]
     fn cos(self) -> Self {
-        self.each(|x| sine(x, 1))
+        Self(sine(self.0, 1))
     }
     #[inline(always)]
     fn tanh(self) -> Self {
-        self.each(|x| {
-            let t = 1.0 - 2.0 / (exp(2.0 * x.abs()) + 1.0);
-            t.copysign(x)
-        })
+        let t = 1.0 - 2.0 / (exp(2.0 * self.0.abs()) + 1.0);
+        Self(t.copysign(self.0))
     }
     #[inline(always)]
     fn sigmoid(self) -> Self {
-        self.each(|x| 1.0 / (1.0 + exp(-x)))
+        Self(1.0 / (1.0 + exp(-self.0)))
     }
     #[inline(always)]
     fn error_function(self) -> Self {
@@ -159,11 +128,11 @@ impl Real for Lanes {
     }
     #[inline(always)]
     fn recip(self) -> Self {
-        self.each(|x| 1.0 / x)
+        Self(1.0 / self.0)
     }
     #[inline(always)]
     fn sqrt(self) -> Self {
-        self.each(f32::sqrt)
+        Self(self.0.sqrt())
     }
 }
 
@@ -181,7 +150,7 @@ mod tests {
             if x.abs() < 80.0 {
                 assert!((f64::from(exp(x)) / wide.exp() - 1.0).abs() < 4e-7, "{x}: {}", exp(x));
             }
-            let one = |f: fn(Lanes) -> Lanes| f(Lanes::all(x)).0[5];
+            let one = |f: fn(Single) -> Single| f(Single(x)).0;
             assert!(
                 near(one(Real::tanh), wide.tanh(), 1.0) && near(one(Real::error_function), Real::error_function(wide), 1.0),
                 "{x}"
@@ -189,6 +158,6 @@ mod tests {
             assert!(near(one(Real::sigmoid), Real::sigmoid(wide), 1.0), "{x}");
         }
         assert!(exp(-79.9) > 1e-35 && exp(-80.1) == 0.0 && exp(-1000.0) == 0.0 && exp(1000.0) > 1e38);
-        assert!(Lanes::all(f32::NAN).relu().0[0].is_nan() && exp(f32::NAN).is_nan() && sine(f32::NAN, 0).is_nan());
+        assert!(Single(f32::NAN).relu().0.is_nan() && exp(f32::NAN).is_nan() && sine(f32::NAN, 0).is_nan());
     }
 }
