@@ -107,7 +107,7 @@ macro_rules! entry {
             variance: { let _none: Option<fn(&[f64]) -> f64> = None; $(let _none: Option<fn(&[f64]) -> f64> = Some($variance);)? _none },
             value: |$p, $x| $value,
             dual: |$p, $x| $value,
-            run: |p, z, slopes| widest(#[inline(always)] || {
+            run: |p, z, slopes| widest!({
                 let $p = &singles(p);
                 for (z, slope) in z.iter_mut().zip(slopes) {
                     let $x = Dual { value: Single(*z), slope: Single(1.0) };
@@ -115,7 +115,7 @@ macro_rules! entry {
                     (*z, *slope) = (y.value.0, y.slope.0);
                 }
             }),
-            by_parameter: |p, n, z, slopes| widest(#[inline(always)] || {
+            by_parameter: |p, n, z, slopes| widest!({
                 let mut p = singles(p).map(|value| Dual { value, slope: Single(0.0) });
                 p[n].slope = Single(1.0);
                 let $p = &p;

@@ -93,18 +93,15 @@ impl<'a> Measured<'a> {
             _ => Arch::new().dispatch(Fill(some, Squares)),
         }
         for ((at, i), row) in (first..).zip(which).zip(rows.chunks_mut(n)) {
-            wide(
-                #[inline(always)]
-                || {
-                    let row = &mut row[..at.min(n)];
-                    if self.metric == Metric::Cosine {
-                        let sums: &mut [f32] = bytemuck::cast_slice_mut(row);
-                        sums.iter_mut().zip(&self.inverses).for_each(|(s, &b)| *s = cosine_key(*s, self.inverses[i], b));
-                    }
-                    // Whatever is beyond the largest finite length, NaN included, is no pair.
-                    row.iter_mut().for_each(|key| *key = Key(*key as u32).entry());
-                },
-            );
+            wide!({
+                let row = &mut row[..at.min(n)];
+                if self.metric == Metric::Cosine {
+                    let sums: &mut [f32] = bytemuck::cast_slice_mut(row);
+                    sums.iter_mut().zip(&self.inverses).for_each(|(s, &b)| *s = cosine_key(*s, self.inverses[i], b));
+                }
+                // Whatever is beyond the largest finite length, NaN included, is no pair.
+                row.iter_mut().for_each(|key| *key = Key(*key as u32).entry());
+            });
         }
     }
 

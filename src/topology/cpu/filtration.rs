@@ -110,14 +110,11 @@ impl Filtration {
         }
         let (n, table) = (self.n, &self.table);
         let mut found: Vec<Edge> = Vec::new();
-        wide(
-            #[inline(always)]
-            || {
-                for i in 0..n {
-                    collect(&table[i * n..i * n + i], i, above, upto, |edge| found.push(edge));
-                }
-            },
-        );
+        wide!({
+            for i in 0..n {
+                collect(&table[i * n..i * n + i], i, above, upto, |edge| found.push(edge));
+            }
+        });
         sort_by_key(&mut found);
         self.keys.reserve_exact(found.len());
         self.edges.reserve_exact(found.len());
@@ -146,17 +143,14 @@ impl Filtration {
         let cut = |p: usize| (n as f64 * (p as f64 / parts as f64).sqrt()).round() as usize;
         let deal = |p: usize| {
             let mut dealt = vec![Vec::new(); ranges];
-            wide(
-                #[inline(always)]
-                || {
-                    for i in cut(p)..cut(p + 1) {
-                        collect(&table[i * n..i * n + i], i, above, upto, |edge| {
-                            let key = edge.key();
-                            dealt[cuts.iter().map(|&c| usize::from(c <= key)).sum::<usize>()].push(edge);
-                        });
-                    }
-                },
-            );
+            wide!({
+                for i in cut(p)..cut(p + 1) {
+                    collect(&table[i * n..i * n + i], i, above, upto, |edge| {
+                        let key = edge.key();
+                        dealt[cuts.iter().map(|&c| usize::from(c <= key)).sum::<usize>()].push(edge);
+                    });
+                }
+            });
             dealt
         };
         let dealt: Vec<Vec<Vec<Edge>>> = (0..parts).into_par_iter().with_max_len(1).map(deal).collect();

@@ -170,10 +170,7 @@ impl Looks {
         parallel: bool,
     ) -> Self {
         if !parallel {
-            return wide(
-                #[inline(always)]
-                || Self::of_edges(f, near, adjacency, ranks, want_open),
-            );
+            return wide!(Self::of_edges(f, near, adjacency, ranks, want_open));
         }
         let parts = in_parts(
             f,
@@ -215,10 +212,7 @@ pub(super) fn in_parts<T: Send>(
             .map(|p| {
                 let mut mine = before.clone();
                 (cut(first)..cut(p)).for_each(|rank| mine.insert(f.ends(rank)));
-                let found = wide(
-                    #[inline(always)]
-                    || work(&mut mine, cut(p)..cut(p + 1)),
-                );
+                let found = wide!(work(&mut mine, cut(p)..cut(p + 1)));
                 (found, (p + 1 == first + threads).then_some(mine))
             })
             .collect();

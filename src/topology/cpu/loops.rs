@@ -120,39 +120,30 @@ impl Loops {
             let (some, later) = rest.split_at(rest.len().min((2 * columns.alive()).clamp(32, 512)));
             rest = later;
             if !parallel || some.len() < 64 {
-                wide(
-                    #[inline(always)]
-                    || {
-                        for triangle in some {
-                            scratch.expand(f, roles, triangle, words);
-                            killed.push(columns.reduce(triangle.rank, &mut scratch.column).is_some());
-                            if columns.all_dead() {
-                                break;
-                            }
-                        }
-                    },
-                );
-                continue;
-            }
-            let mut bits = vec![0u64; some.len() * words];
-            bits.par_chunks_mut(words).zip(some).with_min_len(16).for_each_init(Expansion::default, |s, (column, triangle)| {
-                wide(
-                    #[inline(always)]
-                    || s.expand(f, roles, triangle, words),
-                );
-                column.copy_from_slice(&s.column);
-            });
-            wide(
-                #[inline(always)]
-                || {
-                    for (column, triangle) in bits.chunks_mut(words).zip(some) {
-                        killed.push(columns.reduce(triangle.rank, column).is_some());
+                wide!({
+                    for triangle in some {
+                        scratch.expand(f, roles, triangle, words);
+                        killed.push(columns.reduce(triangle.rank, &mut scratch.column).is_some());
                         if columns.all_dead() {
                             break;
                         }
                     }
-                },
-            );
+                });
+                continue;
+            }
+            let mut bits = vec![0u64; some.len() * words];
+            bits.par_chunks_mut(words).zip(some).with_min_len(16).for_each_init(Expansion::default, |s, (column, triangle)| {
+                wide!(s.expand(f, roles, triangle, words));
+                column.copy_from_slice(&s.column);
+            });
+            wide!({
+                for (column, triangle) in bits.chunks_mut(words).zip(some) {
+                    killed.push(columns.reduce(triangle.rank, column).is_some());
+                    if columns.all_dead() {
+                        break;
+                    }
+                }
+            });
         }
     }
 }

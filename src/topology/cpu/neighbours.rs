@@ -25,12 +25,7 @@ pub(super) fn nearest<T: Table>(table: &T, parallel: bool) -> Near {
 /// Finds the `K` nearest neighbours of all points, nearest first; where there are fewer, the point
 /// itself.
 pub(super) fn nearest_few<const K: usize, T: Table>(table: &T, parallel: bool) -> Vec<[u32; K]> {
-    let one = |i: usize| {
-        wide(
-            #[inline(always)]
-            || nearest_of_row::<K, T>(table.row(i), i as u32),
-        )
-    };
+    let one = |i: usize| wide!(nearest_of_row::<K, T>(table.row(i), i as u32));
     let n = table.len();
     if parallel { (0..n).into_par_iter().with_min_len(16).map(one).collect() } else { (0..n).map(one).collect() }
 }
@@ -61,10 +56,7 @@ fn nearest_of_row<const K: usize, T: Table>(row: &[T::Entry], i: u32) -> [u32; K
 pub(super) fn relative_neighbours<const K: usize, T: Table>(table: &T, near: &[[u32; K]], parallel: bool) -> Vec<Edge> {
     let of_row = |best: &mut Vec<T::Entry>, i: usize| {
         let mut found = Vec::new();
-        wide(
-            #[inline(always)]
-            || of_row(table, near, i, best, &mut found),
-        );
+        wide!(of_row(table, near, i, best, &mut found));
         found
     };
     let mut graph: Vec<Edge> = if parallel {

@@ -6,6 +6,7 @@
 //! with one, and the part of the filtration that nobody looks at is never sorted.
 
 use super::distances::Measured;
+use crate::simd::wide;
 use crate::topology::metric::Metric;
 use crate::topology::order::{Entry, Key, NO_PAIR};
 use crate::topology::source::Source;
@@ -109,10 +110,7 @@ pub(super) fn mirror<T: Copy + Send + Sync>(rows: &mut [T], n: usize, first: usi
 pub(super) fn enclosing_key(table: &[i32], n: usize, parallel: bool) -> i32 {
     let farthest = |(i, row): (usize, &[i32])| {
         let most = |part: &[i32]| part.iter().fold(i32::MIN, |m, &k| m.max(k));
-        crate::simd::wide(
-            #[inline(always)]
-            || most(&row[..i]).max(most(&row[i + 1..])),
-        )
+        wide!(most(&row[..i]).max(most(&row[i + 1..])))
     };
     let least = if parallel {
         table.par_chunks(n).enumerate().map(farthest).min()

@@ -117,10 +117,7 @@ fn cells(
         Ok(found)
     };
     if !parallel {
-        return wide(
-            #[inline(always)]
-            || of_part(adjacency, ranks),
-        );
+        return wide!(of_part(adjacency, ranks));
     }
     let parts: Result<Vec<Vec<Cell>>> = in_parts(f, adjacency, ranks, of_part).into_iter().collect();
     Ok(parts?.into_iter().flatten().collect())
@@ -144,14 +141,11 @@ fn reduce(triangles: &Triangles<'_>, cells: &[Cell], columns: &mut Columns, spar
         let mut bits = vec![0u64; some.len() * words];
         let expand = |(bits, cells): (&mut [u64], &[Cell])| {
             let mut s = take();
-            wide(
-                #[inline(always)]
-                || {
-                    for (column, cell) in bits.chunks_mut(words).zip(cells) {
-                        triangles.expand(cell, column, &mut s);
-                    }
-                },
-            );
+            wide!({
+                for (column, cell) in bits.chunks_mut(words).zip(cells) {
+                    triangles.expand(cell, column, &mut s);
+                }
+            });
             give_back(s);
         };
         if parallel && some.len() > CELLS {
@@ -159,14 +153,11 @@ fn reduce(triangles: &Triangles<'_>, cells: &[Cell], columns: &mut Columns, spar
         } else {
             expand((&mut bits, some));
         }
-        wide(
-            #[inline(always)]
-            || {
-                for (column, cell) in bits.chunks_mut(words).zip(some) {
-                    columns.reduce(cell.rank, column);
-                }
-            },
-        );
+        wide!({
+            for (column, cell) in bits.chunks_mut(words).zip(some) {
+                columns.reduce(cell.rank, column);
+            }
+        });
     }
 }
 

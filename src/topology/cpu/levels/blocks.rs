@@ -81,24 +81,21 @@ fn deal(levels: &Levels<'_>, range: std::ops::RangeInclusive<Level>, of_level: &
     let cut = |p: usize| (n as f64 * (p as f64 / parts as f64).sqrt()).round() as usize;
     let part = |p: usize| {
         let mut dealt = vec![Vec::new(); blocks];
-        wide(
-            #[inline(always)]
-            || {
-                for i in cut(p)..cut(p + 1) {
-                    for (chunk, row) in levels.row(i)[..i].chunks(64).enumerate() {
-                        if !row.iter().fold(false, |any, l| any | (l.wrapping_sub(low) <= width)) {
-                            continue;
-                        }
-                        for (at, l) in row.iter().enumerate() {
-                            let above = l.wrapping_sub(low);
-                            if above <= width {
-                                dealt[of_level[above as usize]].push(EdgeName::new(i, 64 * chunk + at));
-                            }
+        wide!({
+            for i in cut(p)..cut(p + 1) {
+                for (chunk, row) in levels.row(i)[..i].chunks(64).enumerate() {
+                    if !row.iter().fold(false, |any, l| any | (l.wrapping_sub(low) <= width)) {
+                        continue;
+                    }
+                    for (at, l) in row.iter().enumerate() {
+                        let above = l.wrapping_sub(low);
+                        if above <= width {
+                            dealt[of_level[above as usize]].push(EdgeName::new(i, 64 * chunk + at));
                         }
                     }
                 }
-            },
-        );
+            }
+        });
         dealt
     };
     let dealt: Vec<Vec<Vec<EdgeName>>> = (0..parts).into_par_iter().with_max_len(1).map(part).collect();

@@ -101,10 +101,7 @@ pub(super) fn look_at(levels: &Levels<'_>, hubs: &[[u32; HUBS]], rows: &mut Rows
         let none = || vec![0u64; shared.words];
         let scratch = Scratch { of_a: none(), rest: none(), sure: none(), open: vec![0; shared.words / CHUNK], count: 0 };
         let mut group = Group { levels, hubs, rows: shared, block: &lists, edges: some, scratch, found: &mut found };
-        widest(
-            #[inline(always)]
-            || group.look(),
-        );
+        widest!(group.look());
         found
     };
     let mut critical: Vec<Critical> = block.par_chunks(AT_ONCE).flat_map_iter(part).collect();

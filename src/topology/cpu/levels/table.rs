@@ -2,6 +2,7 @@
 
 use super::scale::{Level, NO_PAIR, Scale};
 use crate::error::Result;
+use crate::simd::wide;
 use crate::topology::cloud::DistanceMatrix;
 use crate::topology::cpu::distances::{BAND, Measured};
 use crate::topology::cpu::lunes::Lunes;
@@ -204,10 +205,7 @@ impl Lunes for Levels<'_> {
         if known >> 16 == name {
             return Some(known as u32 & 0xffff);
         }
-        let apex = crate::simd::wide(
-            #[inline(always)]
-            || self.nearest_of_lune((x as usize, y as usize)),
-        )?;
+        let apex = wide!(self.nearest_of_lune((x as usize, y as usize)))?;
         place.store(name << 16 | u64::from(apex), Relaxed);
         Some(apex)
     }

@@ -36,12 +36,7 @@ impl<const D: usize> Cloud<D> {
             .par_chunks_mut(AT_ONCE)
             .enumerate()
             .with_max_len(1)
-            .map(|(part, ends)| {
-                wide(
-                    #[inline(always)]
-                    || lists_of(tree, part * AT_ONCE, ends, limit),
-                )
-            })
+            .map(|(part, ends)| wide!(lists_of(tree, part * AT_ONCE, ends, limit)))
             .collect();
         self.listed = Some(limit);
     }

@@ -122,10 +122,7 @@ impl<const D: usize> Search<'_, D> {
             if self.above.is_none_or(|above| least > above) {
                 let Search { cloud, listed, longest, rounding, .. } = *self;
                 let leaves = Leaves { cloud, listed, longest, rounding, a, b, found: s };
-                widest(
-                    #[inline(always)]
-                    || leaves.look(),
-                );
+                widest!(leaves.look());
             }
             return;
         }
