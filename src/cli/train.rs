@@ -6,7 +6,7 @@ use super::print;
 use super::progress::Progress;
 use clap::Args;
 use lacuna::data::{DataSet, lock_folder};
-use lacuna::nn::{Activation, Compute, Init};
+use lacuna::nn::{Activation, Arch, Compute, Init, Layer, mean_field};
 use lacuna::progress::Watch;
 use lacuna::report::{Lines, Page, Picture};
 use lacuna::train::{
@@ -411,6 +411,9 @@ impl Train {
             data.train.len(),
             data.test.len()
         ));
+        if let Some(line) = growth_note(&run.arch) {
+            progress.note(&line);
+        }
         if run.config.learn_activation {
             progress.note("load_in_pytorch.py does not load learnt activations: this run stays with lacuna");
         }
@@ -458,4 +461,21 @@ impl Train {
         page.save(&run.folder.join("train.html"))?;
         print(&format!("{}: {:.2} % on {tests} test samples after {epochs}\n", run.folder.display(), 100.0 * last))
     }
+}
+
+/// What to say of a residual network in which numbers grow from block to block, if they do.
+fn growth_note(arch: &Arch) -> Option<String> {
+    let blocks = arch.layers.iter().filter(|layer| matches!(layer, Layer::Add { .. })).count();
+    let size = mean_field::residual_size(&arch.activation, blocks);
+    let unscaled = match (arch.activation.name(), arch.activation.parameters()) {
+        ("fold", [a, _]) if *a != 0.0 => format!(", and so does fold:{a},0, the same fold without its scale"),
+        _ => String::new(),
+    };
+    (blocks > 0 && size > 10.0).then(|| {
+        format!(
+            "{} makes numbers grow from one residual block to the next: the last of {blocks} blocks adds numbers of size 1 to \
+             numbers of size {size:.0}, and such networks learn less; relu keeps them small{unscaled}",
+            arch.activation
+        )
+    })
 }
