@@ -147,6 +147,14 @@ const MINUTES: [(Name, f64); 11] = [
     (Name::Folded, 4.0),
 ];
 
+/// How long the full form takes.
+fn full_time(name: Name) -> &'static str {
+    match name {
+        Name::PerExampleGradients => "about 4 minutes",
+        _ => "hours",
+    }
+}
+
 fn in_words(minutes: f64) -> String {
     if minutes == 1.0 { "a minute".into() } else { format!("{minutes} minutes") }
 }
@@ -172,7 +180,8 @@ fn list() -> Result<()> {
     let mut text = String::from("Experiments:\n\n");
     for (name, minutes) in MINUTES {
         let about = name.to_possible_value().and_then(|v| v.get_help().map(ToString::to_string)).unwrap_or_default();
-        let times = format!("--quick: about {} on two cores without a GPU; in full: hours", in_words(minutes));
+        let full = full_time(name);
+        let times = format!("--quick: about {} on two cores without a GPU; in full: {full}", in_words(minutes));
         text += &format!("  {}\n{}{}", name_of(name), wrapped(&about, 6, 96), wrapped(&times, 6, 96));
     }
     print(&(text + "\nlacuna experiment NAME --quick begins one; what is through is kept, and the same command goes on.\n"))
@@ -191,7 +200,7 @@ impl Experiment {
         let minutes = MINUTES.iter().find(|m| m.0 == name).map(|m| m.1);
         let takes = match (self.quick, minutes) {
             (true, Some(minutes)) => format!("about {}", in_words(minutes)),
-            _ => "hours".into(),
+            _ => full_time(name).into(),
         };
         progress.note(&format!("on two cores without a GPU this takes {takes}; it can be stopped, and the same command goes on"));
         let name = name_of(name);

@@ -1,7 +1,7 @@
 //! The weights that training begins with: a function of architecture, scheme and seed alone, not of
 //! the device.
 
-use super::{Arch, Layer};
+use super::{Activation, Arch, Layer};
 use crate::error::{Error, Result};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -44,6 +44,26 @@ impl Init {
             _ => Err(Error::input(format!(
                 "unknown initialisation '{text}': use own, edge, glorot, or a variance times fan-in above 0"
             ))),
+        }
+    }
+
+    /// Variance times fan-in of the weights before such an activation; none for Glorot's, which
+    /// depends on the layer.
+    fn per_input(self, activation: &Activation) -> Option<f64> {
+        match self {
+            Init::Glorot => None,
+            Init::Variance(a) => Some(a),
+            Init::Edge => Some(1.0 / super::activation::normal_mean(|z| activation.derivative(z).powi(2))),
+            Init::Own => Some(activation.weight_variance()),
+        }
+    }
+
+    /// Whether both draw the same weights, to rounding, before such activations: ReLU's own are
+    /// those of its edge of chaos.
+    pub fn draws_like(self, other: Init, activation: &Activation) -> bool {
+        match (self.per_input(activation), other.per_input(activation)) {
+            (Some(a), Some(b)) => (a - b).abs() <= 1e-6 * a.max(b),
+            _ => self == other,
         }
     }
 }
@@ -92,18 +112,35 @@ pub(crate) fn draw(arch: &Arch, seed: u64, init: Init, power: Option<f64>) -> Ve
         };
         let activation = arch.activation_behind(at);
         let per_input = match init {
-            Init::Glorot => 2.0 / (fan_in + fan_out) as f64 * fan_in as f64,
-            Init::Variance(a) => a,
             // The logits go through no activation.
             Init::Own | Init::Edge if last == Some(at) => 1.0,
-            Init::Edge => 1.0 / super::activation::normal_mean(|z| activation.derivative(z).powi(2)),
-            Init::Own => match power {
-                Some(power) if drawn.is_empty() && power > 0.0 && activation.preserves_variance() => 1.0 / power,
-                _ => activation.weight_variance(),
-            },
+            Init::Own if drawn.is_empty() && activation.preserves_variance() => {
+                power.filter(|p| *p > 0.0).map_or(activation.weight_variance(), f64::recip)
+            }
+            _ => init.per_input(activation).unwrap_or(2.0 / (fan_in + fan_out) as f64 * fan_in as f64),
         };
         let end = (3.0 * per_input / fan_in as f64).sqrt() as f32;
         drawn.push((0..count).map(|_| rng.random_range(-end..=end)).collect());
     }
     drawn
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_draws_the_same_weights_is_known() {
+        let same = |name: &str| Init::Own.draws_like(Init::Edge, &Activation::parse(name).unwrap());
+        assert!(same("relu") && same("leaky_relu") && same("fold:0.2,0"));
+        assert!(!same("relu-normalised") && !same("fold:0.2,1") && !same("tanh"));
+        let relu = Activation::parse("relu").unwrap();
+        assert!(Init::Variance(2.0).draws_like(Init::Own, &relu) && !Init::Variance(1.0).draws_like(Init::Own, &relu));
+        assert!(Init::Glorot.draws_like(Init::Glorot, &relu) && !Init::Glorot.draws_like(Init::Own, &relu));
+        // The same weights indeed.
+        let arch = Arch::cnn([1, 8, 8], &[3], 4, 2, relu).unwrap();
+        let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-6 * a.abs());
+        let (own, edge) = (draw(&arch, 1, Init::Own, None), draw(&arch, 1, Init::Edge, None));
+        assert!(own.iter().zip(&edge).all(|(a, b)| near(a, b)));
+    }
 }

@@ -117,7 +117,7 @@ impl Images {
             }
         }
         tasks.extend(if quick { vec![10] } else { vec![5, 10, 20, 30] }.into_iter().map(plain));
-        let names = ["relu", "relu-normalised", "fold:0.2,1", "cabs", "tanh", "gelu", "swish"];
+        let names = ["relu", "relu-normalised", "fold:0.2,1", "cabs", "fold:0.2,0", "tanh", "gelu", "swish"];
         let names = if quick { &names[..4] } else { &names[..] };
         Ok(Self {
             out: out.into(),
@@ -133,9 +133,20 @@ impl Images {
         })
     }
 
-    /// All settings that every activation tries.
-    fn grid(&self) -> impl Iterator<Item = (Init, f64)> {
-        self.inits.iter().flat_map(|&init| self.rates.iter().map(move |&rate| (init, rate)))
+    /// The initialisations that an activation tries: where two draw the same weights, the first.
+    fn inits_of(&self, activation: &Activation) -> Vec<Init> {
+        let mut kept: Vec<Init> = Vec::new();
+        for init in &self.inits {
+            if !kept.iter().any(|k| k.draws_like(*init, activation)) {
+                kept.push(*init);
+            }
+        }
+        kept
+    }
+
+    /// All settings that an activation tries.
+    fn grid(&self, activation: &Activation) -> impl Iterator<Item = (Init, f64)> {
+        self.inits_of(activation).into_iter().flat_map(|init| self.rates.iter().map(move |&rate| (init, rate)))
     }
 
     /// What the screening seeds learn in place of a task.
@@ -146,7 +157,7 @@ impl Images {
     /// The setting of the grid whose screening seeds have the best median of last accuracies, once
     /// all of them have run.
     fn chosen(&self, rows: &[ImageRow], task: &ImageTask, activation: &Activation) -> Option<(Init, f64)> {
-        Some(self.best_of(self.grid(), rows, task, activation)?.0)
+        Some(self.best_of(self.grid(activation), rows, task, activation)?.0)
     }
 
     /// The best of some settings in the same sense, and the runs of its screening seeds.
@@ -273,7 +284,7 @@ pub fn images(options: &Images, compute: &Compute, watch: &mut dyn Watch) -> Res
         let part = data.with_at_most(screened.train, task.test, 1);
         tasks.push(task.clone());
         for activation in &options.activations {
-            for setting in options.grid() {
+            for setting in options.grid(activation) {
                 let cell = options.cell(&screened, activation, setting);
                 for seed in 0..options.screening as u64 {
                     run(&cell, seed, &part, &mut ledger, compute, watch)?;
@@ -406,8 +417,9 @@ mod tests {
         options.activations.truncate(2);
         (options.seeds, options.tasks[2].depth) = (2, 3);
         let rows = images(&options, &Compute::cpu(), &mut Unwatched).unwrap();
-        // Two rates and two initialisations, then two fresh seeds.
-        assert_eq!(rows.len(), 3 * 2 * (4 + 2));
+        // Two rates and two initialisations, which are one for ReLU, then two fresh seeds.
+        assert_eq!(rows.len(), 3 * (2 + 2) + 3 * (4 + 2));
+        assert_eq!(options.inits_of(&options.activations[0]), [Init::Own]);
         let paces = std::fs::read_to_string(dir.path().join("paces.jsonl")).unwrap();
         assert_eq!(paces.lines().count(), 3 * 2);
         assert!(rows.iter().all(|r| r.test.len() == 2 && r.last() > 0.05));
