@@ -466,12 +466,15 @@ impl Train {
 /// What to say of a residual network in which numbers grow from block to block, if they do.
 fn growth_note(arch: &Arch) -> Option<String> {
     let blocks = arch.layers.iter().filter(|layer| matches!(layer, Layer::Add { .. })).count();
+    if blocks == 0 {
+        return None;
+    }
     let size = mean_field::residual_size(&arch.activation, blocks);
     let unscaled = match (arch.activation.name(), arch.activation.parameters()) {
         ("fold", [a, _]) if *a != 0.0 => format!(", and so does fold:{a},0, the same fold without its scale"),
         _ => String::new(),
     };
-    (blocks > 0 && size > 10.0).then(|| {
+    (size > 10.0).then(|| {
         format!(
             "{} makes numbers grow from one residual block to the next: the last of {blocks} blocks adds numbers of size 1 to \
              numbers of size {size:.0}, and such networks learn less; relu keeps them small{unscaled}",

@@ -58,11 +58,15 @@ impl Init {
         }
     }
 
-    /// Whether both draw the same weights, to rounding, before such activations: ReLU's own are
-    /// those of its edge of chaos.
+    /// Whether both draw the same weights, to rounding, in a network of such activations: ReLU's
+    /// own are those of its edge of chaos. A given variance is like neither, for it holds for the
+    /// layer of the logits too.
     pub fn draws_like(self, other: Init, activation: &Activation) -> bool {
-        match (self.per_input(activation), other.per_input(activation)) {
-            (Some(a), Some(b)) => (a - b).abs() <= 1e-6 * a.max(b),
+        match (self, other) {
+            (Init::Own, Init::Edge) | (Init::Edge, Init::Own) => {
+                let (a, b) = (self.per_input(activation), other.per_input(activation));
+                a.zip(b).is_some_and(|(a, b)| (a - b).abs() <= 1e-6 * a.max(b))
+            }
             _ => self == other,
         }
     }
@@ -135,12 +139,14 @@ mod tests {
         assert!(same("relu") && same("leaky_relu") && same("fold:0.2,0"));
         assert!(!same("relu-normalised") && !same("fold:0.2,1") && !same("tanh"));
         let relu = Activation::parse("relu").unwrap();
-        assert!(Init::Variance(2.0).draws_like(Init::Own, &relu) && !Init::Variance(1.0).draws_like(Init::Own, &relu));
+        assert!(!Init::Variance(2.0).draws_like(Init::Own, &relu) && !Init::Variance(1.0).draws_like(Init::Own, &relu));
+        assert!(Init::Variance(2.0).draws_like(Init::Variance(2.0), &relu));
         assert!(Init::Glorot.draws_like(Init::Glorot, &relu) && !Init::Glorot.draws_like(Init::Own, &relu));
         // The same weights indeed.
         let arch = Arch::cnn([1, 8, 8], &[3], 4, 2, relu).unwrap();
         let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-6 * a.abs());
-        let (own, edge) = (draw(&arch, 1, Init::Own, None), draw(&arch, 1, Init::Edge, None));
+        let [own, edge, two] = [Init::Own, Init::Edge, Init::Variance(2.0)].map(|init| draw(&arch, 1, init, None));
         assert!(own.iter().zip(&edge).all(|(a, b)| near(a, b)));
+        assert!(!own.iter().zip(&two).all(|(a, b)| near(a, b)));
     }
 }

@@ -176,15 +176,14 @@ impl MeanField {
 /// that are scaled to variance 1 grow without end, because they enlarge each sum again; what a late
 /// block adds is then lost beside what came before.
 pub fn residual_size(f: &Activation, blocks: usize) -> f64 {
-    let (mut mean, mut variance) = (0.0f64, 0.0f64);
-    for sum in 0..=blocks {
-        // The first is the convolution before all blocks, with its own batch norm.
-        let side = if sum == 0 { 1.0 } else { (variance + 1.0).sqrt() };
-        let first = normal_mean(|z| f.value(side.mul_add(z, mean)));
-        let second = normal_mean(|z| f.value(side.mul_add(z, mean)).powi(2));
-        (mean, variance) = (first, (second - first * first).max(0.0));
+    let (mut mean, mut square) = (0.0f64, 0.0f64);
+    // The first is the convolution before all blocks, with its own batch norm: it adds to nothing.
+    for _ in 0..=blocks {
+        let side = ((square - mean * mean).max(0.0) + 1.0).sqrt();
+        let sum = |z: f64| side.mul_add(z, mean);
+        (mean, square) = (normal_mean(|z| f.value(sum(z))), normal_mean(|z| f.value(sum(z)).powi(2)));
     }
-    mean.hypot(variance.sqrt())
+    square.sqrt()
 }
 
 #[cfg(test)]
@@ -267,8 +266,8 @@ mod tests {
         assert!(MeanField::of(&activation("relu"), 3.0, 0.0).is_err());
     }
 
-    /// Against sums of random numbers: the identity adds one to the variance with every block, and
-    /// the absolute value of a normal number that came through no block has a mean square of 1.
+    /// Two sizes are known: the identity adds one to the variance with every block, and the absolute
+    /// value of a normal number that came through no block has a mean square of 1.
     #[test]
     fn numbers_behind_residual_blocks() {
         assert!((residual_size(&activation("identity"), 8) - 3.0).abs() < 1e-6);
