@@ -130,28 +130,22 @@ pub struct Experiment {
     engine: EngineArgs,
 }
 
-/// Minutes that the quick form takes on two cores without a GPU. The two that compare criteria were
-/// made shorter after they were timed; what is said of them is the part of the processor time that
-/// is left.
-const MINUTES: [(Name, f64); 11] = [
-    (Name::Convergence, 1.5),
-    (Name::BettiDecay, 3.5),
-    (Name::Images, 3.0),
-    (Name::BettiPruning, 3.0),
-    (Name::BettiScan, 6.0),
-    (Name::TopologicalPruner, 10.0),
-    (Name::ImplicitSparsity, 12.0),
-    (Name::PruningComparison, 25.0),
-    (Name::PerExampleGradients, 1.0),
-    (Name::ActiveLearning, 1.0),
-    (Name::Folded, 4.0),
-];
-
-/// How long the full form takes.
-fn full_time(name: Name) -> &'static str {
+/// Minutes that the quick form takes on two cores without a GPU, and how long the full form takes
+/// there. The two that compare criteria were made shorter after they were timed; what is said of
+/// them is the part of the processor time that is left.
+fn times(name: Name) -> (f64, &'static str) {
     match name {
-        Name::PerExampleGradients => "about 4 minutes",
-        _ => "hours",
+        Name::Convergence => (1.5, "hours"),
+        Name::BettiDecay => (3.5, "hours"),
+        Name::Images => (3.0, "hours"),
+        Name::BettiPruning => (3.0, "hours"),
+        Name::BettiScan => (6.0, "hours"),
+        Name::TopologicalPruner => (10.0, "hours"),
+        Name::ImplicitSparsity => (12.0, "hours"),
+        Name::PruningComparison => (25.0, "hours"),
+        Name::PerExampleGradients => (1.0, "about 4 minutes"),
+        Name::ActiveLearning => (1.0, "hours"),
+        Name::Folded => (4.0, "hours"),
     }
 }
 
@@ -178,9 +172,9 @@ fn wrapped(text: &str, indent: usize, width: usize) -> String {
 /// What there is, and how long it takes.
 fn list() -> Result<()> {
     let mut text = String::from("Experiments:\n\n");
-    for (name, minutes) in MINUTES {
+    for &name in Name::value_variants() {
         let about = name.to_possible_value().and_then(|v| v.get_help().map(ToString::to_string)).unwrap_or_default();
-        let full = full_time(name);
+        let (minutes, full) = times(name);
         let times = format!("--quick: about {} on two cores without a GPU; in full: {full}", in_words(minutes));
         text += &format!("  {}\n{}{}", name_of(name), wrapped(&about, 6, 96), wrapped(&times, 6, 96));
     }
@@ -197,11 +191,8 @@ impl Experiment {
         let Some(name) = self.name else { return list() };
         let compute = self.engine.compute(quiet)?;
         let mut progress = Progress::new(quiet);
-        let minutes = MINUTES.iter().find(|m| m.0 == name).map(|m| m.1);
-        let takes = match (self.quick, minutes) {
-            (true, Some(minutes)) => format!("about {}", in_words(minutes)),
-            _ => full_time(name).into(),
-        };
+        let (minutes, full) = times(name);
+        let takes = if self.quick { format!("about {}", in_words(minutes)) } else { full.into() };
         progress.note(&format!("on two cores without a GPU this takes {takes}; it can be stopped, and the same command goes on"));
         let name = name_of(name);
         let folder = format!("{name}{}", if self.quick { "-quick" } else { "" });

@@ -54,7 +54,7 @@ pub(super) fn report(
         _ => "all training images".into(),
     };
     let about = format!(
-        "Adam in batches of {BATCH}, the course of the rate {}. Every activation tried the rates {} and the initialisations {} with {} on {on}; where two initialisations draw the same weights, only the first. The setting with the best median of last test accuracies was kept, and {} trained with it; the first table has these, medians with the least and the largest. Epochs are counted to the median accuracy that {first_name} ends with, along straight lines between epochs. Seconds of an epoch were measured for all activations in turns. The second table has the screening seeds of every initialisation at its best rate. Trained by the {} engine's device on {}.",
+        "Adam in batches of {BATCH}, the course of the rate {}. Every activation tried the rates {} and the initialisations {} with {} on {on}. Where two initialisations draw the same weights, it tried the first of them only. The setting with the best median of last test accuracies was kept, and {} trained with it; the first table has these, medians with the least and the largest. Epochs are counted to the median accuracy that {first_name} ends with, along straight lines between epochs. Seconds of an epoch were measured for all activations in turns. The second table has the screening seeds of every initialisation at its best rate. Trained by the {} engine's device on {}.",
         options.schedule,
         list(options.rates.iter().map(ToString::to_string).collect()),
         list(options.inits.iter().map(ToString::to_string).collect()),
