@@ -23,3 +23,18 @@ impl Watch for Unwatched {
     fn at(&mut self, _what: &str, _done: u64, _total: u64) {}
     fn note(&mut self, _line: &str) {}
 }
+
+/// Stops at the n-th step that it hears of.
+#[cfg(test)]
+pub(crate) struct StopAt(pub usize);
+
+#[cfg(test)]
+impl Watch for StopAt {
+    fn at(&mut self, _: &str, _: u64, _: u64) {
+        self.0 = self.0.saturating_sub(1);
+    }
+    fn note(&mut self, _: &str) {}
+    fn stopped(&self) -> bool {
+        self.0 == 0
+    }
+}

@@ -53,7 +53,7 @@ fn a_resumed_run_is_the_uninterrupted_one() {
     let dir = tempfile::tempdir().unwrap();
     let compute = Compute::cpu();
     let data = load_data("disks", None, 7).unwrap();
-    for private in [None, Some(Private { clip: 0.5, noise: 0.7, delta: 1e-5, seed: Some(3) })] {
+    for private in [None, Some(Private { clip: 0.5, noise: 0.7, delta: 1e-5, seed: Some(3), limit: None })] {
         let name = if private.is_some() { "private" } else { "usual" };
         let c = || {
             let mut c = config(ModelKind::Mlp { depth: 3, width: 16 }, "disks", 3, Optimiser::adam(0.01));
@@ -91,7 +91,7 @@ fn private_runs_learn_and_say_what_they_spend() {
     let data = load_data("fashion-mnist", None, 0).unwrap();
     let learn = |name: &str| {
         let mut c = config(ModelKind::Mlp { depth: 2, width: 24 }, "fashion-mnist", 4, Optimiser::adam(0.003));
-        c.settings.private = Some(Private { clip: 1.0, noise: 0.8, delta: 1e-5, seed: None });
+        c.settings.private = Some(Private { clip: 1.0, noise: 0.8, delta: 1e-5, seed: None, limit: None });
         let run = Run::create(&dir.path().join(name), c, &data).unwrap();
         run.train(None, &data, &Compute::cpu(), &mut Unwatched).unwrap();
         run.metrics().unwrap()

@@ -10,6 +10,7 @@ use serde_json::json;
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  lacuna activations\n  lacuna activations fold:0.2")]
 pub struct Activations {
     /// Only this one, as NAME or NAME:P1,P2
     name: Option<String>,

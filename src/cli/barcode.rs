@@ -27,6 +27,9 @@ enum OutputFormat {
 const LONG: usize = 8000;
 
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lacuna barcode points.npy --dim 2\n  lacuna barcode table.csv --columns x,y,z --plot bars.svg"
+)]
 pub struct BarcodeCommand {
     #[command(flatten)]
     input: InputArgs,

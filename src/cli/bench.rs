@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  lacuna bench --engine gpu --profile")]
 pub struct Bench {
     /// Clouds in the batch
     #[arg(long, default_value_t = 256)]

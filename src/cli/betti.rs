@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  lacuna betti points.npy --scale 0.1..0.9")]
 pub struct Betti {
     #[command(flatten)]
     input: InputArgs,

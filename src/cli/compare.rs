@@ -13,6 +13,7 @@ use lacuna::{Error, Result};
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  lacuna compare runs/a --by effect,barcode,l1,random --ratios 0.3,0.6 --out results/c")]
 pub struct CompareCommand {
     /// Folder of the trained run
     run: PathBuf,

@@ -17,6 +17,7 @@ enum Unit {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  lacuna cost --model vgg16-bn\n  lacuna cost runs/a")]
 pub struct Cost {
     /// A run's folder, or an arch.json
     #[arg(conflicts_with = "model", required_unless_present = "model")]

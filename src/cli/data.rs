@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 /// Point sets whose Betti numbers are known.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  lacuna data list\n  lacuna data make disks --copies 75 --out d.npy")]
 pub struct Data {
     #[command(subcommand)]
     what: What,

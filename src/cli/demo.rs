@@ -11,6 +11,7 @@ use lacuna::experiment::{DemoOptions, demo};
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  lacuna demo\n  lacuna demo --serve")]
 pub struct Demo {
     /// Folder for the page and the runs; what an earlier demo left there is replaced
     #[arg(long, short, default_value = "runs/demo")]

@@ -8,6 +8,7 @@ use lacuna::report::Table;
 use lacuna::topology::Engine;
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  lacuna devices")]
 pub struct Devices {
     /// As JSON
     #[arg(long)]

@@ -55,6 +55,9 @@ enum Name {
 const SETS: [&str; 2] = ["fashion-mnist", "cifar-10"];
 
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lacuna experiment\n  lacuna experiment convergence --quick\n  lacuna experiment folded --quick --data-dir DIR"
+)]
 pub struct Experiment {
     /// Which one; without a name they are listed, with how long they take
     #[arg(value_enum)]
@@ -123,7 +126,8 @@ pub struct Experiment {
     /// Network of `implicit-sparsity`, as basicnet:0.25
     #[arg(long)]
     network: Option<String>,
-    /// Folder with complete data sets, each in a folder of its name (fashion-mnist, cifar-10)
+    /// Folder with complete data sets, each in a folder of its name (fashion-mnist, mnist, cifar-10,
+    /// jsb-chorales), or one of these folders itself
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -223,7 +227,7 @@ impl Experiment {
                 pruning_comparison(&self.pruning(&out)?, &compute, &mut progress)?;
             }
             Name::ActiveLearning => {
-                active_learning(&self.active_learning(&out), &compute, &mut progress)?;
+                active_learning(&self.active_learning(&out, &mut progress), &compute, &mut progress)?;
             }
             Name::Folded => {
                 folded(&self.folded(&out, &mut progress)?, &compute, &mut progress)?;
@@ -254,6 +258,7 @@ impl Experiment {
         within("--screening-train", self.screening_train, 10, 10_000_000)?;
         within("--limit", self.limit, 1, 1_000_000)?;
         within("--train", self.train, 10, 10_000_000)?;
+        within("--test", self.test, 1, 10_000_000)?;
         use Name::{
             ActiveLearning, BettiDecay, BettiPruning, BettiScan, Convergence, Folded, Images, ImplicitSparsity,
             PerExampleGradients, PruningComparison, TopologicalPruner,
@@ -296,10 +301,18 @@ impl Experiment {
                 return Err(Error::input(format!("{option} does not apply to {name}")));
             }
         }
-        if let Some(dir) = self.data_dir.as_ref().filter(|d| name == Images && !SETS.iter().any(|s| d.join(s).is_dir())) {
+        if let Some(dir) = self.data_dir.as_ref().filter(|_| name == Images && SETS.iter().all(|s| self.held(s).is_none())) {
             return Err(Error::input(format!("{} holds none of the folders {}", dir.display(), SETS.join(", "))));
         }
         Ok(())
+    }
+
+    /// The folder of a data set: in `--data-dir`, or itself, which its name tells.
+    fn held(&self, name: &str) -> Option<PathBuf> {
+        let dir = self.data_dir.as_ref()?;
+        let itself = std::fs::canonicalize(dir).is_ok_and(|d| d.file_name().is_some_and(|n| n == name));
+        let inside = dir.join(name);
+        if inside.is_dir() { Some(inside) } else { itself.then(|| dir.clone()) }
     }
 
     fn is_wanted(&self, task: &str) -> bool {
@@ -376,8 +389,7 @@ impl Experiment {
     }
 
     fn folded(&self, out: &Path, watch: &mut dyn Watch) -> Result<FoldedNetworks> {
-        let held = |name: &str| self.data_dir.as_ref().map(|dir| dir.join(name)).filter(|folder| folder.is_dir());
-        let (chorales, images) = (held("jsb-chorales"), held("fashion-mnist"));
+        let (chorales, images) = (self.held("jsb-chorales"), self.held("fashion-mnist"));
         match &self.data_dir {
             Some(dir) if chorales.is_none() && images.is_none() => {
                 return Err(Error::input(format!("{} holds neither jsb-chorales nor fashion-mnist", dir.display())));
@@ -403,14 +415,17 @@ impl Experiment {
         Ok(options)
     }
 
-    fn active_learning(&self, out: &Path) -> ActiveLearning {
+    fn active_learning(&self, out: &Path, watch: &mut dyn Watch) -> ActiveLearning {
         // Of a folder those sets that it holds, else the bundled part of Fashion-MNIST.
-        let held = |name: &str| {
-            let folder = self.data_dir.as_ref()?.join(name);
-            folder.is_dir().then(|| (name.to_string(), Some(folder)))
-        };
+        let held = |name: &str| Some((name.to_string(), Some(self.held(name)?)));
         let mut sets: Vec<_> = ["fashion-mnist", "mnist"].into_iter().filter_map(held).collect();
         if sets.is_empty() {
+            if let Some(dir) = &self.data_dir {
+                watch.note(&format!(
+                    "the images in {} are taken for Fashion-MNIST's; those of MNIST belong in a folder of that name",
+                    dir.display()
+                ));
+            }
             sets.push(("fashion-mnist".into(), self.data_dir.clone()));
         }
         let mut queries: Vec<Query> = Vec::new();
@@ -452,8 +467,8 @@ impl Experiment {
     }
 
     fn images(&self, out: &Path) -> Result<Images> {
-        let folders = self.data_dir.iter().flat_map(|dir| SETS.map(|n| (n.to_string(), dir.join(n))));
-        let mut options = Images::new(out, self.quick, folders.filter(|f| f.1.is_dir()).collect())?;
+        let folders = SETS.into_iter().filter_map(|name| Some((name.to_string(), self.held(name)?)));
+        let mut options = Images::new(out, self.quick, folders.collect())?;
         options.activations = self.activations(&options.activations);
         options.tasks.retain(|t| self.is_wanted(&t.to_string()));
         if options.tasks.is_empty() {

@@ -14,6 +14,9 @@ use std::path::PathBuf;
 
 #[derive(Clone, Debug, Args)]
 #[command(group = clap::ArgGroup::new("network").required(true))]
+#[command(
+    after_help = "Example:\n  lacuna import net/weights.safetensors --arch net/arch.json --data images --data-dir DIR --out runs/n"
+)]
 pub struct Import {
     /// Weights: .pt, .pth or .th as torch.save writes them, or .safetensors
     weights: PathBuf,

@@ -8,6 +8,7 @@ use super::{print, print_json};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use lacuna::data::lock_folder;
+use lacuna::progress::Watch;
 use lacuna::prune::{
     Aim, BettiDimension, Budget, CRITERIA, Cloud, Compensation, Criterion, CriterionRecord, Curve, FilterPoints, Limits, Plan,
     Reading, Recover, Recovery, Rule, Scale, Schedule, Sensitivity, Shares, prune_run, resume_prune, sensitivity,
@@ -356,6 +357,9 @@ impl RecoveryArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lacuna prune runs/a --target macs=0.5 --out runs/b\n  lacuna prune runs/a --by barcode --ratio 0.5 --recover-steps 30 --out runs/e"
+)]
 pub struct Prune {
     /// Folder of the trained run
     run: PathBuf,
@@ -562,6 +566,12 @@ impl Prune {
         let _lock = lock_folder(&self.out)?;
         if self.sensitivity {
             return self.sensitivity(&run, quiet);
+        }
+        if run.config.settings.private.is_some() {
+            Progress::new(quiet).note(
+                "this run was trained privately; what pruning measures on training samples, fits to them or learns from them is not \
+                 covered by its epsilon",
+            );
         }
         let (outcome, progress) = if self.resume {
             let compute = self.engine.compute(quiet)?;

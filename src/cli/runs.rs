@@ -60,32 +60,38 @@ impl Runs {
             let run = Run::open(folder)?;
             let metrics = run.metrics()?;
             let (after, from) = pruned(&run);
+            let epsilon = metrics.last().and_then(|m| m.epsilon);
             let accuracy = after.or_else(|| metrics.last().and_then(|m| m.test_accuracy));
             let counts = counts_of(&run.arch)?;
             let (parameters, macs) =
                 (counts.iter().map(|c| c.parameters).sum::<usize>(), counts.iter().map(|c| c.macs).sum::<usize>());
-            rows.push((run, metrics.len(), accuracy, parameters, macs, from));
+            rows.push((run, metrics.len(), accuracy, parameters, macs, from, epsilon));
         }
         if self.json {
-            let row = |(run, epochs, accuracy, parameters, macs, from): &(
+            let row = |(run, epochs, accuracy, parameters, macs, from, epsilon): &(
                 Run,
                 usize,
                 Option<f64>,
                 usize,
                 usize,
                 Option<String>,
+                Option<f64>,
             )| {
                 json!({"run": run.folder, "data": run.config.data, "network": run.arch.title(), "activation": run.arch.activation.to_string(),
-                       "epochs": epochs, "accuracy": accuracy, "parameters": parameters, "macs": macs, "pruned_from": from})
+                       "epochs": epochs, "accuracy": accuracy, "parameters": parameters, "macs": macs, "pruned_from": from, "epsilon": epsilon})
             };
             return print_json(&rows.iter().map(row).collect::<Vec<_>>());
         }
         let best = rows.iter().filter_map(|r| r.2).fold(0.0, f64::max);
-        let mut table = Table::new(&["run", "data", "network", "epochs", "test accuracy", "parameters", "MACs", "cut from"]);
-        for (run, epochs, accuracy, parameters, macs, from) in &rows {
+        let mut head = vec!["run", "data", "network", "epochs", "test accuracy", "parameters", "MACs", "cut from"];
+        // Of private runs: what they have spent.
+        let some_private = rows.iter().any(|r| r.6.is_some());
+        head.extend(some_private.then_some("epsilon"));
+        let mut table = Table::new(&head);
+        for (run, epochs, accuracy, parameters, macs, from, epsilon) in &rows {
             let name = run.folder.strip_prefix(&self.folder).ok().filter(|p| !p.as_os_str().is_empty()).unwrap_or(&run.folder);
             let mark = if *accuracy == Some(best) { " *" } else { "" };
-            table.row([
+            let mut cells = vec![
                 name.display().to_string(),
                 Path::new(&run.config.data).file_name().unwrap_or_default().to_string_lossy().into_owned(),
                 run.arch.title(),
@@ -94,7 +100,9 @@ impl Runs {
                 parameters.to_string(),
                 macs.to_string(),
                 from.clone().unwrap_or_default(),
-            ]);
+            ];
+            cells.extend(some_private.then(|| epsilon.map_or(String::new(), |e| format!("{e:.3}"))));
+            table.row(cells);
         }
         print(&table.markdown())
     }

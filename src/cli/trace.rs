@@ -94,6 +94,7 @@ impl ProcedureArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  lacuna trace runs/a")]
 pub struct TraceCommand {
     /// Folder of a trained run
     run: PathBuf,

@@ -16,6 +16,9 @@ use lacuna::{Error, Result};
 use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lacuna train --out runs/a\n  lacuna train --data disks --trace --out runs/d\n  lacuna train --private --no-norm --epsilon 3 --out runs/p\n  lacuna train --resume --epochs 10 --out runs/a"
+)]
 pub struct Train {
     /// Folder of the run
     #[arg(long, short)]
@@ -23,7 +26,7 @@ pub struct Train {
     /// Go on with the run in that folder, by its own options; --epochs may be raised
     #[arg(long, conflicts_with_all = [
         "data", "data_dir", "model", "filters", "hidden", "depth", "width", "no_norm", "activation", "learn_activation", "init", "optimiser", "lr", "momentum", "decoupled", "augment", "mean", "deviation",
-        "weight_decay", "batch", "seed", "schedule", "warm_up", "patience", "private",
+        "weight_decay", "batch", "seed", "schedule", "warm_up", "patience", "private", "clip", "noise", "epsilon", "delta", "noise_seed",
     ])]
     resume: bool,
     /// Replace the run that is in --out
@@ -139,31 +142,34 @@ pub struct Train {
     engine: EngineArgs,
 }
 
+/// Where the help has the options of private training.
+const PRIVACY: &str = "Privacy";
+
 /// Differentially private training.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Privacy")]
 pub struct PrivacyArgs {
     /// Learn little about any single sample: each sample's gradient is clipped, and noise is added
     /// to their sum (DP-SGD, arXiv 1607.00133). The privacy that was spent is printed after every
     /// epoch
-    #[arg(long)]
+    #[arg(long, help_heading = PRIVACY)]
     private: bool,
     /// How long the gradient of a sample may be, over all weights together
-    #[arg(long, default_value_t = 1.0, requires = "private", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1.0, requires = "private", allow_negative_numbers = true, help_heading = PRIVACY)]
     clip: f64,
     /// Deviation of the noise, in clips [default: 1.1]
-    #[arg(long, requires = "private", conflicts_with = "epsilon", allow_negative_numbers = true)]
+    #[arg(long, requires = "private", conflicts_with = "epsilon", allow_negative_numbers = true, help_heading = PRIVACY)]
     noise: Option<f64>,
-    /// Add as much noise as it takes to spend at most this epsilon in all epochs
-    #[arg(long, requires = "private", allow_negative_numbers = true)]
+    /// Add as much noise as it takes to spend at most this epsilon in all epochs; --resume then
+    /// refuses epochs that would spend more
+    #[arg(long, requires = "private", allow_negative_numbers = true, help_heading = PRIVACY)]
     epsilon: Option<f64>,
     /// The probability with which the guarantee may fail; it should be well below one over the
     /// number of samples
-    #[arg(long, default_value_t = 1e-5, requires = "private", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1e-5, requires = "private", allow_negative_numbers = true, help_heading = PRIVACY)]
     delta: f64,
     /// Seed of noise and sampling, to repeat a run. Whoever knows it can take the noise off
     /// [default: random numbers of the operating system]
-    #[arg(long, value_name = "SEED", requires = "private")]
+    #[arg(long, value_name = "SEED", requires = "private", help_heading = PRIVACY)]
     noise_seed: Option<u64>,
 }
 
@@ -174,7 +180,7 @@ impl PrivacyArgs {
             return Ok(None);
         }
         let noise = self.noise.unwrap_or(USUAL_NOISE);
-        let private = Private { clip: self.clip, noise, delta: self.delta, seed: self.noise_seed };
+        let private = Private { clip: self.clip, noise, delta: self.delta, seed: self.noise_seed, limit: self.epsilon };
         private.check()?;
         if patience {
             return Err(Error::input(
@@ -186,29 +192,53 @@ impl PrivacyArgs {
 
     /// Completes a run's settings once its data are known, and says what they will spend.
     fn complete(&self, config: &mut Config, data: &DataSet, quiet: bool) -> Result<()> {
-        let Settings { epochs, batch, private: Some(private), .. } = &mut config.settings else { return Ok(()) };
-        let count = data.train.len();
-        let steps = *epochs * if *batch == 0 { 1 } else { count.div_ceil(*batch) };
+        let steps = steps(&config.settings, config.settings.epochs, data.train.len());
+        let Settings { batch, private: Some(private), .. } = &mut config.settings else { return Ok(()) };
         if let Some(wanted) = self.epsilon {
-            private.noise = private.noise_for(wanted, *batch, count, steps)?;
+            private.noise = private.noise_for(wanted, *batch, data.train.len(), steps)?;
         }
-        let mut progress = Progress::new(quiet);
-        progress.note(&format!(
-            "private training: clip {}, noise {:.4}; {} will spend an epsilon of {:.3} at delta {:e}",
-            private.clip,
-            private.noise,
-            lacuna::report::counted(*epochs, "epoch"),
-            private.spent(*batch, count, steps),
-            private.delta
-        ));
-        if private.delta * count as f64 > 1.0 {
-            progress.note(&format!("delta is more than one over the {count} samples: it allows that a whole sample is shown"));
-        }
-        if private.seed.is_some() {
-            progress.note("whoever knows the seed of the noise can take it off: keep it secret, or leave it out");
-        }
+        announce(&config.settings, data.train.len(), quiet);
         Ok(())
     }
+}
+
+/// Steps that some epochs take.
+fn steps(settings: &Settings, epochs: usize, count: usize) -> usize {
+    epochs * if settings.batch == 0 { 1 } else { count.div_ceil(settings.batch) }
+}
+
+/// Says what a private run will spend, and what weakens its promise.
+fn announce(settings: &Settings, count: usize, quiet: bool) {
+    let Some(private) = &settings.private else { return };
+    let mut progress = Progress::new(quiet);
+    progress.note(&format!(
+        "private training: clip {}, noise {:.4}; {} will spend an epsilon of {:.3} at delta {:e}",
+        private.clip,
+        private.noise,
+        lacuna::report::counted(settings.epochs, "epoch"),
+        private.spent(settings.batch, count, steps(settings, settings.epochs, count)),
+        private.delta
+    ));
+    if private.delta * count as f64 > 1.0 {
+        progress.note(&format!("delta is more than one over the {count} samples: it allows that a whole sample is shown"));
+    }
+    if private.seed.is_some() {
+        progress.note("whoever knows the seed of the noise can take it off: keep it secret, or leave it out");
+    }
+}
+
+/// Refuses more epochs than the epsilon that a run was begun with allows.
+fn within_limit(settings: &Settings, epochs: usize, count: usize) -> Result<()> {
+    let Some((private, limit)) = settings.private.as_ref().and_then(|p| Some((p, p.limit?))) else { return Ok(()) };
+    let spent = |epochs| private.spent(settings.batch, count, steps(settings, epochs, count));
+    if spent(epochs) <= limit {
+        return Ok(());
+    }
+    let most = (0..epochs).rev().find(|&e| spent(e) <= limit).unwrap_or(0);
+    Err(Error::input(format!(
+        "{epochs} epochs would spend an epsilon of {:.3}, and this run was begun with --epsilon {limit}: that is enough for {most} epochs",
+        spent(epochs)
+    )))
 }
 
 /// The noise of private training, in clips, if nothing is said.
@@ -342,9 +372,9 @@ impl Train {
         }
         let data = like.data()?;
         self.privacy.complete(&mut like.config, &data, quiet)?;
-        if settings.private.is_some() {
-            Progress::new(quiet)
-                .note("what the network that this begins with has seen is not counted: its samples are not private");
+        let before = other.metrics()?.last().and_then(|m| m.epsilon);
+        if let Some(line) = begun_from(before, settings.private.is_some()) {
+            Progress::new(quiet).note(&line);
         }
         if self.trace {
             self.procedure.check(&data)?;
@@ -378,9 +408,11 @@ impl Train {
                         run.config.settings.epochs
                     )));
                 }
+                within_limit(&run.config.settings, epochs, data.train.len())?;
                 run.config.settings.epochs = epochs;
                 run.write_config()?;
             }
+            announce(&run.config.settings, data.train.len(), quiet);
             if self.tensorboard && !run.config.tensorboard {
                 run.config.tensorboard = true;
                 run.write_config()?;
@@ -457,9 +489,34 @@ impl Train {
             metrics.iter().map(|m| m.seconds).sum::<f64>(),
             lacuna::nn::counts_of(&run.arch)?.iter().map(|c| c.parameters).sum::<usize>()
         ));
+        if let (Some(epsilon), Some(private)) = (metrics.last().and_then(|m| m.epsilon), run.config.settings.private) {
+            page.paragraph(&format!(
+                "Training was private: it spent an epsilon of {epsilon:.3} at delta {:e}, with gradients clipped at {} and a noise of \
+                 {:.4} clips.",
+                private.delta, private.clip, private.noise
+            ));
+        }
         page.pictures(&[accuracy, loss, rate])?;
         page.save(&run.folder.join("train.html"))?;
         print(&format!("{}: {:.2} % on {tests} test samples after {epochs}\n", run.folder.display(), 100.0 * last))
+    }
+}
+
+/// What to say of the samples of a network that a run begins with: it was trained privately, and
+/// spent an epsilon, or it was not.
+fn begun_from(spent: Option<f64>, private: bool) -> Option<String> {
+    match (spent, private) {
+        (Some(epsilon), true) => Some(format!(
+            "the run that this begins with has spent an epsilon of {epsilon:.3}, which is not counted here: of samples that both see, \
+             the two together are spent"
+        )),
+        (Some(_), false) => Some(
+            "the run that this begins with was private; this one is not, so its weights promise nothing about any sample".into(),
+        ),
+        (None, true) => {
+            Some("what the network that this begins with has seen is not counted: its samples are not private".into())
+        }
+        (None, false) => None,
     }
 }
 

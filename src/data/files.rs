@@ -94,6 +94,10 @@ pub(crate) fn differences(before: &impl serde::Serialize, now: &impl serde::Seri
                 let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
                 collect(&name, b.get(key).unwrap_or(&Value::Null), n.get(key).unwrap_or(&Value::Null), found);
             }
+        } else if let (Value::Array(b), Value::Array(n)) = (before, now)
+            && b.len() == n.len()
+        {
+            b.iter().zip(n).enumerate().for_each(|(i, (b, n))| collect(&format!("{name}[{i}]"), b, n, found));
         } else if before != now {
             found.push(format!("{name}: {before}, now {now}"));
         }
@@ -111,7 +115,14 @@ pub(crate) fn differences(before: &impl serde::Serialize, now: &impl serde::Seri
 /// not forgery.
 #[cfg(feature = "nn")]
 pub(crate) fn checksum(bytes: &[u8]) -> String {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    checksum_of(bytes.iter().copied())
+}
+
+/// [`checksum`] of bytes that come one by one.
+#[cfg(feature = "nn")]
+pub(crate) fn checksum_of(bytes: impl Iterator<Item = u8>) -> String {
+    let step = |h: u64, b: u8| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, step);
     format!("{hash:016x}")
 }
 

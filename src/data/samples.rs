@@ -82,6 +82,16 @@ impl Samples {
         out
     }
 
+    /// All numbers and labels as bytes.
+    #[cfg(feature = "nn")]
+    fn bytes(&self) -> Box<dyn Iterator<Item = u8> + '_> {
+        let labels = self.labels.iter().copied();
+        match &self.values {
+            Values::Bytes(bytes, _) => Box::new(labels.chain(bytes.iter().copied())),
+            Values::Floats(numbers) => Box::new(labels.chain(numbers.iter().flat_map(|x| x.to_le_bytes()))),
+        }
+    }
+
     /// All indices in an order that depends on the seed alone.
     pub fn shuffled(&self, seed: u64) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.len()).collect();
@@ -164,6 +174,13 @@ pub struct DataSet {
 }
 
 impl DataSet {
+    /// A number that stands for all samples and their labels. It tells results of one data set from
+    /// those of another that has the same name.
+    #[cfg(feature = "nn")]
+    pub(crate) fn fingerprint(&self) -> String {
+        crate::data::files::checksum_of(self.train.bytes().chain(self.test.bytes()))
+    }
+
     /// The set of some of its classes, which become 0, 1, ... in that order.
     ///
     /// # Errors

@@ -35,6 +35,14 @@ pub struct SequenceSet {
     pub test: Vec<Sequence>,
 }
 
+impl SequenceSet {
+    /// A number that stands for all sequences.
+    pub(crate) fn fingerprint(&self) -> String {
+        let all = [&self.train, &self.valid, &self.test].into_iter().flatten();
+        crate::data::files::checksum_of(all.flat_map(|s| &s.values).flat_map(|x| x.to_le_bytes()))
+    }
+}
+
 /// The file of chorales in a folder: `jsb-chorales-quarter.json`, packed by gzip or not.
 ///
 /// # Errors

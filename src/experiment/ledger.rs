@@ -4,10 +4,12 @@
 use crate::data::files::{create_folder, other_options, read_json, write_json};
 use crate::error::{Error, Result};
 use crate::nn::Compute;
+use crate::progress::Watch;
 use crate::topology::EngineInfo;
 use crate::train::refuse_run;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -35,6 +37,54 @@ pub(super) fn same_engine(folder: &Path, compute: &Compute) -> Result<()> {
     }
     create_folder(folder)?;
     write_json(&path, &info)
+}
+
+/// [`same_engine`] for a folder of timings: those of another adapter, or of another number of
+/// threads, are not compared with them.
+///
+/// # Errors
+/// As [`same_engine`].
+pub(super) fn same_adapter(folder: &Path, compute: &Compute) -> Result<()> {
+    same_engine(folder, compute)?;
+    let (before, now): (EngineInfo, _) = (read_json(&folder.join("engine.json"))?, compute.engine.info());
+    if before.adapter != now.adapter {
+        let message = format!(
+            "{} holds timings made on {}, and here are {}: use another folder",
+            folder.display(),
+            before.adapter,
+            now.adapter
+        );
+        return Err(Error::setting(message, &["out", "threads"]));
+    }
+    Ok(())
+}
+
+/// Notes in a folder of results which data they are of, by a fingerprint of all samples. `has_runs`
+/// says whether the folder holds runs of these data; runs that were made before fingerprints were
+/// kept are taken to be of the same data, and that is said.
+///
+/// # Errors
+/// [`Error::Input`] when the folder holds results of other data of that name.
+pub(super) fn same_data(folder: &Path, name: &str, fingerprint: String, has_runs: bool, watch: &mut dyn Watch) -> Result<()> {
+    let path = folder.join("data.json");
+    let mut known: BTreeMap<String, String> = if path.exists() { read_json(&path)? } else { BTreeMap::new() };
+    match known.get(name) {
+        Some(before) if *before != fingerprint => {
+            let message = format!("{} holds results of other samples of {name}: use another folder", folder.display());
+            Err(Error::setting(message, &["out", "data-dir"]))
+        }
+        Some(_) => Ok(()),
+        None => {
+            if has_runs {
+                watch.note(&format!(
+                    "{} does not say which samples of {name} its runs learnt: they are taken to be these",
+                    folder.display()
+                ));
+            }
+            known.insert(name.into(), fingerprint);
+            write_json(&path, &known)
+        }
+    }
 }
 
 /// Notes in a folder of results what they are of.
@@ -104,6 +154,26 @@ impl<T: Serialize + DeserializeOwned> Ledger<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn results_of_other_data_or_another_machine_are_not_mixed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, mut notes) = (dir.path(), crate::progress::Unwatched);
+        let mut of = |name: &str, fingerprint: &str| same_data(folder, name, fingerprint.into(), false, &mut notes);
+        of("fashion-mnist", "a").unwrap();
+        of("mnist", "b").unwrap();
+        of("fashion-mnist", "a").unwrap();
+        let why = of("fashion-mnist", "b").unwrap_err().to_string();
+        assert!(why.contains("other samples of fashion-mnist"), "{why}");
+        let compute = Compute::cpu();
+        same_adapter(folder, &compute).unwrap();
+        same_adapter(folder, &compute).unwrap();
+        let other = EngineInfo { adapter: "999 threads".into(), ..compute.engine.info() };
+        write_json(&folder.join("engine.json"), &other).unwrap();
+        same_engine(folder, &compute).unwrap();
+        let why = same_adapter(folder, &compute).unwrap_err().to_string();
+        assert!(why.contains("made on 999 threads"), "{why}");
+    }
 
     #[test]
     fn a_torn_line_is_dropped_and_a_wrong_one_named() {

@@ -6,14 +6,14 @@
 //! strategies stand the usual gradient of the batch, which is what privacy costs nothing against,
 //! and the clipped sum of the samples' gradients, which is what private training needs.
 
-use super::ledger::{Ledger, same_engine, same_subject};
+use super::ledger::{Ledger, same_adapter, same_subject};
 use super::stats::median;
 use crate::data::files::write_text;
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Arch, Compute, Layer, Net, Sides, bridge, zoo};
 use crate::progress::Watch;
 use crate::report::{Lines, Page, Picture, Table};
-use crate::train::{ExampleStrategy, example_gradients, example_norms};
+use crate::train::{Clipped, ExampleStrategy, example_gradients};
 use burn::nn::loss::CrossEntropyLoss;
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -153,7 +153,11 @@ fn once(net: &Net, x: Tensor<2>, y: Tensor<1, Int>, way: &str, compute: &Compute
                 linear.weight.grad(&gradients).map(wait).transpose()?;
             }
         }
-        "clipped" => _ = bridge::read(example_norms(net, x, y, gpu)?)?,
+        "clipped" => {
+            for (_, _, sum) in Clipped::of(&net.frozen(), x, y, 1.0, gpu)?.sums {
+                wait(sum)?;
+            }
+        }
         _ => {
             for g in example_gradients(net, x, y, way.parse::<ExampleStrategy>()?, gpu)? {
                 wait(g.rows)?;
@@ -168,8 +172,8 @@ fn once(net: &Net, x: Tensor<2>, y: Tensor<1, Int>, way: &str, compute: &Compute
 /// # Errors
 /// [`Error::Interrupted`], after saving; [`Error::Device`] when the device fails; [`Error::Io`].
 pub fn per_example_gradients(options: &PerExampleGradients, compute: &Compute, watch: &mut dyn Watch) -> Result<Vec<TimingRow>> {
-    same_engine(&options.out, compute)?;
-    same_subject(&options.out, &options.quick)?;
+    same_adapter(&options.out, compute)?;
+    same_subject(&options.out, &serde_json::json!({"quick": options.quick}))?;
     let mut ledger = Ledger::<TimingRow>::open(&options.out.join("timings.jsonl"))?;
     let cases = cases(options)?;
     let total = cases.len() * WAYS.len() * options.repeats;
@@ -259,4 +263,40 @@ fn report(options: &PerExampleGradients, cases: &[Case], rows: &[TimingRow], com
     }
     write_text(&options.out.join("report.md"), &text)?;
     page.save(&options.out.join("report.html"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::StopAt;
+
+    #[test]
+    fn timings_go_on_where_they_were_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = PerExampleGradients { out: dir.path().into(), quick: true, repeats: 1 };
+        let rows = || Ledger::<TimingRow>::open(&dir.path().join("timings.jsonl")).unwrap().rows;
+        let begin = |after| per_example_gradients(&options, &Compute::cpu(), &mut StopAt(after));
+        assert!(matches!(begin(3), Err(Error::Interrupted(_))));
+        let first = rows();
+        assert_eq!(first.iter().map(|r| r.way.as_str()).collect::<Vec<_>>(), WAYS[..3]);
+        assert!(matches!(begin(4), Err(Error::Interrupted(_))));
+        let all = rows();
+        assert_eq!(all[..3], first);
+        assert_eq!(all[3..].iter().map(|r| r.way.as_str()).collect::<Vec<_>>(), ["multi", "naive", "usual", "clipped"]);
+        assert!(all.iter().all(|r| r.seconds > 0.0) && all[4].value == "1" && all[5].value == "2");
+        // Timings of another form are other timings.
+        let other = PerExampleGradients { quick: false, ..options };
+        let why = per_example_gradients(&other, &Compute::cpu(), &mut StopAt(1)).unwrap_err().to_string();
+        assert!(why.contains("quick: true, now false"), "{why}");
+    }
+
+    #[test]
+    fn networks_are_those_of_their_sources() {
+        let parameters = |arch: &Arch| crate::nn::counts_of(arch).unwrap().iter().map(|c| c.parameters).sum::<usize>();
+        // The published count of AlexNet at 224 pixels.
+        assert_eq!(parameters(&alexnet(224).unwrap()), 61_100_840);
+        let all = cases(&PerExampleGradients { out: "unused".into(), quick: false, repeats: 1 }).unwrap();
+        assert!(all.iter().all(|c| c.arch.shapes().is_ok() && c.samples > 0));
+        assert!(["batch", "channels", "layers", "network"].iter().all(|s| all.iter().filter(|c| c.sweep == *s).count() > 1));
+    }
 }

@@ -159,7 +159,8 @@ impl Engine {
         if let Some(gpu) = &self.gpu {
             return EngineInfo { kind: "gpu".into(), adapter: gpu.record().name.clone() };
         }
-        EngineInfo { kind: "cpu".into(), adapter: format!("{} threads", rayon::current_num_threads()) }
+        let threads = rayon::current_num_threads();
+        EngineInfo { kind: "cpu".into(), adapter: format!("{threads} thread{}", if threads == 1 { "" } else { "s" }) }
     }
 
     /// Whether the GPU engine leaves a cloud of so many points to lists, if these fit for it:

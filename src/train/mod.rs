@@ -16,6 +16,7 @@ pub(crate) use crate::data::sets::dense_data;
 pub use crate::data::sets::{is_generated, load_data};
 pub use ensemble::{Grown, Member, Recipe, train_ensemble};
 pub use evaluation::{Evaluation, largest, probabilities};
+pub(crate) use examples::Clipped;
 pub use examples::{ExampleGradients, ExampleStrategy, Which, example_gradients, example_norms};
 pub use optimiser::{Optimiser, OptimiserKind};
 pub use private::Private;

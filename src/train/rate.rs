@@ -52,9 +52,13 @@ impl RateSchedule {
     /// `warm_up` of which lead up to it along a line.
     pub fn factor(self, step: usize, total: usize, warm_up: usize) -> f64 {
         if step < warm_up {
-            return (step + 1) as f64 / (warm_up + 1) as f64;
+            return self.at(0.0) * (step + 1) as f64 / (warm_up + 1) as f64;
         }
-        let at = (step - warm_up) as f64 / (total.saturating_sub(warm_up)).max(1) as f64;
+        self.at((step - warm_up) as f64 / (total.saturating_sub(warm_up)).max(1) as f64)
+    }
+
+    /// The factor at a share of the steps behind the warm-up.
+    fn at(self, at: f64) -> f64 {
         let half_cosine = |from: f64, to: f64, at: f64| to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * at).cos());
         match self {
             RateSchedule::Constant => 1.0,
@@ -85,5 +89,13 @@ mod tests {
         assert!((cycle[0] - 0.04).abs() < 1e-12 && (cycle[30] - 1.0).abs() < 1e-12 && cycle[99] < 0.002);
         let warm = |i| RateSchedule::Cosine.factor(i, 110, 10);
         assert!((warm(0) - 1.0 / 11.0).abs() < 1e-12 && warm(9) < 1.0 && warm(10) == 1.0 && (warm(60) - 0.5).abs() < 1e-12);
+        // What leads up to a course leads to its beginning, without a jump.
+        for (_, schedule) in RateSchedule::ALL {
+            let warm: Vec<f64> = (0..30).map(|i| schedule.factor(i, 110, 10)).collect();
+            assert!(
+                warm[..=10].windows(2).all(|w| w[0] < w[1]) && (warm[10] - schedule.factor(0, 100, 0)).abs() < 1e-12,
+                "{schedule}"
+            );
+        }
     }
 }

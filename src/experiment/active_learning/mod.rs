@@ -12,7 +12,7 @@ mod report;
 
 pub use queries::{Answers, Query, farthest};
 
-use super::ledger::{Ledger, same_engine, same_subject};
+use super::ledger::{Ledger, same_data, same_engine, same_subject};
 use crate::data::{DataSet, Samples};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Arch, Compute, Init, Net, bridge};
@@ -127,12 +127,12 @@ impl Pool {
     fn new(data: &DataSet, options: &ActiveLearning) -> Result<Self> {
         let (train, test) = (some_of(&data.train, options.pool), some_of(&data.test, options.test));
         if train.len() < options.labels {
-            return Err(Error::input(format!(
-                "{} labels are asked for, and the pool of {} has {} samples",
-                options.labels,
-                data.name,
-                train.len()
-            )));
+            let message =
+                format!("{} labels are asked for, and the pool of {} has {} samples", options.labels, data.name, train.len());
+            return Err(Error::setting(message, &["limit", "train"]));
+        }
+        if test.is_empty() {
+            return Err(Error::input(format!("no test samples of {} are left to judge by", data.name)));
         }
         let classes = data.classes.len();
         let arch = Arch::mlp_for(&train.shape, 2, HIDDEN, classes, Activation::parse("relu")?)?;
@@ -209,7 +209,8 @@ impl Pool {
         let diameter = lower.iter().map(|&d| f64::from(d)).sum::<f64>() / lower.len() as f64;
         let cloud = crate::topology::Cloud::from(DistanceMatrix::from_lower(k, lower)?);
         let barcode = compute.engine.barcode(&cloud, &Options { max_dim: 0, ..Options::default() })?;
-        let finite: f64 = barcode.bars[0].iter().filter(|b| b.death.is_finite()).map(|b| f64::from(b.death - b.birth)).sum();
+        let finite =
+            barcode.bars[0].iter().filter(|b| b.death.is_finite()).fold(0.0, |sum, b| sum + f64::from(b.death - b.birth));
         Ok((accuracy, right(&tested.votes()), diameter, finite / (k - 1) as f64))
     }
 }
@@ -225,17 +226,27 @@ pub fn active_learning(options: &ActiveLearning, compute: &Compute, watch: &mut 
     let pools = sets.iter().map(|data| Pool::new(data, options)).collect::<Result<Vec<_>>>()?;
     same_engine(&options.out, compute)?;
     let sizes: Vec<_> = sets.iter().zip(&pools).map(|(data, pool)| (&data.name, pool.train.len(), pool.test.len())).collect();
-    same_subject(&options.out, &(sizes, options.members, options.first, options.step))?;
+    let subject = serde_json::json!({
+        "samples": sizes, "members": options.members, "labels at first": options.first, "labels in a step": options.step,
+    });
+    same_subject(&options.out, &subject)?;
     let mut ledger = Ledger::<ActiveRow>::open(&options.out.join("rounds.jsonl"))?;
+    for data in &sets {
+        let has_runs = ledger.rows.iter().any(|r| r.data == data.name);
+        same_data(&options.out, &data.name, data.fingerprint(), has_runs, watch)?;
+    }
     let rounds = 1 + (options.labels - options.first) / options.step;
+    let most = options.first + (rounds - 1) * options.step;
+    if most < options.labels {
+        watch.note(&format!("steps of {} labels end at {most}, not at {}", options.step, options.labels));
+    }
     let total = sets.len() * options.seeds * options.queries.len() * rounds;
     let mut done = 0;
     for (data, pool) in sets.iter().zip(&pools) {
         for seed in 0..options.seeds as u64 {
             for &query in &options.queries {
                 let of = |r: &ActiveRow| r.data == data.name && r.query == query.name() && r.seed == seed;
-                let last = options.first + (rounds - 1) * options.step;
-                if ledger.rows.iter().any(|r| of(r) && r.labels >= last) {
+                if ledger.rows.iter().any(|r| of(r) && r.labels >= most) {
                     done += rounds;
                     continue;
                 }
@@ -257,7 +268,7 @@ pub fn active_learning(options: &ActiveLearning, compute: &Compute, watch: &mut 
                         let (data, query, labels) = (data.name.clone(), query.name().to_string(), labelled.len());
                         ledger.add(ActiveRow { data, query, seed, labels, accuracy, vote, diameter, bars, inconsistent })?;
                     }
-                    if labelled.len() >= last {
+                    if labelled.len() >= most {
                         break;
                     }
                     let mut is_known = vec![false; pool.train.len()];
@@ -289,6 +300,73 @@ pub fn active_learning(options: &ActiveLearning, compute: &Compute, watch: &mut 
             }
         }
     }
-    report::report(options, &ledger.rows, compute)?;
-    Ok(ledger.rows)
+    // A folder may hold more than was asked for now.
+    let asked = |r: &&ActiveRow| {
+        let known = sets.iter().any(|d| d.name == r.data) && options.queries.iter().any(|q| q.name() == r.query);
+        known && r.seed < options.seeds as u64 && r.labels <= most
+    };
+    let rows: Vec<ActiveRow> = ledger.rows.iter().filter(asked).cloned().collect();
+    report::report(options, &rows, compute)?;
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::StopAt;
+
+    fn small(out: &std::path::Path) -> ActiveLearning {
+        ActiveLearning {
+            out: out.into(),
+            sets: vec![("fashion-mnist".into(), None)],
+            queries: vec![Query::Random, Query::Entropy],
+            seeds: 2,
+            members: 2,
+            first: 10,
+            step: 10,
+            labels: 30,
+            pool: Some(120),
+            test: Some(60),
+        }
+    }
+
+    #[test]
+    fn a_stopped_comparison_ends_the_same_and_reports_what_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (whole, parts) = (small(&dir.path().join("whole")), small(&dir.path().join("parts")));
+        let compute = Compute::cpu();
+        let rows = active_learning(&whole, &compute, &mut Unwatched).unwrap();
+        // Two queries with two seeds, at 10, 20 and 30 labels.
+        assert_eq!(rows.len(), 2 * 2 * 3);
+        assert!(rows.iter().all(|r| r.vote > 0.15 && (0.0..1.0).contains(&r.diameter)), "{rows:?}");
+        for after in [1, 5, 8] {
+            assert!(matches!(active_learning(&parts, &compute, &mut StopAt(after)), Err(Error::Interrupted(_))));
+        }
+        let again = active_learning(&parts, &compute, &mut Unwatched).unwrap();
+        // Right answers of 60: a share may lose its last digit in a file.
+        let right = |r: &ActiveRow| (60.0 * r.vote).round() as usize;
+        let votes = |rows: &[ActiveRow]| rows.iter().map(|r| (r.query.clone(), r.seed, r.labels, right(r))).collect::<Vec<_>>();
+        assert_eq!(votes(&again), votes(&rows));
+        // Fewer seeds and labels, and a query more: all of the table is there.
+        let fewer = ActiveLearning { queries: vec![Query::Random, Query::Coverage], seeds: 1, labels: 25, ..small(&parts.out) };
+        assert_eq!(active_learning(&fewer, &compute, &mut Unwatched).unwrap().len(), 2 * 2);
+        let text = std::fs::read_to_string(parts.out.join("report.md")).unwrap();
+        assert!(text.contains("| coverage") && !text.contains("entropy") && text.contains("over 1 seed,"), "{text}");
+        assert!(!text.contains("NaN") && !text.contains("inf") && !text.contains("-0.0"), "{text}");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_before_anything_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let usual = || small(&dir.path().join("out"));
+        for (options, want) in [
+            (ActiveLearning { members: 1, ..usual() }, "at least 2 members"),
+            (ActiveLearning { labels: 15, ..usual() }, "leave no query"),
+            (ActiveLearning { pool: Some(20), ..usual() }, "has 20 samples"),
+            (ActiveLearning { test: Some(0), ..usual() }, "no test samples"),
+        ] {
+            let why = active_learning(&options, &Compute::cpu(), &mut Unwatched).unwrap_err().to_string();
+            assert!(why.contains(want) && !options.out.exists(), "{why}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use crate::data::files::write_text;
 use crate::error::Result;
 use crate::experiment::stats::{extremes, median};
 use crate::nn::Compute;
-use crate::report::{Lines, Page, Picture, Table};
+use crate::report::{Lines, Page, Picture, Table, counted};
 
 /// A number of a row.
 type Figure = fn(&ActiveRow) -> f64;
@@ -23,12 +23,12 @@ pub(super) fn report(options: &ActiveLearning, rows: &[ActiveRow], compute: &Com
         "{} networks, trained until they agree with all labels, stand for the version space ({}). {} labels are drawn by chance, and \
          each query asks for {} more. Accuracy is that of the networks' vote on the test samples; one less it is the bias. The diameter \
          is the mean share of the pool that two networks answer differently. The last column has the mean length of the bars of \
-         dimension 0 that the networks have at these distances. Medians over {} seeds, with the least and the largest.",
+         dimension 0 that the networks have at these distances. Medians over {}, with the least and the largest.",
         options.members,
         compute.engine.info().adapter,
         options.first,
         options.step,
-        options.seeds
+        counted(options.seeds, "seed")
     );
     let (mut page, mut text) = (Page::new(title), format!("# {title}\n\n{about}\n\n"));
     page.paragraph(&about);

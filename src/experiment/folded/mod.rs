@@ -12,7 +12,7 @@
 mod report;
 mod run;
 
-use super::ledger::{Ledger, same_engine, same_subject};
+use super::ledger::{Ledger, same_data, same_engine, same_subject};
 use crate::data::sequences::{Sequence, SequenceSet, moving_images, read_chorales, rows_of_images};
 use crate::error::{Error, Result};
 use crate::nn::Compute;
@@ -186,9 +186,11 @@ pub fn folded(options: &FoldedNetworks, compute: &Compute, watch: &mut dyn Watch
     // What is wrong with a file is said before hours of training.
     let sets = options.tasks.iter().map(|task| options.load(task)).collect::<Result<Vec<_>>>()?;
     same_engine(&options.out, compute)?;
-    same_subject(&options.out, &(&options.tasks, &options.rates))?;
+    same_subject(&options.out, &serde_json::json!({"tasks": options.tasks, "rates": options.rates}))?;
     let mut ledger = Ledger::<ForecastRow>::open(&options.out.join("forecasts.jsonl"))?;
     for (task, set) in options.tasks.iter().zip(&sets) {
+        let has_runs = ledger.rows.iter().any(|r| r.data == task.data);
+        same_data(&options.out, &task.data.to_string(), set.fingerprint(), has_runs, watch)?;
         for row in run::controls(task, set) {
             if !ledger.rows.iter().any(|r| r.data == row.data && r.name == row.name) {
                 ledger.add(row)?;
@@ -221,6 +223,7 @@ fn chosen(rows: &[ForecastRow], rates: &[f64], task: &ForecastTask, network: &Fo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::StopAt;
     use crate::progress::Unwatched;
     use std::path::Path;
 
@@ -238,19 +241,6 @@ mod tests {
         }
         options.seeds = 2;
         options
-    }
-
-    /// Stops at the n-th word that it hears.
-    struct StopAt(usize);
-
-    impl Watch for StopAt {
-        fn at(&mut self, _: &str, _: u64, _: u64) {
-            self.0 = self.0.saturating_sub(1);
-        }
-        fn note(&mut self, _: &str) {}
-        fn stopped(&self) -> bool {
-            self.0 == 0
-        }
     }
 
     #[test]
@@ -284,7 +274,14 @@ mod tests {
         // Other sizes are other results.
         let mut other = small(&dir.path().join("parts"));
         other.tasks[0].epochs = 4;
-        assert!(folded(&other, &compute, &mut Unwatched).is_err());
+        let why = folded(&other, &compute, &mut Unwatched).unwrap_err().to_string();
+        assert!(why.contains("tasks[0].epochs: 3, now 4"), "{why}");
+        // And so are other sequences, which is seen by their numbers.
+        let path = parts.out.join("data.json");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replacen("\": \"", "\": \"0", 1)).unwrap();
+        let why = folded(&parts, &compute, &mut Unwatched).unwrap_err().to_string();
+        assert!(why.contains("other samples of"), "{why}");
     }
 
     #[test]

@@ -10,7 +10,7 @@
 
 mod report;
 
-use super::ledger::{Ledger, same, same_engine};
+use super::ledger::{Ledger, same, same_data, same_engine};
 use super::stats::median;
 use crate::data::DataSet;
 use crate::error::{Error, Result};
@@ -206,10 +206,12 @@ struct Cell {
 }
 
 impl Cell {
+    /// The run of a seed. One whose initialisation has another name and draws the same weights is
+    /// as good.
     fn find<'a>(&self, rows: &'a [ImageRow], seed: u64) -> Option<&'a ImageRow> {
         rows.iter().find(|r| {
             let same_kind = r.task == self.task && r.activation == self.activation && r.schedule == self.schedule;
-            same_kind && r.init == self.init && same(r.rate, self.rate) && r.seed == seed
+            same_kind && r.init.draws_like(self.init, &r.activation) && same(r.rate, self.rate) && r.seed == seed
         })
     }
 }
@@ -277,7 +279,10 @@ pub fn images(options: &Images, compute: &Compute, watch: &mut dyn Watch) -> Res
     for task in &options.tasks {
         let own = if task.data == "cat-vs-dog" { "cifar-10" } else { &task.data };
         let folder = options.folders.iter().find(|f| f.0 == own).map(|f| f.1.as_path());
-        let data = load_data(&task.data, folder, 0)?.with_at_most(task.train, task.test, 0);
+        let data = load_data(&task.data, folder, 0)?;
+        let has_runs = ledger.rows.iter().any(|r| r.task.data == task.data);
+        same_data(&options.out, &task.data, data.fingerprint(), has_runs, watch)?;
+        let data = data.with_at_most(task.train, task.test, 0);
         // What there really is: the bundled part has fewer images.
         let task = &ImageTask { train: data.train.len(), test: data.test.len(), ..task.clone() };
         let screened = options.screened(task);
@@ -420,6 +425,10 @@ mod tests {
         // Two rates and two initialisations, which are one for ReLU, then two fresh seeds.
         assert_eq!(rows.len(), 3 * (2 + 2) + 3 * (4 + 2));
         assert_eq!(options.inits_of(&options.activations[0]), [Init::Own]);
+        let found = |activation, init| options.cell(&rows[0].task, activation, (init, options.rates[0])).find(&rows, 0);
+        let [relu, normalised] = &options.activations[..] else { panic!("two activations") };
+        assert!(found(relu, Init::Edge).is_some_and(|r| r.init == Init::Own));
+        assert!(found(normalised, Init::Edge).is_some_and(|r| r.init == Init::Edge) && found(relu, Init::Glorot).is_none());
         let paces = std::fs::read_to_string(dir.path().join("paces.jsonl")).unwrap();
         assert_eq!(paces.lines().count(), 3 * 2);
         assert!(rows.iter().all(|r| r.test.len() == 2 && r.last() > 0.05));

@@ -158,7 +158,7 @@ impl Tap {
 }
 
 /// A sum of gradients of single samples, none of which is longer than the clip.
-pub(in crate::train) struct Clipped {
+pub(crate) struct Clipped {
     /// The sum by every tensor that training changes: layer, which, and numbers `[1, numbers]`.
     pub sums: Vec<(usize, Which, Tensor<2>)>,
     /// How long the gradient of each sample was, over all tensors: `[samples]`.

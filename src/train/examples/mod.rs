@@ -18,7 +18,7 @@ mod crb;
 mod multi;
 mod naive;
 
-pub(super) use crb::Clipped;
+pub(crate) use crb::Clipped;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -212,6 +212,8 @@ mod tests {
             Layer::AvgPool { size: 2.into(), stride: None, padding: 0.into() },
             Layer::GlobalMean,
             Layer::BatchNorm { channels: 4 },
+            // One that drops nothing, for what others drop is left to chance.
+            Layer::Dropout { rate: 0.0 },
             Layer::Linear { input: 4, output: 3 },
         ];
         odd.learn_activation = true;

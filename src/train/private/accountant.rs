@@ -61,12 +61,15 @@ pub(super) fn epsilon(q: f64, sigma: f64, steps: usize, delta: f64) -> f64 {
 /// # Errors
 /// [`Error::Input`] where no noise is enough, with what can be reached.
 pub(super) fn noise_for(wanted: f64, q: f64, steps: usize, delta: f64) -> Result<f64> {
-    let most = 1e4;
+    if !(wanted > 0.0 && wanted.is_finite()) {
+        return Err(Error::input(format!("epsilon must be a number above 0, not {wanted}")));
+    }
+    let most = super::MOST_NOISE;
     let least = epsilon(q, most, steps, delta);
-    if wanted.is_nan() || wanted < least {
+    if wanted < least {
         return Err(Error::input(format!(
-            "an epsilon of {wanted} cannot be reached in {steps} steps at a delta of {delta}: the least that is known to be \
-             possible is {least:.3}"
+            "an epsilon of {wanted} cannot be reached in {steps} steps at a delta of {delta}: even a noise of {most:.0} clips \
+             spends {least:.3}"
         )));
     }
     let (mut low, mut high) = (0.1, most);
@@ -126,5 +129,8 @@ mod tests {
             assert!(sigma == 0.1 || epsilon(0.02, sigma / 1.002, 500, 1e-5) > wanted, "{wanted} {sigma}");
         }
         assert!(noise_for(1e-4, 0.02, 500, 1e-5).unwrap_err().to_string().contains("cannot be reached"));
+        for wanted in [0.0, -3.0, f64::NAN, f64::INFINITY] {
+            assert!(noise_for(wanted, 0.02, 500, 1e-5).unwrap_err().to_string().contains("above 0"));
+        }
     }
 }

@@ -24,6 +24,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+/// The most noise, in clips.
+const MOST_NOISE: f64 = 1e4;
 /// Bytes that the gradients of single samples by convolutions may take at once.
 const ROW_BYTES: usize = 256 << 20;
 
@@ -40,6 +42,9 @@ pub struct Private {
     /// noise off. The operating system's chance if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// The epsilon that all epochs together may spend, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<f64>,
 }
 
 impl Private {
@@ -54,6 +59,9 @@ impl Private {
         }
         if !positive(self.noise) {
             return Err(Error::input("the noise must be a number above 0: without noise nothing is private"));
+        }
+        if self.noise > MOST_NOISE {
+            return Err(Error::input(format!("the noise must be at most {MOST_NOISE:.0} clips: with more nothing is learnt")));
         }
         if !(self.delta > 0.0 && self.delta < 1.0) {
             return Err(Error::input("delta must be above 0 and below 1"));
@@ -83,7 +91,7 @@ impl Private {
             return Err(Error::setting(
                 "a batch norm mixes the samples of a batch, so what one sample adds to the gradient has no bound: private \
                  training needs a network without them",
-                &["no-norm", "model mlp"],
+                &["model cnn --no-norm", "model mlp"],
             ));
         }
         Ok(())
@@ -230,7 +238,7 @@ mod tests {
     fn steps_add_the_noise_that_was_asked_for() {
         let compute = Compute::cpu();
         let (net, (x, y)) = (network(&compute), batch(7, &compute));
-        let private = Private { clip: 0.5, noise: 3.0, delta: 1e-5, seed: Some(1) };
+        let private = Private { clip: 0.5, noise: 3.0, delta: 1e-5, seed: Some(1), limit: None };
         let load = |which: &[usize]| (x.clone().narrow(0, 0, which.len()), y.clone().narrow(0, 0, which.len()));
         let weight = |which: &[usize], at: usize| -> Vec<f64> {
             let mut chance = Chance::new(Some(1), at).unwrap();
@@ -255,13 +263,14 @@ mod tests {
         let arch = Arch::cnn([1, 8, 8], &[4], 9, 3, Activation::parse("relu").unwrap()).unwrap();
         assert!(Private::allows(&arch).unwrap_err().to_string().contains("mixes the samples"));
         assert!(Private::allows(&arch.without_norms()).is_ok());
-        let good = Private { clip: 1.0, noise: 1.0, delta: 1e-5, seed: None };
+        let good = Private { clip: 1.0, noise: 1.0, delta: 1e-5, seed: None, limit: None };
         assert!(good.check().is_ok());
         for bad in [
             Private { clip: 0.0, ..good },
             Private { clip: f64::NAN, ..good },
             Private { noise: 0.0, ..good },
             Private { noise: f64::INFINITY, ..good },
+            Private { noise: 1e300, ..good },
             Private { delta: 0.0, ..good },
             Private { delta: 1.0, ..good },
         ] {
