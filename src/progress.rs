@@ -25,10 +25,10 @@ impl Watch for Unwatched {
 }
 
 /// Stops at the n-th step that it hears of.
-#[cfg(test)]
+#[cfg(all(test, feature = "nn"))]
 pub(crate) struct StopAt(pub usize);
 
-#[cfg(test)]
+#[cfg(all(test, feature = "nn"))]
 impl Watch for StopAt {
     fn at(&mut self, _: &str, _: u64, _: u64) {
         self.0 = self.0.saturating_sub(1);

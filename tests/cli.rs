@@ -639,7 +639,7 @@ fn threads_are_capped() {
     assert!(String::from_utf8_lossy(&o.stderr).contains("100000 threads were asked for"));
     let o = run(&["barcode", &square, "--engine", "cpu", "--threads", "1", "-q"]);
     let answer: serde_json::Value = serde_json::from_str(&stdout(&o)).unwrap();
-    assert_eq!(answer["engine"]["adapter"], "1 threads");
+    assert_eq!(answer["engine"]["adapter"], "1 thread");
     assert!(o.stderr.is_empty());
     refused(&run(&["barcode", &square, "--threads", "0"]), 2, &["--threads must be at least 1"]);
 }
@@ -823,6 +823,7 @@ fn courses_of_training_and_the_table_of_runs() {
     assert!((100.0 * judged["accuracy"].as_f64().unwrap() - accuracy).abs() < 1e-9, "the weights are the best epoch's");
     refused(&train("bad", &["--schedule", "cosin"]), 2, &["did you mean 'cosine'?"]);
     refused(&train("bad", &["--epochs", "3", "--warm-up", "3"]), 2, &["leaves none"]);
+    refused(&run(&["experiment", "active-learning", "--quick", "--test", "0"]), 2, &["--test must be from 1"]);
     // What private training cannot honour is refused, and leaves no folder.
     for (given, says) in [
         (&["--clip", "0"][..], "the clip must be"),
@@ -840,7 +841,26 @@ fn courses_of_training_and_the_table_of_runs() {
     let text = String::from_utf8_lossy(&said.stderr).into_owned();
     let spent = metrics("private")[1]["epsilon"].as_f64().unwrap();
     assert!(spent <= 4.0 && spent > 3.9 && text.contains(&format!("epsilon {spent:.3} at delta 1e-5 spent")), "{text}");
+    // The epsilon that a run was begun with holds for its later epochs too.
+    let private = f.path("runs").join("private").display().to_string();
+    let resumed = |more: &[&str]| run(&[&["train", "--resume", "--out", &private, "--engine", "cpu"], more].concat());
+    refused(&resumed(&["--epochs", "9"]), 2, &["9 epochs would spend", "begun with --epsilon 4", "enough for 2 epochs"]);
+    for option in ["--clip", "--noise", "--epsilon", "--delta", "--noise-seed"] {
+        let said = resumed(&[option, "1"]);
+        assert!(said.status.code() == Some(2) && String::from_utf8_lossy(&said.stderr).contains(option), "{said:?}");
+    }
+    let from = |more: &[&str]| {
+        let out = f.path("runs").join("later").display().to_string();
+        let said =
+            run(&[&["train", "--from", &private, "--out", &out, "--epochs", "1", "--force", "--engine", "cpu"], more].concat());
+        String::from_utf8_lossy(&said.stderr).into_owned()
+    };
+    assert!(from(&[]).contains("was private; this one is not"));
+    assert!(from(&["--private"]).contains(&format!("has spent an epsilon of {spent:.3}")));
+    let page = fs::read_to_string(f.path("runs").join("private").join("train.html")).unwrap();
+    assert!(page.contains(&format!("spent an epsilon of {spent:.3} at delta 1e-5")), "{page}");
     let table = stdout(&run(&["runs", f.path("runs").to_str().unwrap()]));
+    assert!(table.contains(&format!("| {spent:>7.3} |")), "{table}");
     assert!(table.contains("| cycle") && table.contains("| early") && table.contains(" *"), "{table}");
     refused(&run(&["runs", f.path("nowhere").to_str().unwrap()]), 2, &["no such folder"]);
 }

@@ -236,8 +236,9 @@ fn within_limit(settings: &Settings, epochs: usize, count: usize) -> Result<()> 
     }
     let most = (0..epochs).rev().find(|&e| spent(e) <= limit).unwrap_or(0);
     Err(Error::input(format!(
-        "{epochs} epochs would spend an epsilon of {:.3}, and this run was begun with --epsilon {limit}: that is enough for {most} epochs",
-        spent(epochs)
+        "{epochs} epochs would spend an epsilon of {:.3}, and this run was begun with --epsilon {limit}: that is enough for {}",
+        spent(epochs),
+        lacuna::report::counted(most, "epoch")
     )))
 }
 

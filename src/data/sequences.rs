@@ -37,6 +37,7 @@ pub struct SequenceSet {
 
 impl SequenceSet {
     /// A number that stands for all sequences.
+    #[cfg(feature = "nn")]
     pub(crate) fn fingerprint(&self) -> String {
         let all = [&self.train, &self.valid, &self.test].into_iter().flatten();
         crate::data::files::checksum_of(all.flat_map(|s| &s.values).flat_map(|x| x.to_le_bytes()))
