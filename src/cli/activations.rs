@@ -15,7 +15,7 @@ pub struct Activations {
     /// Only this one, as NAME or NAME:P1,P2
     name: Option<String>,
     /// Variance of the biases at the edge of chaos
-    #[arg(long, allow_negative_numbers = true, default_value_t = 0.01)]
+    #[arg(long, default_value_t = 0.01)]
     sigma_b2: f64,
     /// Draw the functions and their derivatives, as .svg or .png
     #[arg(long, value_name = "FILE")]

@@ -21,7 +21,7 @@ pub struct Betti {
     engine: EngineArgs,
     /// Betti numbers of the complex of all simplices of this diameter or less; for several, as
     /// 0.1,0.5 or 0.1..0.9, a table [default: the whole curve]
-    #[arg(long, value_name = "NUMBERS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NUMBERS")]
     scale: Option<Numbers>,
     /// As JSON
     #[arg(long)]

@@ -45,10 +45,10 @@ struct Make {
     density: Option<usize>,
     /// Free space between the classes, in the shape's own units, up to 0.9 [default: the shape's
     /// own]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     margin: Option<f64>,
     /// Standard deviation of what is added to every coordinate
-    #[arg(long, allow_negative_numbers = true, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0)]
     noise: f64,
     #[arg(long, default_value_t = 0)]
     seed: u64,

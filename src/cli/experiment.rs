@@ -88,7 +88,7 @@ pub struct Experiment {
     #[arg(long, value_name = "COURSE", value_parser = one_of::<RateSchedule>(RateSchedule::ALL.map(|s| s.0)))]
     schedule: Option<RateSchedule>,
     /// Learning rates of the grid
-    #[arg(long, value_name = "NUMBERS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NUMBERS")]
     rates: Option<Numbers>,
     /// Initialisations of the grid: own, edge (of chaos), glorot, or variances times fan-in
     #[arg(long, value_delimiter = ',')]

@@ -43,7 +43,7 @@ pub struct Import {
     data_dir: Option<PathBuf>,
     /// Means that images are normalised by, of pixels over 255: one, or one per channel [default:
     /// the data set's]
-    #[arg(long, value_delimiter = ',', requires = "deviation", allow_negative_numbers = true)]
+    #[arg(long, value_delimiter = ',', requires = "deviation")]
     mean: Vec<f32>,
     /// Deviations that images are normalised by
     #[arg(long, value_delimiter = ',', requires = "mean")]

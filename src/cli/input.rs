@@ -53,7 +53,7 @@ pub struct InputArgs {
     #[arg(long, visible_alias = "maxdim", default_value_t = 1)]
     dim: usize,
     /// Longest edge that enters [default: the enclosing radius, from where on nothing changes]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     threshold: Option<f32>,
 }
 

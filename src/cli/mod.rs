@@ -165,9 +165,19 @@ fn without_networks(e: &clap::Error) -> Option<String> {
     }
 }
 
+/// The command with negative numbers as values of its options.
+///
+/// Without this a negative number is taken for an option, and the error does not name the option
+/// whose value it was.
+fn with_negatives(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|a| if a.get_action().takes_values() { a.allow_negative_numbers(true) } else { a })
+        .mut_subcommands(with_negatives)
+}
+
 /// Parses, runs, and turns an error into one line and an exit code.
 pub fn main() -> ExitCode {
-    let parsed = Arguments::command().try_get_matches().and_then(|found| {
+    let parsed = with_negatives(Arguments::command()).try_get_matches().and_then(|found| {
         let name = found.subcommand_name().map(String::from);
         Ok((Arguments::from_arg_matches(&found)?, name.unwrap_or_default()))
     });

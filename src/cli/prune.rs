@@ -84,7 +84,7 @@ pub struct CriterionArgs {
     #[arg(long, value_enum)]
     betti: Option<Dimension>,
     /// Scale of the Betti numbers, a distance between activations [default: chosen per layer]
-    #[arg(long, allow_negative_numbers = true, conflicts_with = "hops")]
+    #[arg(long, conflicts_with = "hops")]
     scale: Option<f32>,
     /// The scale as a quantile, from 0 to 1, of the lengths at which components merge in a layer's
     /// typical filter [default: the median]
@@ -272,7 +272,7 @@ pub struct CompensateArgs {
     #[arg(long, value_name = "IMAGES")]
     compensate: Option<usize>,
     /// Pull towards the weights that are there [default: 0.1]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     ridge: Option<f64>,
     /// Places of each image at which a convolution is fitted [default: 32]
     #[arg(long, value_name = "N")]
@@ -326,7 +326,7 @@ pub struct RecoveryArgs {
     #[arg(long)]
     as_trained: bool,
     /// Learning rate that a gentle recovery begins with [default: 0.001]
-    #[arg(long, value_name = "RATE", conflicts_with = "as_trained", allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", conflicts_with = "as_trained")]
     recover_rate: Option<f64>,
 }
 
@@ -373,18 +373,18 @@ pub struct Prune {
     #[arg(long, default_value = "effect", value_parser = criteria())]
     by: String,
     /// Remove filters whose score is above this [default for betti: 300]
-    #[arg(long, conflicts_with_all = ["ratio", "below", "global"], allow_negative_numbers = true)]
+    #[arg(long, conflicts_with_all = ["ratio", "below", "global"])]
     above: Option<f64>,
     /// Remove filters whose score is below this [default for bn-scale: 0.001; for energy what the
     /// search found]
-    #[arg(long, conflicts_with_all = ["ratio", "global"], allow_negative_numbers = true)]
+    #[arg(long, conflicts_with_all = ["ratio", "global"])]
     below: Option<f64>,
     /// Remove this share of every layer's filters, the worst first [default for the others: 0.5]
-    #[arg(long, allow_negative_numbers = true, conflicts_with = "global")]
+    #[arg(long, conflicts_with = "global")]
     ratio: Option<f64>,
     /// Remove this share of all filters, the worst of the network first (scores over their layer's
     /// mean, but for bn-scale, apoz, taylor and effect)
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     global: Option<f64>,
     /// Remove filters until this share of the cost is left, macs=0.5 or parameters=0.3, or until a
     /// batch of 64 samples takes so long on this machine: latency=5ms

@@ -38,7 +38,7 @@ pub struct ProcedureArgs {
     k: Option<usize>,
     /// Trace: distances are Euclidean, and the complex is that at this scale, in units of the root
     /// mean square distance to the cloud's mean [default for images: 1]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     scale: Option<f32>,
     /// Trace: highest dimension, 0 to 2
     #[arg(long, default_value_t = 1)]

@@ -54,7 +54,7 @@ pub struct Train {
     data_dir: Option<PathBuf>,
     /// Means that images are normalised by, of pixels over 255: one, or one per channel [default:
     /// the data set's]
-    #[arg(long, value_delimiter = ',', requires = "deviation", allow_negative_numbers = true)]
+    #[arg(long, value_delimiter = ',', requires = "deviation")]
     mean: Vec<f32>,
     /// Deviations that images are normalised by
     #[arg(long, value_delimiter = ',', requires = "mean")]
@@ -94,7 +94,7 @@ pub struct Train {
     #[arg(long, default_value = "adam", value_parser = one_of::<OptimiserKind>(OptimiserKind::ALL.map(|o| o.1)))]
     optimiser: OptimiserKind,
     /// Learning rate [default: 0.001; for sgd 0.05, adagrad 0.01, adadelta 1]
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
     /// The course of the learning rate: constant, step (a tenth from half of the steps on, a
     /// hundredth from three quarters on), cosine, or one-cycle
@@ -111,7 +111,7 @@ pub struct Train {
     #[arg(long)]
     momentum: Option<f64>,
     /// Regularisation: an L2 term of the gradient
-    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.0)]
     weight_decay: f32,
     /// Take the weight decay off the weights after each step, in place of an L2 term
     #[arg(long)]
@@ -154,18 +154,18 @@ pub struct PrivacyArgs {
     #[arg(long, help_heading = PRIVACY)]
     private: bool,
     /// How long the gradient of a sample may be, over all weights together
-    #[arg(long, default_value_t = 1.0, requires = "private", allow_negative_numbers = true, help_heading = PRIVACY)]
+    #[arg(long, default_value_t = 1.0, requires = "private", help_heading = PRIVACY)]
     clip: f64,
     /// Deviation of the noise, in clips [default: 1.1]
-    #[arg(long, requires = "private", conflicts_with = "epsilon", allow_negative_numbers = true, help_heading = PRIVACY)]
+    #[arg(long, requires = "private", conflicts_with = "epsilon", help_heading = PRIVACY)]
     noise: Option<f64>,
     /// Add as much noise as it takes to spend at most this epsilon in all epochs; --resume then
     /// refuses epochs that would spend more
-    #[arg(long, requires = "private", allow_negative_numbers = true, help_heading = PRIVACY)]
+    #[arg(long, requires = "private", help_heading = PRIVACY)]
     epsilon: Option<f64>,
     /// The probability with which the guarantee may fail; it should be well below one over the
     /// number of samples
-    #[arg(long, default_value_t = 1e-5, requires = "private", allow_negative_numbers = true, help_heading = PRIVACY)]
+    #[arg(long, default_value_t = 1e-5, requires = "private", help_heading = PRIVACY)]
     delta: f64,
     /// Seed of noise and sampling, to repeat a run. Whoever knows it can take the noise off
     /// [default: random numbers of the operating system]
@@ -369,7 +369,9 @@ impl Train {
         let config = Config { model: ModelKind::Given, settings, tensorboard, ..other.config.clone() };
         let mut like = Run { folder: self.out.clone(), config, arch: other.arch.clone() };
         if settings.private.is_some() {
-            Private::allows(&like.arch)?;
+            // The options that choose another network do not go with --from.
+            Private::allows(&like.arch)
+                .map_err(|e| Error::input(format!("{}; give --from a run that `lacuna train --no-norm` made", e.root())))?;
         }
         let data = like.data()?;
         self.privacy.complete(&mut like.config, &data, quiet)?;

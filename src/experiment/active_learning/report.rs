@@ -42,24 +42,24 @@ pub(super) fn report(options: &ActiveLearning, rows: &[ActiveRow], compute: &Com
         let mut steps: Vec<usize> = rows.iter().filter(|r| r.data == data).map(|r| r.labels).collect();
         steps.sort_unstable();
         steps.dedup();
-        let (last, middle) = (steps[steps.len() - 1], steps[steps.len() / 2]);
+        let last = steps[steps.len() - 1];
+        let mut shown = vec![steps[(steps.len() / 2).min(steps.len().saturating_sub(2))], last];
+        shown.dedup();
         // The labels that chance has at its end, over those that a query needs for the same
         // accuracy.
         let goal = median(&of(base, last, |r| r.vote));
         let reaches = |query: &str| steps.iter().copied().find(|&l| median(&of(query, l, |r| r.vote)) >= goal);
-        let (at_middle, at_last) = (format!("accuracy at {middle}, %"), format!("accuracy at {last}, %"));
-        let needs = format!("labels for {:.1} %", 100.0 * goal);
-        let mut table = Table::new(&["query", &at_middle, &at_last, &needs, "diameter, %", "bars, %"]);
+        let mut header = vec!["query".to_string()];
+        header.extend(shown.iter().map(|labels| format!("accuracy at {labels}, %")));
+        header.extend([format!("labels for {:.1} %", 100.0 * goal), "diameter, %".into(), "bars, %".into()]);
+        let mut table = Table::new(&header.iter().map(String::as_str).collect::<Vec<_>>());
         for query in &options.queries {
             let name = query.name();
-            table.row([
-                name.to_string(),
-                range(&of(name, middle, |r| r.vote)),
-                range(&of(name, last, |r| r.vote)),
-                reaches(name).map_or("more".into(), |l| l.to_string()),
-                range(&of(name, last, |r| r.diameter)),
-                range(&of(name, last, |r| r.bars)),
-            ]);
+            let mut cells = vec![name.to_string()];
+            cells.extend(shown.iter().map(|&labels| range(&of(name, labels, |r| r.vote))));
+            cells.push(reaches(name).map_or("more".into(), |l| l.to_string()));
+            cells.extend([range(&of(name, last, |r| r.diameter)), range(&of(name, last, |r| r.bars))]);
+            table.row(cells);
         }
         page.heading(data);
         page.table(&table);
