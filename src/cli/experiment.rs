@@ -139,9 +139,9 @@ pub struct Experiment {
 /// them is the part of the processor time that is left.
 fn times(name: Name) -> (f64, &'static str) {
     match name {
-        Name::Convergence => (1.5, "hours"),
+        Name::Convergence => (0.5, "hours"),
         Name::BettiDecay => (3.5, "hours"),
-        Name::Images => (3.0, "hours"),
+        Name::Images => (2.0, "hours"),
         Name::BettiPruning => (3.0, "hours"),
         Name::BettiScan => (6.0, "hours"),
         Name::TopologicalPruner => (10.0, "hours"),
@@ -154,7 +154,11 @@ fn times(name: Name) -> (f64, &'static str) {
 }
 
 fn in_words(minutes: f64) -> String {
-    if minutes == 1.0 { "a minute".into() } else { format!("{minutes} minutes") }
+    match minutes {
+        0.5 => "half a minute".into(),
+        1.0 => "a minute".into(),
+        _ => format!("{minutes} minutes"),
+    }
 }
 
 fn name_of(name: Name) -> String {
