@@ -823,7 +823,7 @@ fn courses_of_training_and_the_table_of_runs() {
     assert!((100.0 * judged["accuracy"].as_f64().unwrap() - accuracy).abs() < 1e-9, "the weights are the best epoch's");
     refused(&train("bad", &["--schedule", "cosin"]), 2, &["did you mean 'cosine'?"]);
     refused(&train("bad", &["--epochs", "3", "--warm-up", "3"]), 2, &["leaves none"]);
-    refused(&train("bad", &["--warm-up", "-1"]), 2, &["--warm-up <", "invalid digit"]);
+    refused(&train("bad", &["--warm-up", "-1"]), 2, &["--warm-up <", "'-1' is not a whole number"]);
     refused(&run(&["experiment", "active-learning", "--quick", "--test", "0"]), 2, &["--test must be from 1"]);
     // What private training cannot honour is refused, and leaves no folder.
     for (given, says) in [

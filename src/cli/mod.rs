@@ -44,6 +44,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use lacuna::{Error, Result};
 use std::error::Error as _;
 use std::io::Write;
+use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
 use std::process::ExitCode;
 
 /// Sees the holes in what a neural network knows, and prunes the network by them.
@@ -130,12 +131,23 @@ enum Command {
 fn bad_value(e: &clap::Error) -> Option<String> {
     let option = e.get(ContextKind::InvalidArg)?;
     match (e.kind(), e.get(ContextKind::InvalidValue), e.get(ContextKind::ValidValue), e.source()) {
-        (ErrorKind::ValueValidation, .., Some(why)) => Some(format!("{option}: {why}")),
+        (ErrorKind::ValueValidation, Some(ContextValue::String(given)), _, Some(why)) => {
+            Some(format!("{option}: {}", not_a_number(given, why).unwrap_or_else(|| why.to_string())))
+        }
         (ErrorKind::InvalidValue, Some(ContextValue::String(given)), Some(ContextValue::Strings(known)), _) => {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             (!given.is_empty()).then(|| format!("{option}: {}", Error::unknown("value", given, &known)))
         }
         _ => None,
+    }
+}
+
+/// What the standard library says of a value that is no number, in words that name the value.
+fn not_a_number(given: &str, why: &(dyn std::error::Error + 'static)) -> Option<String> {
+    match why.downcast_ref::<ParseIntError>().map(ParseIntError::kind) {
+        Some(IntErrorKind::PosOverflow) => Some(format!("'{given}' is too large")),
+        Some(_) => Some(format!("'{given}' is not a whole number of 0 or more")),
+        None => why.is::<ParseFloatError>().then(|| format!("'{given}' is not a number")),
     }
 }
 
